@@ -1,0 +1,37 @@
+# Every target works on a fresh machine with Python >= 3.11 and make: it first creates .venv and installs into it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRAS := train,envs,viz,test,docs
+# Tests and benchmarks set their own thread counts; one thread is the reproducible default on a shared machine.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint docs bench install
+
+install: $(STAMP)
+
+# torch comes first and pinned: on a machine that offers a CPU build, a later package would else pull in CUDA's.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "leworld needs Python >= 3.11, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	touch $(STAMP)
+
+demo: install
+	$(BIN)/leworld demo
+
+test: install lint
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+docs: install
+	$(BIN)/mkdocs build --strict
+
+bench: install
+	$(BIN)/python benchmarks/run.py

@@ -1,0 +1,120 @@
+"""The one place that words user-facing errors about shapes, dtypes, ranges and optional packages."""
+
+import difflib
+import importlib
+import math
+from collections.abc import Iterable
+from types import ModuleType
+
+import numpy as np
+from torch import Tensor
+
+from .errors import ConfigError, MissingExtraError, NonFiniteError, ShapeError
+
+
+def describe(value: object) -> str:
+    """Say what `value` is the way its owner would: dtype and shape of a tensor, else its repr."""
+    if isinstance(value, Tensor):
+        return f"{_article(str(value.dtype).removeprefix('torch.'))} tensor of shape {tuple(value.shape)}"
+    if isinstance(value, np.ndarray):
+        return f"{_article(str(value.dtype))} array of shape {value.shape}"
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def _article(word: str) -> str:
+    return f"an {word}" if word[0] in "aeio" else f"a {word}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a sentence that names the closest known word, or all of them when none is close."""
+    words = sorted(known)
+    close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
+    listing = ", ".join(f"`{word}`" for word in words)
+    return f"Did you mean `{close[0]}`? Known: {listing}" if close else f"Known: {listing}"
+
+
+def check_number(
+    owner: str,
+    name: str,
+    value: object,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open_low: bool = False,
+    integer: bool = False,
+    fix: str = "",
+) -> None:
+    """Raise `ConfigError` unless `value` is a finite number (an integer if asked) in the given range."""
+    kind = "an integer" if integer else "a finite number"
+    right_type = (
+        isinstance(value, int | np.integer) if integer else isinstance(value, int | float | np.number)
+    )
+    bounds = []
+    if low > -math.inf:
+        bounds.append(f"{'above' if open_low else 'of at least'} {low:g}")
+    if high < math.inf:
+        bounds.append(f"of at most {high:g}")
+    rule = f"{owner} needs `{name}` to be {kind}" + (f" {' and '.join(bounds)}" if bounds else "")
+    fix = fix or f"Pass `{name}` in that range"
+    if not right_type or isinstance(value, bool):
+        raise ConfigError(rule, f"`{name}` is {describe(value)}", fix)
+    number = float(value)  # pyright: ignore[reportArgumentType] -- narrowed by right_type above
+    too_low = number <= low if open_low else number < low
+    if not math.isfinite(number) or too_low or number > high:
+        raise ConfigError(rule, f"`{name}={value}`", fix)
+
+
+def check_choice(owner: str, name: str, value: object, choices: Iterable[str]) -> None:
+    """Raise `ConfigError` unless `value` is one of `choices`, naming the nearest one."""
+    known = list(choices)
+    if value not in known:
+        listing = ", ".join(f"`{choice}`" for choice in known)
+        raise ConfigError(
+            f"{owner} needs `{name}` to be one of {listing}",
+            f"`{name}={value!r}`",
+            nearest(str(value), known),
+        )
+
+
+def check_finite(owner: str, name: str, tensor: Tensor, *, fix: str = "") -> None:
+    """Raise `NonFiniteError` if `tensor` holds NaN or infinity. Costs one pass and, on a GPU, one sync."""
+    finite = tensor.isfinite()
+    if bool(finite.all()):
+        return
+    bad = int((~finite).sum())
+    first = tuple(int(i) for i in (~finite).nonzero()[0])
+    raise NonFiniteError(
+        f"{owner} needs finite `{name}`",
+        f"{bad} of {tensor.numel()} entries of {describe(tensor)} are NaN or infinite, the first at {first}",
+        fix or f"Find where `{name}` became non-finite, or mask those entries before the call",
+    )
+
+
+def check_size(owner: str, name: str, tensor: Tensor, axis: int, meaning: str, *, low: int, fix: str) -> None:
+    """Raise `ShapeError` unless axis `axis` of `tensor`, called `meaning`, has at least `low` entries."""
+    size = tensor.shape[axis]
+    if size < low:
+        raise ShapeError(
+            f"{owner} needs at least {low} along `{meaning}` (axis {axis} of `{name}`)",
+            f"`{name}` is {describe(tensor)}, i.e. {meaning}={size}",
+            fix,
+        )
+
+
+def check_equal_size(owner: str, what: str, got: int, expected: int, *, expected_by: str, fix: str) -> None:
+    """Raise `ShapeError` unless the size called `what` equals the one that `expected_by` sets."""
+    if got != expected:
+        raise ShapeError(f"{owner} needs {what} = {expected} ({expected_by})", f"it is {got}", fix)
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import an optional module, or say which extra brings it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{purpose} needs the package `{module.split('.')[0]}`",
+            f"importing it failed ({error})",
+            f'Install it with `pip install "leworld[{extra}]"`',
+        ) from error

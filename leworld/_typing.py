@@ -1,0 +1,163 @@
+"""Shape-checked boundaries: jaxtyping annotations enforced by beartype, told in our words."""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+from beartype import BeartypeConf
+from beartype import beartype as _beartype
+from beartype.door import is_bearable
+from jaxtyping import AbstractArray, TypeCheckError, jaxtyped
+from torch import Tensor
+from torch.jit._trace import is_tracing
+
+from ._checks import describe
+from .errors import ConfigError, LeWorldError, ShapeError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_ENABLED = os.environ.get("LEWORLD_SHAPECHECK", "1") != "0"
+_checker = _beartype(conf=BeartypeConf(is_pep484_tower=True))
+
+
+def shapechecked(function: Callable[P, R]) -> Callable[P, R]:
+    """Enforce the annotations of `function` at run time.
+
+    A violation raises `ShapeError` for a tensor and `ConfigError` for anything else. The check costs tens of
+    microseconds, steps aside while torch.compile, torch.export or torch.jit trace, and is off for the whole
+    process when the environment variable LEWORLD_SHAPECHECK is 0 at import.
+    """
+    if not _ENABLED:
+        return function
+    checked = jaxtyped(typechecker=_checker)(function)
+
+    @functools.wraps(function)
+    def boundary(*args: P.args, **kwargs: P.kwargs) -> R:
+        if torch.compiler.is_compiling() or is_tracing():
+            return function(*args, **kwargs)
+        try:
+            return checked(*args, **kwargs)
+        except TypeCheckError:
+            violation = _explain(function, args, kwargs)
+        if violation is None:
+            raise TypeError(f"{function.__qualname__} broke its own return annotation")
+        raise violation
+
+    return boundary
+
+
+def _explain(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> LeWorldError | None:
+    """Word the first violated annotation, or return None when every argument is right."""
+    signature = inspect.signature(function)
+    arguments = signature.bind(*args, **kwargs).arguments
+    owner = function.__qualname__.removesuffix(".forward").removesuffix(".__init__").removesuffix(".__call__")
+    sizes: dict[str, tuple[int, str]] = {}
+    for name, value in arguments.items():
+        parameter = signature.parameters[name]
+        annotation = parameter.annotation
+        values = value if parameter.kind is parameter.VAR_POSITIONAL else (value,)
+        for item in values:
+            array = _array_type(annotation, item)
+            if array is not None:
+                violation = _explain_array(owner, name, item, array, sizes)
+                if violation is not None:
+                    return violation
+            elif annotation is not parameter.empty and not is_bearable(item, annotation):
+                rule = f"{owner} needs `{name}` of type {_readable(annotation)}"
+                got = f"`{name}` is {describe(item)}"
+                fix = f"Pass `{name}` as documented in help({owner})"
+                error = ShapeError if "Tensor" in _readable(annotation) else ConfigError
+                return error(rule, got, fix)
+    return None
+
+
+def _array_type(annotation: Any, value: object) -> Any | None:
+    """Return the jaxtyping type that a tensor argument must meet, looking inside `X | None`."""
+    options = getattr(annotation, "__args__", (annotation,))
+    if not isinstance(value, Tensor):
+        return None
+    for option in options:
+        if isinstance(option, type) and issubclass(option, AbstractArray):
+            return option
+    return None
+
+
+def _explain_array(
+    owner: str, name: str, tensor: Tensor, array: Any, sizes: dict[str, tuple[int, str]]
+) -> ShapeError | None:
+    axes = array.dim_str.split()
+    rule = f"{owner} needs `{name}` with axes ({', '.join(axis.lstrip('*') for axis in axes)})"
+    got = f"`{name}` is {describe(tensor)}"
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if array.dtypes is not None and not _dtype_matches(dtype, array.dtypes):
+        kinds = (
+            "floating-point" if any("float" in str(kind) for kind in array.dtypes) else str(array.dtypes[0])
+        )
+        fix = (
+            "Convert it first: pixels with the model's `processor`, other numbers with `.float()`"
+            if kinds == "floating-point"
+            else f"Convert it to {kinds} first"
+        )
+        return ShapeError(f"{owner} needs `{name}` to be {kinds}", got, fix)
+    variadic = [axis for axis in axes if axis.startswith("*") or axis == "..."]
+    fixed = len(axes) - len(variadic)
+    if tensor.ndim < fixed or (not variadic and tensor.ndim > fixed):
+        count = f"at least {fixed}" if variadic else str(fixed)
+        return ShapeError(
+            rule,
+            f"{got}, which has {tensor.ndim} axes and not {count}",
+            "Add, drop or reorder axes so that they match",
+        )
+    split = axes.index(variadic[0]) if variadic else len(axes)
+    tail = len(axes) - split - 1 if variadic else 0
+    pairs = list(zip(axes[:split], tensor.shape[:split], strict=True))
+    if variadic and tail:
+        pairs += list(zip(axes[-tail:], tensor.shape[-tail:], strict=True))
+    for axis, size in pairs:
+        if axis.isdigit() and size != int(axis):
+            return ShapeError(rule, f"{got}, with {size} where {axis} is due", "Reorder or reshape its axes")
+        if not axis.isidentifier():
+            continue
+        known, source = sizes.setdefault(axis, (int(size), name))
+        if known != size:
+            return ShapeError(
+                rule,
+                f"{got}, i.e. {axis}={size}, while `{source}` has {axis}={known}",
+                f"Make `{name}` and `{source}` agree along {axis}",
+            )
+    return (
+        ShapeError(rule, got, "Make its axes agree with the other arguments")
+        if _symbolic(axes, sizes, tensor)
+        else None
+    )
+
+
+def _symbolic(axes: list[str], sizes: dict[str, tuple[int, str]], tensor: Tensor) -> bool:
+    """Whether an axis given as an expression, such as time-1, has a size other than its value."""
+    if any(axis.startswith("*") for axis in axes):
+        return False
+    names = {axis: size for axis, (size, _) in sizes.items()}
+    for axis, size in zip(axes, tensor.shape, strict=True):
+        if axis.isidentifier() or axis.isdigit() or axis in ("...", "_"):
+            continue
+        try:
+            if eval(axis, {"__builtins__": {}}, names) != size:
+                return True
+        except NameError:
+            continue
+    return False
+
+
+def _dtype_matches(dtype: str, allowed: Any) -> bool:
+    return any(dtype == kind if isinstance(kind, str) else bool(kind.match(dtype)) for kind in allowed)
+
+
+def _readable(annotation: Any) -> str:
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    return text.replace("typing.", "").replace("collections.abc.", "")
