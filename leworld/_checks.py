@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from types import ModuleType
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .errors import ConfigError, MissingExtraError, NonFiniteError, ShapeError
@@ -62,7 +63,7 @@ def check_number(
     number = float(value)  # pyright: ignore[reportArgumentType] -- narrowed by right_type above
     too_low = number <= low if open_low else number < low
     if not math.isfinite(number) or too_low or number > high:
-        raise ConfigError(rule, f"`{name}={value}`", fix)
+        raise ConfigError(rule, f"`{name}={value}` was given", fix)
 
 
 def check_choice(owner: str, name: str, value: object, choices: Iterable[str]) -> None:
@@ -72,7 +73,7 @@ def check_choice(owner: str, name: str, value: object, choices: Iterable[str]) -
         listing = ", ".join(f"`{choice}`" for choice in known)
         raise ConfigError(
             f"{owner} needs `{name}` to be one of {listing}",
-            f"`{name}={value!r}`",
+            f"`{name}={value!r}` was given",
             nearest(str(value), known),
         )
 
@@ -108,6 +109,24 @@ def check_equal_size(owner: str, what: str, got: int, expected: int, *, expected
         raise ShapeError(f"{owner} needs {what} = {expected} ({expected_by})", f"it is {got}", fix)
 
 
+def check_samples(owner: str, name: str, tensor: Tensor, *, low: int = 2) -> None:
+    """Raise `ShapeError` unless `tensor` (*batch, sample, dim) holds something to compare with a Gaussian."""
+    more = "Put the batch on the second-to-last axis, or compare more samples at once"
+    check_size(owner, name, tensor, -2, "sample", low=low, fix=more)
+    check_size(owner, name, tensor, -1, "dim", low=1, fix="Pass samples with at least one coordinate")
+    if 0 in tensor.shape[:-2]:
+        raise ShapeError(
+            f"{owner} needs at least one entry along every leading axis",
+            f"`{name}` is {describe(tensor)}",
+            "Skip the call when there is nothing to judge",
+        )
+
+
+def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype to add up in: float64 for float64, float32 for every other floating-point dtype."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     """Import an optional module, or say which extra brings it."""
     try:
@@ -118,3 +137,37 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
             f"importing it failed ({error})",
             f'Install it with `pip install "leworld[{extra}]"`',
         ) from error
+
+
+def check_float_array(owner: str, name: str, value: object, *, shape: str, fix: str = "") -> np.ndarray:
+    """Return `value` as a finite floating-point array of shape `shape`, for example "... 2" or "4 2".
+
+    A leading "..." stands for any number of axes. float32 and float64 stay as they are, other real numbers
+    become float64.
+    """
+    expected = shape.split()
+    readable = f"({', '.join(expected)}{',' if len(expected) == 1 else ''})"
+    fix = fix or f"Pass `{name}` as an array of shape {readable}"
+    rule = f"{owner} needs `{name}` to be numbers of shape {readable}"
+    try:
+        array = np.asarray(value)
+        if array.dtype not in (np.float32, np.float64):
+            array = array.astype(np.float64, casting="safe" if array.dtype.kind in "biu" else "same_kind")
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ShapeError(rule, f"`{name}` is {describe(value)}", fix) from error
+    free = expected[0] == "..."
+    tail = [int(axis) for axis in expected[free:]]
+    if (array.ndim < len(tail)) or (not free and array.ndim > len(tail)) or _tail(array, len(tail)) != tail:
+        raise ShapeError(rule, f"`{name}` is {describe(array)}", fix)
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise NonFiniteError(
+            f"{owner} needs finite `{name}`",
+            f"{bad} of {array.size} entries of {describe(array)} are NaN or infinite",
+            f"Find where `{name}` became non-finite",
+        )
+    return array
+
+
+def _tail(array: np.ndarray, count: int) -> list[int]:
+    return list(array.shape[array.ndim - count :])

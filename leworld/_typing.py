@@ -9,7 +9,6 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from beartype import BeartypeConf
 from beartype import beartype as _beartype
-from beartype.door import is_bearable
 from jaxtyping import AbstractArray, TypeCheckError, jaxtyped
 from torch import Tensor
 from torch.jit._trace import is_tracing
@@ -54,6 +53,8 @@ def _explain(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> LeWorldError | None:
     """Word the first violated annotation, or return None when every argument is right."""
+    from beartype.door import is_bearable  # imported here: it is slow to load and needed for errors only
+
     signature = inspect.signature(function)
     arguments = signature.bind(*args, **kwargs).arguments
     owner = function.__qualname__.removesuffix(".forward").removesuffix(".__init__").removesuffix(".__call__")

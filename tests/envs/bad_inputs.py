@@ -1,0 +1,242 @@
+"""Mistakes with environments, and the errors that they must earn."""
+
+import numpy as np
+
+from leworld.envs import ExpertPolicy, RandomPolicy, TwoRoom, TwoRoomArena, TwoRoomVector
+from leworld.errors import ConfigError, NonFiniteError, ShapeError
+from tests.bad_input import BadInput
+
+HERE, RIGHT = np.array([60.0, 60.0]), np.array([1.0, 0.0])
+INFO = {"state": HERE[None], "goal": HERE[None]}
+
+
+def _started(make, **options):
+    env = make(**options)
+    env.reset(seed=0)
+    return env
+
+
+def _arena(case, call, error, *mentions, method=""):
+    return BadInput(f"leworld.envs.TwoRoomArena{method}", case, call, error, mentions)
+
+
+def _env(case, call, error, *mentions, method=""):
+    return BadInput(f"leworld.envs.TwoRoom{method}", case, call, error, mentions)
+
+
+def _envs(case, call, error, *mentions, method=""):
+    return BadInput(f"leworld.envs.TwoRoomVector{method}", case, call, error, mentions)
+
+
+def _expert(case, call, error, *mentions):
+    return BadInput("leworld.envs.ExpertPolicy", case, call, error, mentions)
+
+
+ROWS = [
+    _arena("narrow door", lambda: TwoRoomArena([(49, 6)]), ConfigError, "wider than the agent", "6"),
+    _arena("door as wide as the agent", lambda: TwoRoomArena([(49, 7)]), ConfigError, "above 7"),
+    _arena("door in the border", lambda: TwoRoomArena([(20, 10)]), ConfigError, "14", "210", "10 to 30"),
+    _arena("door outside", lambda: TwoRoomArena([(300, 10)]), ConfigError, "290 to 310"),
+    _arena("one flat pair", lambda: TwoRoomArena((49, 14)), ShapeError, "(centre, half-width)"),  # type: ignore[arg-type]
+    _arena("no door", lambda: TwoRoomArena([]), ShapeError, "doors"),
+    _arena("triples", lambda: TwoRoomArena([(1, 2, 3)]), ShapeError, "(centre, half-width)"),  # type: ignore[list-item]
+    _arena("ragged doors", lambda: TwoRoomArena([(1, 2), (3,)]), ShapeError, "doors"),  # type: ignore[list-item]
+    _arena("text as doors", lambda: TwoRoomArena("left"), ShapeError, "'left'"),  # type: ignore[arg-type]
+    _arena("NaN door", lambda: TwoRoomArena([(np.nan, 14)]), NonFiniteError, "doors"),
+    _arena(
+        "wrong last axis", lambda: TwoRoomArena().step(np.ones(3), RIGHT), ShapeError, "(3,)", method=".step"
+    ),
+    _arena(
+        "scalar", lambda: TwoRoomArena().step(np.float64(60.0), RIGHT), ShapeError, "..., 2", method=".step"
+    ),
+    _arena(
+        "wrong action axis",
+        lambda: TwoRoomArena().step(HERE, np.ones((4, 3))),
+        ShapeError,
+        "`actions`",
+        "(4, 3)",
+        method=".step",
+    ),
+    _arena(
+        "axes that do not broadcast",
+        lambda: TwoRoomArena().step(np.tile(HERE, (3, 1)), np.ones((4, 2))),
+        ShapeError,
+        "broadcast",
+        method=".step",
+    ),
+    _arena(
+        "NaN action",
+        lambda: TwoRoomArena().step(HERE, HERE * np.nan),
+        NonFiniteError,
+        "actions",
+        method=".step",
+    ),
+    _arena("complex", lambda: TwoRoomArena().step(HERE * 1j, RIGHT), ShapeError, "complex", method=".step"),
+    _arena(
+        "start inside the wall",
+        lambda: TwoRoomArena().step(np.array([112.0, 100.0]), RIGHT),
+        ConfigError,
+        "outside the walls",
+        "(112.0, 100.0)",
+        "42..56",
+        method=".step",
+    ),
+    _arena(
+        "infinite", lambda: TwoRoomArena().is_free(np.array([np.inf, 1])), NonFiniteError, method=".is_free"
+    ),
+    _arena(
+        "wrong axis", lambda: TwoRoomArena().reached(HERE, np.ones(3)), ShapeError, "goals", method=".reached"
+    ),
+    _arena("size 0", lambda: TwoRoomArena().render(HERE, 0), ConfigError, "image_size=0", method=".render"),
+    _arena(
+        "size 64.0", lambda: TwoRoomArena().render(HERE, 64.0), ConfigError, "an integer", method=".render"
+    ),  # type: ignore[arg-type]
+    _arena(
+        "in the border",
+        lambda: TwoRoomArena().render(np.zeros(2)),
+        ConfigError,
+        "(0.0, 0.0)",
+        method=".render",
+    ),
+    _arena(
+        "another number of goals",
+        lambda: TwoRoomArena().render(HERE, goals=np.tile(HERE, (2, 1))),
+        ShapeError,
+        "one goal for each",
+        method=".render",
+    ),
+    _env("size -1", lambda: TwoRoom(image_size=-1), ConfigError, "image_size=-1"),
+    _env("door outside", lambda: TwoRoom([(0, 10)]), ConfigError, "-10 to 10"),
+    _env("unknown render mode", lambda: TwoRoom(render_mode="human"), ConfigError, "rgb_array", "'human'"),
+    _env(
+        "misspelt option",
+        lambda: TwoRoom().reset(options={"stat": HERE}),
+        ConfigError,
+        "'stat'",
+        "Did you mean `state`",
+        method=".reset",
+    ),
+    _env(
+        "state in the wall",
+        lambda: TwoRoom().reset(options={"state": [112, 120]}),
+        ConfigError,
+        "options['state']",
+        "outside the walls",
+        method=".reset",
+    ),
+    _env(
+        "goal of three numbers",
+        lambda: TwoRoom().reset(options={"goal": [60, 60, 60]}),
+        ShapeError,
+        "options['goal']",
+        method=".reset",
+    ),
+    _env(
+        "NaN goal",
+        lambda: TwoRoom().reset(options={"goal": [60, np.nan]}),
+        NonFiniteError,
+        "options['goal']",
+        method=".reset",
+    ),
+    _env(
+        "state with a batch axis",
+        lambda: TwoRoom().reset(options={"state": [[60, 60]]}),
+        ShapeError,
+        "(1, 2)",
+        method=".reset",
+    ),
+    _env(
+        "batched action", lambda: _started(TwoRoom).step(np.ones((1, 2))), ShapeError, "(2,)", method=".step"
+    ),
+    _env(
+        "NaN action", lambda: _started(TwoRoom).step(HERE * np.nan), NonFiniteError, "action", method=".step"
+    ),
+    _env("step before reset", lambda: TwoRoom().step(RIGHT), ConfigError, "reset", method=".step"),
+    _env(
+        "render before reset",
+        lambda: TwoRoom(render_mode="rgb_array").render(),
+        ConfigError,
+        "reset",
+        method=".render",
+    ),
+    _envs("no environments", lambda: TwoRoomVector(0), ConfigError, "num_envs=0"),
+    _envs("size 0", lambda: TwoRoomVector(2, image_size=0), ConfigError, "image_size=0"),
+    _envs("no steps", lambda: TwoRoomVector(2, max_episode_steps=0), ConfigError, "max_episode_steps=0"),
+    _envs(
+        "unknown mode",
+        lambda: TwoRoomVector(2, autoreset_mode="disabled"),
+        ConfigError,
+        "Did you mean `Disabled`",
+    ),
+    _envs("unknown render mode", lambda: TwoRoomVector(2, render_mode="human"), ConfigError, "rgb_array"),
+    _envs(
+        "one state for two",
+        lambda: TwoRoomVector(2).reset(options={"state": HERE}),
+        ShapeError,
+        "(2, 2)",
+        method=".reset",
+    ),
+    _envs(
+        "one state in the wall",
+        lambda: TwoRoomVector(2).reset(options={"state": [[60, 60], [112, 150]]}),
+        ConfigError,
+        "1 of 2",
+        "(112.0, 150.0)",
+        method=".reset",
+    ),
+    _envs(
+        "unknown option",
+        lambda: TwoRoomVector(2).reset(options={"goals": HERE}),
+        ConfigError,
+        "Did you mean `goal`",
+        method=".reset",
+    ),
+    _envs(
+        "mask of numbers",
+        lambda: _started(TwoRoomVector, num_envs=2).reset(options={"reset_mask": np.array([0, 1])}),
+        ConfigError,
+        "2 booleans",
+        method=".reset",
+    ),
+    _envs(
+        "mask before the first reset",
+        lambda: TwoRoomVector(2).reset(options={"reset_mask": np.array([True, False])}),
+        ConfigError,
+        "first",
+        method=".reset",
+    ),
+    _envs(
+        "too few seeds", lambda: TwoRoomVector(2).reset(seed=[1]), ConfigError, "one seed", method=".reset"
+    ),
+    _envs(
+        "action of one environment",
+        lambda: _started(TwoRoomVector, num_envs=2).step(RIGHT),
+        ShapeError,
+        "(2, 2)",
+        method=".step",
+    ),
+    _envs(
+        "step before reset", lambda: TwoRoomVector(1).step(RIGHT[None]), ConfigError, "reset", method=".step"
+    ),
+    _expert("negative noise", lambda: ExpertPolicy(noise_std=-1.0), ConfigError, "noise_std=-1.0"),
+    _expert("probability 2", lambda: ExpertPolicy(repeat_probability=2.0), ConfigError, "at most 1"),
+    _expert("negative seed", lambda: ExpertPolicy(seed=-1), ConfigError, "seed=-1"),
+    _expert("an array for info", lambda: ExpertPolicy()(HERE), ConfigError, "`state` and `goal`"),  # type: ignore[arg-type]
+    _expert("info without goal", lambda: ExpertPolicy()({"state": HERE}), ConfigError, "['state']"),
+    _expert(
+        "another number of goals", lambda: ExpertPolicy()({**INFO, "goal": HERE}), ShapeError, "one shape"
+    ),
+    _expert(
+        "NaN state",
+        lambda: ExpertPolicy()({**INFO, "state": HERE[None] * np.nan}),
+        NonFiniteError,
+        "info['state']",
+    ),
+    BadInput(
+        "leworld.envs.RandomPolicy", "half a seed", lambda: RandomPolicy(seed=0.5), ConfigError, ("seed",)
+    ),  # type: ignore[arg-type]
+    BadInput("leworld.envs.RandomPolicy", "no state", lambda: RandomPolicy()({}), ConfigError, ("`state`",)),
+    BadInput(
+        "leworld.envs.RandomPolicy", "wrong axis", lambda: RandomPolicy()({"state": np.ones(3)}), ShapeError
+    ),
+]
