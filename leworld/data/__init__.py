@@ -1,0 +1,21 @@
+"""Trajectories of pixels and actions, and everything between them and a model.
+
+`Episodes` holds whole trajectories in memory as plain numpy arrays. They come from an environment
+(`collect`), from a file in stable-worldmodel's HDF5 layout (`read_hdf5`), or from your own arrays
+(`Episodes.from_trajectories`), and they are split by episode, never by window. `Windows` cuts them into the
+short sequences that a world model trains on. `Processor` is the one place that turns the world's units (uint8
+pixels, raw actions) into the model's (normalised images, z-scored action blocks) and back; `fit_processor`
+takes its statistics from the training episodes, and it travels with the checkpoint, so that acting never
+needs the data.
+"""
+
+from ._batch import Batch as Batch
+from ._batch import to_batch as to_batch
+from ._collect import collect as collect
+from ._episodes import Episodes as Episodes
+from ._fit import fit_processor as fit_processor
+from ._hdf5_read import read_hdf5 as read_hdf5
+from ._hdf5_write import write_hdf5 as write_hdf5
+from ._processor import Processor as Processor
+from ._windows import RawBatch as RawBatch
+from ._windows import Windows as Windows

@@ -1,0 +1,357 @@
+"""Mistakes that a user of `leworld.data` could make, and the errors that they must earn."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from leworld.data import (
+    Episodes,
+    Processor,
+    RawBatch,
+    Windows,
+    collect,
+    fit_processor,
+    read_hdf5,
+    to_batch,
+    write_hdf5,
+)
+from leworld.errors import ConfigError, DataError, LeWorldError, ShapeError
+from tests.bad_input import BadInput
+from tests.data.bad_processor_inputs import PROCESSOR_ROWS, READY, row
+from tests.data.fakes import CountingEnv, counting_vector, random_episodes, steady_policy
+
+FRAMES = np.zeros((4, 8, 8, 3), np.uint8)
+ACTIONS = np.zeros((4, 2), np.float32)
+LENGTHS = np.array([4])
+
+
+def episodes(pixels: Any = FRAMES, actions: Any = ACTIONS, **options: Any) -> Callable[[], Episodes]:
+    return lambda: Episodes(pixels, actions, **{"lengths": LENGTHS, **options})
+
+
+def collected(env: Callable[[], Any], policy: Any = steady_policy, **options: Any) -> Callable[[], Episodes]:
+    return lambda: collect(env(), policy, **{"num_episodes": 1, "seed": 0, "progress": False, **options})
+
+
+def in_folder(use: Callable[[Path], object]) -> Callable[[], object]:
+    def call() -> object:
+        with tempfile.TemporaryDirectory() as folder:
+            return use(Path(folder))
+
+    return call
+
+
+class FloatFrames(CountingEnv):
+    def reset(self, *, seed=None, options=None):
+        frame, info = super().reset(seed=seed, options=options)
+        return frame / 255, info
+
+
+class WordyState(CountingEnv):
+    def reset(self, *, seed=None, options=None):
+        frame, _ = super().reset(seed=seed, options=options)
+        return frame, {"state": "left room"}
+
+
+class GrowingState(CountingEnv):
+    def step(self, action):
+        frame, reward, terminated, truncated, info = super().step(action)
+        return frame, reward, terminated, truncated, info | {"state": np.zeros(self.steps + 1)}
+
+
+def own_file(folder: Path) -> Path:
+    write_hdf5(folder / "data.h5", random_episodes([3, 4]))
+    return folder / "data.h5"
+
+
+def batch(**changes: Any) -> RawBatch:
+    parts = {
+        "pixels": torch.zeros(1, 3, 8, 8, 3, dtype=torch.uint8),
+        "actions": torch.zeros(1, 6, 2),
+        "rows": torch.zeros(1, 3, dtype=torch.int64),
+    }
+    return RawBatch(**{**parts, **changes})
+
+
+NAN_ROW = np.array([[0, 0], [np.nan, 0], [0, 0], [0, 0]], np.float32)
+
+
+ROWS: list[BadInput] = [
+    row("Episodes", "wrong rank", episodes(FRAMES[0]), ShapeError, "`pixels`", "(8, 8, 3)"),
+    row("Episodes", "channel first", episodes(FRAMES.transpose(0, 3, 1, 2)), ShapeError, "(4, 3, 8, 8)"),
+    row("Episodes", "float pixels", episodes(FRAMES / 255), ShapeError, "float64", "uint8"),
+    row("Episodes", "NaN pixels", episodes(np.full(FRAMES.shape, np.nan)), ShapeError, "uint8"),
+    row("Episodes", "torch pixels", episodes(torch.from_numpy(FRAMES)), ShapeError, "uint8 tensor"),
+    row("Episodes", "empty", episodes(FRAMES[:0], ACTIONS[:0]), ShapeError, "(0, 8, 8, 3)"),
+    row("Episodes", "integer actions", episodes(FRAMES, ACTIONS.astype(int)), ShapeError, "int64"),
+    row("Episodes", "flat actions", episodes(FRAMES, ACTIONS[:, 0]), ShapeError, "(4,)"),
+    row("Episodes", "fewer actions", episodes(FRAMES, ACTIONS[:3]), ShapeError, "`actions`", "4 rows"),
+    row("Episodes", "NaN action inside", episodes(FRAMES, NAN_ROW), DataError, "row 1", "episode 0"),
+    row("Episodes", "infinite action", episodes(FRAMES, ACTIONS + np.float32(np.inf)), DataError, "row 0"),
+    row("Episodes", "lengths too short", episodes(lengths=np.array([3])), DataError, "3", "4 rows"),
+    row("Episodes", "zero length", episodes(lengths=np.array([0, 4])), DataError, "smallest is 0"),
+    row("Episodes", "no episodes", episodes(lengths=np.array([], int)), ShapeError, "`lengths`"),
+    row("Episodes", "float lengths", episodes(lengths=np.array([4.0])), ShapeError, "float64"),
+    row("Episodes", "short column", episodes(columns={"state": ACTIONS[:2]}), ShapeError, "`state`"),
+    row("Episodes", "list column", episodes(columns={"state": [1, 2, 3, 4]}), ShapeError, "`state`"),
+    row("Episodes.rows", "out of range", lambda: episodes()().rows(1), ConfigError, "[1]"),
+    row("Episodes.select", "out of range", lambda: episodes()().select([0, 3]), ConfigError, "[0, 3]"),
+    row("Episodes.select", "empty", lambda: episodes()().select([]), ConfigError, "[]"),
+    row("Episodes.select", "floats", lambda: episodes()().select([0.5]), ConfigError, "[0.5]"),
+    row("Episodes.split", "one episode", lambda: episodes()().split(0.1, seed=0), ConfigError, "1 episodes"),
+    row(
+        "Episodes.split",
+        "share above 1",
+        lambda: random_episodes([3] * 3).split(10, seed=0),
+        ConfigError,
+        "10",
+    ),
+    row(
+        "Episodes.split", "all held out", lambda: random_episodes([3, 3]).split(1.0, seed=0), ConfigError, "1"
+    ),
+    row(
+        "Episodes.split", "bad seed", lambda: random_episodes([3, 3]).split(0.5, seed=-1), ConfigError, "seed"
+    ),
+    row(
+        "Episodes.from_trajectories",
+        "two actions fewer",
+        lambda: Episodes.from_trajectories([FRAMES], [ACTIONS[:2]]),
+        ShapeError,
+        "episode 0",
+        "(2, 2)",
+    ),
+    row(
+        "Episodes.from_trajectories",
+        "lists of different length",
+        lambda: Episodes.from_trajectories([FRAMES, FRAMES], [ACTIONS]),
+        ShapeError,
+        "`actions` has 1",
+    ),
+    row(
+        "Episodes.from_trajectories",
+        "frames of different size",
+        lambda: Episodes.from_trajectories([FRAMES, FRAMES[:, :4]], [ACTIONS, ACTIONS]),
+        ShapeError,
+        "episode 1",
+        "(4, 4, 8, 3)",
+    ),
+    row(
+        "Episodes.from_trajectories",
+        "actions of different size",
+        lambda: Episodes.from_trajectories([FRAMES, FRAMES], [ACTIONS, ACTIONS[:, :1]]),
+        ShapeError,
+        "[1, 2]",
+    ),
+    row(
+        "Episodes.from_trajectories",
+        "short column",
+        lambda: Episodes.from_trajectories([FRAMES], [ACTIONS], columns={"state": [ACTIONS[:3]]}),
+        ShapeError,
+        "`state`",
+        "3 entries",
+    ),
+    row("Episodes.from_trajectories", "empty", lambda: Episodes.from_trajectories([], []), ShapeError, "0"),
+    row(
+        "Windows",
+        "too short",
+        lambda: Windows(random_episodes([6, 5]), 3, frameskip=2),
+        DataError,
+        "at least 7 rows",
+        "longest has 6",
+    ),
+    row(
+        "Windows", "no history", lambda: Windows(random_episodes([6]), 0, frameskip=2), ConfigError, "history"
+    ),
+    row(
+        "Windows",
+        "float frameskip",
+        lambda: Windows(random_episodes([6]), 1, frameskip=2.5),
+        ConfigError,
+        "frameskip",
+        "2.5",
+    ),
+    row(
+        "Windows.__getitems__",
+        "past the end",
+        lambda: Windows(random_episodes([6]), 1, frameskip=2).__getitems__([0, 4]),
+        LeWorldError,
+        "[0, 4]",
+    ),
+    row(
+        "Windows.__getitems__",
+        "empty",
+        lambda: Windows(random_episodes([6]), 1, frameskip=2).__getitems__([]),
+        LeWorldError,
+        "[]",
+    ),
+    *PROCESSOR_ROWS,
+    row(
+        "fit_processor",
+        "unknown statistics",
+        lambda: fit_processor(random_episodes([3]), frameskip=1, image_statistics="fitted"),
+        ConfigError,
+        "`fit`",
+    ),
+    row(
+        "fit_processor",
+        "zero frameskip",
+        lambda: fit_processor(random_episodes([3]), frameskip=0),
+        ConfigError,
+        "frameskip",
+    ),
+    row(
+        "fit_processor",
+        "oblong frames",
+        lambda: fit_processor(episodes(FRAMES[:, :4])(), frameskip=1),
+        ConfigError,
+        "image_size",
+        "4 x 8",
+    ),
+    row(
+        "fit_processor",
+        "no action",
+        lambda: fit_processor(
+            episodes(FRAMES[:1], ACTIONS[:1] * np.nan, lengths=np.array([1]))(), frameskip=1
+        ),
+        DataError,
+        "NaN",
+    ),
+    row(
+        "fit_processor",
+        "windows instead of episodes",
+        lambda: fit_processor(Windows(random_episodes([6]), 1, frameskip=1), frameskip=1),
+        ConfigError,
+        "`train`",
+    ),
+    row("to_batch", "no batch", lambda: to_batch(FRAMES, Processor(8, **READY)), ConfigError, "`raw`"),
+    row("to_batch", "no processor", lambda: to_batch(batch(), None), ConfigError, "`processor` is None"),
+    row(
+        "to_batch",
+        "another frameskip",
+        lambda: to_batch(batch(), Processor(8, **{**READY, "frameskip": 3})),
+        ShapeError,
+        "frameskip=3",
+        "6 actions",
+    ),
+    row(
+        "to_batch",
+        "wrong last axis",
+        lambda: to_batch(batch(actions=torch.zeros(1, 6, 3)), Processor(8, **READY)),
+        ShapeError,
+        "3",
+    ),
+    row(
+        "to_batch",
+        "float pixels",
+        lambda: to_batch(batch(pixels=torch.zeros(1, 3, 8, 8, 3)), Processor(8, **READY)),
+        ShapeError,
+        "uint8",
+    ),
+    row("collect", "no episodes", collected(CountingEnv, num_episodes=0), ConfigError, "num_episodes"),
+    row("collect", "negative seed", collected(CountingEnv, seed=-1), ConfigError, "seed"),
+    row("collect", "no environment", collected(lambda: "leworld/TwoRoom-v0"), ConfigError, "gymnasium"),
+    row("collect", "no policy", collected(CountingEnv, None), ConfigError, "`policy` is None"),
+    row(
+        "collect",
+        "disabled reset",
+        collected(lambda: counting_vector(2, "Disabled")),
+        ConfigError,
+        "Disabled",
+    ),
+    row("collect", "float frames", collected(FloatFrames), DataError, "float64", "uint8"),
+    row("collect", "words in the info", collected(WordyState), DataError, "`state`", "left room"),
+    row("collect", "changing info", collected(GrowingState), DataError, "`state`", "(2,)"),
+    row(
+        "collect",
+        "missing column",
+        collected(CountingEnv, columns=["proprio"]),
+        DataError,
+        "`proprio`",
+        "['goal', 'state']",
+    ),
+    row("collect", "NaN action", collected(CountingEnv, lambda info: np.array([np.nan])), DataError, "nan"),
+    row(
+        "collect",
+        "batched action",
+        collected(CountingEnv, lambda info: np.zeros((1, 1))),
+        DataError,
+        "(1, 1)",
+    ),
+    row(
+        "collect",
+        "one action for two copies",
+        collected(lambda: counting_vector(2, "SameStep"), lambda info: np.zeros((1, 1))),
+        DataError,
+        "(2, action)",
+        "(1, 1)",
+    ),
+    row("read_hdf5", "no file", lambda: read_hdf5("nowhere.h5"), DataError, "nowhere.h5"),
+    row(
+        "read_hdf5",
+        "episode out of range",
+        in_folder(lambda folder: read_hdf5(own_file(folder), episodes=[0, 2])),
+        ConfigError,
+        "2 episodes",
+        "[0, 2]",
+    ),
+    row(
+        "read_hdf5",
+        "empty choice",
+        in_folder(lambda folder: read_hdf5(own_file(folder), episodes=slice(5, None))),
+        ConfigError,
+        "slice(5, None, None)",
+    ),
+    row(
+        "read_hdf5",
+        "absent column",
+        in_folder(lambda folder: read_hdf5(own_file(folder), extra_columns=["force"])),
+        DataError,
+        "`force`",
+    ),
+    row(
+        "write_hdf5",
+        "existing file",
+        in_folder(lambda folder: write_hdf5(own_file(folder), random_episodes([3]))),
+        ConfigError,
+        "overwrite=True",
+    ),
+    row(
+        "write_hdf5",
+        "no folder",
+        in_folder(lambda folder: write_hdf5(folder / "a" / "b.h5", random_episodes([3]))),
+        ConfigError,
+        "no folder",
+    ),
+    row(
+        "write_hdf5",
+        "unknown compression",
+        in_folder(lambda folder: write_hdf5(folder / "a.h5", random_episodes([3]), compression="lz4")),
+        ConfigError,
+        "`lzf`",
+    ),
+    row(
+        "write_hdf5",
+        "reserved column",
+        in_folder(lambda folder: write_hdf5(folder / "a.h5", episodes(columns={"ep_len": ACTIONS})())),
+        DataError,
+        "ep_len",
+    ),
+    row(
+        "write_hdf5",
+        "column of words",
+        in_folder(lambda f: write_hdf5(f / "a.h5", episodes(columns={"colour": np.array(["red"] * 4)})())),
+        DataError,
+        "`colour`",
+    ),
+    row(
+        "write_hdf5",
+        "no episodes",
+        in_folder(lambda folder: write_hdf5(folder / "a.h5", FRAMES)),
+        ConfigError,
+        "`episodes`",
+    ),
+]

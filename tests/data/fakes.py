@@ -1,0 +1,88 @@
+"""Small data whose every frame says where it belongs, and an environment that leaves such frames behind."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from hypothesis import settings
+
+from leworld.data import Episodes
+
+# Timing is no property to test on a shared machine, and a database would litter the repository.
+QUICK = settings(deadline=None, database=None, max_examples=50)
+
+
+def tagged_episodes(lengths: Sequence[int], *, action_dim: int = 2, size: int = 2) -> Episodes:
+    """Episodes with pixel (0, 0) = (episode, step // 256, step % 256) and action = 1000 * episode + step."""
+    total = sum(lengths)
+    pixels = np.zeros((total, size, size, 3), np.uint8)
+    actions = np.zeros((total, action_dim), np.float32)
+    row = 0
+    for episode, length in enumerate(lengths):
+        for step in range(length):
+            pixels[row, 0, 0] = episode, step // 256, step % 256
+            actions[row] = 1000 * episode + step + 0.1 * np.arange(action_dim)
+            row += 1
+        actions[row - 1] = np.nan
+    state = np.arange(total, dtype=np.float32)[:, None]
+    return Episodes(pixels, actions, lengths=np.array(lengths), columns={"state": state})
+
+
+def random_episodes(lengths: Sequence[int], *, seed: int = 0, size: int = 6, action_dim: int = 2) -> Episodes:
+    rng = np.random.default_rng(seed)
+    films = [rng.integers(0, 256, (length, size, size, 3), dtype=np.uint8) for length in lengths]
+    scale = np.linspace(0.5, 3.0, action_dim)
+    commands = [rng.normal(2.0, scale, (length - 1, action_dim)) for length in lengths]
+    return Episodes.from_trajectories(films, commands, environment_id="fake/Random-v0")
+
+
+class CountingEnv(gymnasium.Env):
+    """Episodes of random length; frames tell step, episode and copy, the state sums up the actions."""
+
+    observation_space = gymnasium.spaces.Box(0, 255, (4, 4, 3), np.uint8)
+    action_space = gymnasium.spaces.Box(-10.0, 10.0, (1,), np.float32)
+
+    def __init__(self, copy: int = 0, *, longest: int = 9) -> None:
+        self.copy = copy
+        self.longest = longest
+        self.episode = -1
+        self.frame = np.zeros((4, 4, 3), np.uint8)  # reused, as simulators do
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        if seed is not None:
+            self.episode = -1
+        self.episode += 1
+        self.steps = 0
+        self.length = int(self.np_random.integers(1, self.longest + 1))
+        self.position = float(self.np_random.uniform(-1, 1))
+        return self._show()
+
+    def step(self, action):
+        self.steps += 1
+        self.position += float(action[0])
+        ended = self.steps == self.length
+        return (
+            self._show()[0],
+            0.0,
+            ended and self.length % 2 == 0,
+            ended and self.length % 2 == 1,
+            self._show()[1],
+        )
+
+    def _show(self) -> tuple[np.ndarray, dict[str, Any]]:
+        self.frame[0, 0] = self.steps, self.episode, self.copy
+        return self.frame.copy(), {"state": np.array([self.position]), "goal": np.array([float(self.length)])}
+
+
+def steady_policy(info: Mapping[str, Any]) -> np.ndarray:
+    """An action that follows from what is seen, so that data do not depend on who else is stepped."""
+    return np.sin(12.9898 * np.asarray(info["state"]) + np.asarray(info["goal"])).astype(np.float32)
+
+
+def counting_vector(num_envs: int, mode: str, *, longest: int = 9) -> gymnasium.vector.SyncVectorEnv:
+    return gymnasium.vector.SyncVectorEnv(
+        [lambda copy=copy: CountingEnv(copy, longest=longest) for copy in range(num_envs)],
+        autoreset_mode=mode,
+    )
