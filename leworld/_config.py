@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, final
 
+import numpy as np
 from torch import nn
 
 from .errors import ConfigError
@@ -42,21 +43,41 @@ class ModuleConfig:
 
 
 def configurable(cls: M) -> M:
-    """Class decorator: record the constructor's arguments as `self.config`, a `ModuleConfig`.
+    """Class decorator: record the constructor's arguments as `self.config`, so that it can be built again.
 
-    Only classes whose arguments are JSON values or configurable modules may carry it.
+    Put it on the class of an encoder, predictor or regularizer of your own that goes into a model which you
+    want to save. Only classes whose arguments are JSON values or configurable modules may carry it.
+
+    Raises:
+        ConfigError: On construction, if an argument is neither.
+
+    Example:
+        ```python
+        from torch import nn
+        from leworld.nn import configurable
+
+        @configurable
+        class Scale(nn.Module):
+            def __init__(self, factor: float = 2.0) -> None:
+                super().__init__()
+                self.factor = factor
+
+        assert Scale().config.to_json() == {"class": "Scale", "factor": 2.0}
+        ```
     """
     build: Callable[..., None] = cls.__init__
+    own = "__init__" in vars(cls)
     signature = inspect.signature(build)
 
     @functools.wraps(build)
     def __init__(self: nn.Module, *args: Any, **kwargs: Any) -> None:
         build(self, *args, **kwargs)
-        bound = signature.bind(self, *args, **kwargs)
-        bound.apply_defaults()
-        arguments = {
-            key: _record(cls.__name__, key, value) for key, value in list(bound.arguments.items())[1:]
-        }
+        arguments = {}
+        if own:
+            bound = signature.bind(self, *args, **kwargs)
+            bound.apply_defaults()
+            recorded = list(bound.arguments.items())[1:]
+            arguments = {key: _record(cls.__name__, key, value) for key, value in recorded}
         object.__setattr__(self, "config", ModuleConfig(cls.__name__, arguments))
 
     type.__setattr__(cls, "__init__", __init__)
@@ -64,6 +85,8 @@ def configurable(cls: M) -> M:
 
 
 def _record(owner: str, name: str, value: Any) -> Any:
+    if isinstance(value, np.number | np.bool_):
+        value = value.item()
     if value is None or isinstance(value, bool | int | float | str | ModuleConfig):
         return value
     if isinstance(value, list | tuple):

@@ -1,0 +1,17 @@
+"""The layers that encoders, predictors and models are made of.
+
+Each is a plain `torch.nn.Module` with named axes and no knowledge of world models. Dropout is the only layer
+here that behaves differently in training apart from `Projector`, whose BatchNorm uses batch statistics then.
+Initial weights and dropout masks come from torch's global generator, as everywhere in torch.
+"""
+
+from .._config import configurable as configurable
+from ._adaln import AdaLNZero as AdaLNZero
+from ._adaln import modulate as modulate
+from ._attention import SelfAttention as SelfAttention
+from ._blocks import ConditionedBlock as ConditionedBlock
+from ._blocks import TransformerBlock as TransformerBlock
+from ._mlp import MLP as MLP
+from ._patches import PatchEmbedding as PatchEmbedding
+from ._positions import interpolate_positions as interpolate_positions
+from ._projector import Projector as Projector

@@ -1,0 +1,129 @@
+"""Multi-head self-attention, bidirectional or causal."""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .._checks import check_number
+from .._typing import shapechecked
+from ..errors import ConfigError
+from ._checks import check_last_axis
+
+_FEW = 4
+
+
+@final
+class SelfAttention(nn.Module):
+    """Let every token gather values from the others, weighted by how well its query matches their keys.
+
+    For each head, with query q, key k, value v of width head_dim,
+
+        output_i = sum_j softmax_j(q_i . k_j / sqrt(head_dim)) v_j,
+
+    over all j, or over j <= i when causal; the heads are joined and mapped back to dim by a linear layer.
+
+    Shapes:
+        tokens (batch, token, dim) -> (batch, token, dim).
+
+    Args:
+        dim: Width of the tokens.
+        num_heads: Number of heads.
+        head_dim: Width of a head; dim / num_heads when None, and then num_heads must divide dim.
+        bias: Whether queries, keys and values have a bias. The output always has one.
+        fused: Hold queries, keys and values in one linear layer `qkv`, or in three. The numbers are the same;
+            the released LeWM checkpoints fuse them in the predictor and not in the image encoder.
+        causal: Whether a token sees only itself and earlier ones.
+        dropout: Probability of dropping an attention weight, and a component of the output, in training.
+
+    Raises:
+        ConfigError: If num_heads does not divide dim while head_dim is None.
+
+    Source: Vaswani et al., Attention Is All You Need, 2017 (arXiv 1706.03762), section 3.2.
+
+    Example:
+        ```python
+        import torch
+        from leworld.nn import SelfAttention
+
+        attention = SelfAttention(8, 2, causal=True).eval()
+        tokens = torch.randn(1, 3, 8)
+        longer = torch.cat([tokens, torch.randn(1, 1, 8)], dim=1)
+        assert torch.allclose(attention(tokens), attention(longer)[:, :3], atol=1e-6)
+        ```
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        *,
+        head_dim: int | None = None,
+        bias: bool = True,
+        fused: bool = False,
+        causal: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        check_number("SelfAttention", "dim", dim, low=1, integer=True)
+        check_number("SelfAttention", "num_heads", num_heads, low=1, integer=True)
+        check_number("SelfAttention", "dropout", dropout, low=0.0, high=1.0)
+        if head_dim is None:
+            if dim % num_heads:
+                raise ConfigError(
+                    "SelfAttention needs `num_heads` to divide `dim`",
+                    f"`dim={dim}` and `num_heads={num_heads}`",
+                    "Change one of them, or set `head_dim`",
+                )
+            head_dim = dim // num_heads
+        check_number("SelfAttention", "head_dim", head_dim, low=1, integer=True)
+        width = num_heads * head_dim
+        if fused:
+            self.qkv = nn.Linear(dim, 3 * width, bias=bias)
+        else:
+            self.query = nn.Linear(dim, width, bias=bias)
+            self.key = nn.Linear(dim, width, bias=bias)
+            self.value = nn.Linear(dim, width, bias=bias)
+        self.output = nn.Linear(width, dim)
+        self.dim = dim
+        self.num_heads = num_heads
+        self.fused = fused
+        self.causal = causal
+        self.dropout = dropout
+
+    @shapechecked
+    def forward(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
+        """Mix the tokens."""
+        check_last_axis("SelfAttention", "tokens", tokens, self.dim, "dim")
+        if self.fused:
+            projections = self.qkv(tokens).chunk(3, dim=-1)
+        else:
+            projections = (self.query(tokens), self.key(tokens), self.value(tokens))
+        query, key, value = (p.unflatten(-1, (self.num_heads, -1)) for p in projections)
+        dropout = self.dropout if self.training else 0.0
+        few = tokens.shape[1] <= _FEW and tokens.device.type == "cpu"
+        attend = _attend_few if few else _attend
+        output = self.output(attend(query, key, value, self.causal, dropout).flatten(2))
+        return F.dropout(output, dropout) if dropout else output
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, causal: bool, dropout: float) -> Tensor:
+    """Attend with torch's fused kernel; all tensors are (batch, token, head, head_dim)."""
+    query, key, value = (tensor.transpose(1, 2) for tensor in (query, key, value))
+    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal, dropout_p=dropout)
+    return mixed.transpose(1, 2)
+
+
+def _attend_few(query: Tensor, key: Tensor, value: Tensor, causal: bool, dropout: float) -> Tensor:
+    """Attend by the formula: a world model has three tokens, torch's CPU kernel is made for hundreds."""
+    scores = (query.unsqueeze(2) * key.unsqueeze(1)).sum(-1) * query.shape[-1] ** -0.5
+    if causal:
+        tokens = query.shape[1]
+        future = torch.ones(tokens, tokens, dtype=torch.bool, device=query.device).triu(1)
+        scores = scores.masked_fill(future.unsqueeze(-1), float("-inf"))
+    weights = scores.softmax(dim=2)
+    if dropout:
+        weights = F.dropout(weights, dropout)
+    return (weights.unsqueeze(-1) * value.unsqueeze(1)).sum(2)

@@ -1,0 +1,8 @@
+"""Networks that predict the next embedding from embeddings so far and the actions taken.
+
+A predictor maps embeddings and conditions, both (batch, time, dim), to (batch, time, dim), causally: output t
+sees inputs up to t and predicts what follows. It says how many frames it can see by its attribute
+`history_size`.
+"""
+
+from ._transformer import TransformerPredictor as TransformerPredictor

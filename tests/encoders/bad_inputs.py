@@ -1,0 +1,52 @@
+"""Mistakes at the doors of `leworld.encoders`, and what they must say."""
+
+import torch
+
+from leworld.encoders import ActionEncoder, ConvEncoder, ViTEncoder
+from leworld.errors import ConfigError, LeWorldError, ShapeError
+from tests.bad_input import BadInput
+
+
+def vit(**options) -> ViTEncoder:
+    return ViTEncoder(
+        **{"image_size": 8, "patch_size": 4, "hidden_dim": 6, "depth": 1, "num_heads": 2, **options}
+    )
+
+
+def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
+    return BadInput(f"leworld.encoders.{name}", case, call, error, mentions)
+
+
+IMAGE = torch.randn(2, 3, 8, 8)
+ROWS: list[BadInput] = [
+    row("ViTEncoder", "unknown size", lambda: ViTEncoder(size="tiniest"), ConfigError, "tiny"),
+    row("ViTEncoder", "patch does not divide", lambda: ViTEncoder(64, 14), ConfigError, "patch_size=14"),
+    row("ViTEncoder", "heads do not divide", lambda: vit(num_heads=4), ConfigError, "num_heads=4"),
+    row("ViTEncoder", "no blocks", lambda: vit(depth=0), ConfigError, "depth"),
+    row("ViTEncoder", "no time axis taken", lambda: vit()(IMAGE[None]), ShapeError, "4"),
+    row("ViTEncoder", "one image alone", lambda: vit()(IMAGE[0]), ShapeError, "batch"),
+    row("ViTEncoder", "channels last", lambda: vit()(IMAGE.permute(0, 2, 3, 1)), ShapeError, "multiples"),
+    row("ViTEncoder", "grey image", lambda: vit()(IMAGE[:, :1]), ShapeError, "3 channels"),
+    row("ViTEncoder", "side no multiple", lambda: vit()(IMAGE[..., :6]), ShapeError, "patch size 4"),
+    row("ViTEncoder", "no pixels", lambda: vit()(IMAGE[..., :0]), ShapeError, "patch size 4"),
+    row("ViTEncoder", "integer pixels", lambda: vit()(IMAGE.to(torch.uint8)), ShapeError, "processor"),
+    row("ConvEncoder", "odd size", lambda: ConvEncoder(50), ConfigError, "image_size=50", "16"),
+    row("ConvEncoder", "no stages", lambda: ConvEncoder(channels=()), ConfigError, "0 stages"),
+    row("ConvEncoder", "pooling", lambda: ConvEncoder(pooling="flat"), ConfigError, "flatten"),
+    row("ConvEncoder", "fraction", lambda: ConvEncoder(embedding_dim=0.5), ConfigError, "embedding_dim"),
+    row("ConvEncoder", "other size", lambda: ConvEncoder(16, 4, channels=(2,))(IMAGE), ShapeError, "16"),
+    row("ConvEncoder", "rank", lambda: ConvEncoder(8, 4, channels=(2,))(IMAGE[0]), ShapeError, "batch"),
+    row(
+        "ConvEncoder",
+        "integer pixels",
+        lambda: ConvEncoder(8, 4, channels=(2,))(IMAGE.to(torch.uint8)),
+        ShapeError,
+        "processor",
+    ),
+    row("ActionEncoder", "no action", lambda: ActionEncoder(0, 4), ConfigError, "action_dim"),
+    row("ActionEncoder", "smoothed", lambda: ActionEncoder(2, 4, smoothed_dim=0), ConfigError, "smoothed"),
+    row(
+        "ActionEncoder", "raw actions", lambda: ActionEncoder(10, 4)(IMAGE[..., :2]), ShapeError, "frameskip"
+    ),
+    row("ActionEncoder", "integers", lambda: ActionEncoder(8, 4)(IMAGE.long()), ShapeError, "floating-point"),
+]

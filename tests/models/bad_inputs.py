@@ -1,0 +1,124 @@
+"""Mistakes at the doors of `leworld.models`, and what they must say."""
+
+import torch
+from torch import nn
+
+from leworld.data import Batch
+from leworld.encoders import ActionEncoder
+from leworld.errors import ConfigError, LeWorldError, NonFiniteError, ShapeError
+from leworld.models import LeWM
+from leworld.nn import Projector, configurable
+from tests.bad_input import BadInput
+from tests.models.cases import batch, lewm
+
+
+@configurable
+class Sizeless(nn.Module):
+    """An encoder that does not say its size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+def build(**parts) -> LeWM:
+    right = lewm()
+    names = ("encoder", "predictor", "action_encoder", "projector", "prediction_projector")
+    return LeWM(**{name: getattr(right, name) for name in names} | parts)
+
+
+def encode(frames: torch.Tensor) -> object:
+    return lewm().encode(frames)
+
+
+def predict(embeddings: torch.Tensor, actions: torch.Tensor) -> object:
+    return lewm().predict(embeddings, actions)
+
+
+def rollout(context: torch.Tensor, past: torch.Tensor, actions: torch.Tensor) -> object:
+    return lewm().rollout(context, past, actions)
+
+
+def loss(frames: torch.Tensor, actions: torch.Tensor) -> object:
+    return lewm().loss(Batch(frames, actions))
+
+
+def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
+    return BadInput(f"leworld.models.{name}", case, call, error, mentions)
+
+
+X, A = batch().observations, batch().actions
+Z, B, C = torch.randn(2, 3, 5), torch.randn(2, 3, 4), torch.randn(2, 6, 5, 4)
+PAST = B[:, :2]
+NAN = float("nan")
+ROWS: list[BadInput] = [
+    row("LeWM", "negative weight", lambda: build(regularizer_weight=-0.1), ConfigError, "regularizer_weight"),
+    row(
+        "LeWM", "projector too small", lambda: build(projector=Projector(4)), ConfigError, "projector.in_dim"
+    ),
+    row(
+        "LeWM",
+        "action embedding",
+        lambda: build(action_encoder=ActionEncoder(4, 6)),
+        ConfigError,
+        "condition_dim",
+        "7 and 6",
+    ),
+    row("LeWM", "encoder without a size", lambda: build(encoder=Sizeless()), ConfigError, "embedding_dim"),
+    row("LeWM", "encoder not configurable", lambda: build(encoder=nn.Identity()), ConfigError, "encoder"),
+    row("LeWM.encode", "no time axis", lambda: encode(X[:, 0]), ShapeError, "time"),
+    row("LeWM.encode", "integer pixels", lambda: encode(X.to(torch.uint8)), ShapeError, "processor"),
+    row("LeWM.encode", "channels last", lambda: encode(X.permute(0, 1, 3, 4, 2)), ShapeError, "channel"),
+    row("LeWM.encode", "other size", lambda: encode(X[..., :4]), ShapeError, "(3, 8, 8)"),
+    row("LeWM.encode", "float64", lambda: encode(X.double()), ShapeError, "float32", "float64"),
+    row("LeWM.encode", "empty", lambda: encode(X[:0]), ShapeError, "at least one"),
+    row("LeWM.encode", "NaN", lambda: encode(X * NAN), NonFiniteError, "observations"),
+    row("LeWM.encode", "one sample in training", lambda: encode(X[:1, :1]), ShapeError, "at least 2 samples"),
+    row("LeWM.encode", "numpy", lambda: encode(X.numpy()), ShapeError, "observations"),
+    row(
+        "LeWM.predict",
+        "window too long",
+        lambda: predict(Z.repeat(1, 2, 1), B.repeat(1, 2, 1)),
+        ShapeError,
+        "3",
+    ),
+    row("LeWM.predict", "no frame", lambda: predict(Z[:, :0], B[:, :0]), ShapeError, "at least one"),
+    row(
+        "LeWM.predict",
+        "raw actions",
+        lambda: predict(Z, B[..., :2]),
+        ShapeError,
+        "action_dim = 4",
+        "frameskip",
+    ),
+    row("LeWM.predict", "other embeddings", lambda: predict(B, B), ShapeError, "embedding_dim = 5"),
+    row("LeWM.predict", "fewer actions", lambda: predict(Z, B[:, :2]), ShapeError, "time=2"),
+    row("LeWM.predict", "integer actions", lambda: predict(Z, B.long()), ShapeError, "floating-point"),
+    row("LeWM.predict", "NaN action", lambda: predict(Z, B * NAN), NonFiniteError, "actions"),
+    row("LeWM.rollout", "no sample axis", lambda: rollout(Z, PAST, C[:, 0]), ShapeError, "sample"),
+    row("LeWM.rollout", "past as long as context", lambda: rollout(Z, B, C), ShapeError, "past_actions"),
+    row(
+        "LeWM.rollout", "raw actions", lambda: rollout(Z, PAST[..., :2], C[..., :2]), ShapeError, "frameskip"
+    ),
+    row("LeWM.rollout", "horizon 0", lambda: rollout(Z, PAST, C[:, :, :0]), ShapeError, "at least one"),
+    row("LeWM.rollout", "other batch", lambda: rollout(Z, PAST, C[:1]), ShapeError, "batch=1"),
+    row("LeWM.rollout", "frames, not embeddings", lambda: rollout(X, PAST, C), ShapeError, "context"),
+    row("LeWM.rollout", "NaN candidate", lambda: rollout(Z, PAST, C * NAN), NonFiniteError, "actions"),
+    row("LeWM.rollout", "NaN context", lambda: rollout(Z * NAN, PAST, C), NonFiniteError, "context"),
+    row("LeWM.loss", "not a batch", lambda: lewm().loss(X), ConfigError, "batch", "Batch"),
+    row("LeWM.loss", "one trajectory", lambda: loss(X[:1], A[:1]), ShapeError, "batch=1", "larger batch"),
+    row("LeWM.loss", "one frame", lambda: loss(X[:, :1], A[:, :1]), ShapeError, "time=1"),
+    row(
+        "LeWM.loss",
+        "window too long",
+        lambda: loss(X.repeat(1, 2, 1, 1, 1), A.repeat(1, 2, 1)),
+        ShapeError,
+        "time=8",
+    ),
+    row("LeWM.loss", "fewer actions", lambda: loss(X, A[:, :3]), ShapeError, "(6, 4)", "(6, 3)"),
+    row("LeWM.loss", "raw actions", lambda: loss(X, A[..., :2]), ShapeError, "frameskip"),
+    row("LeWM.loss", "integer pixels", lambda: loss(X.to(torch.uint8), A), ShapeError, "processor"),
+    row("LeWM.loss", "no time axis", lambda: loss(X[:, 0], A[:, 0]), ShapeError, "batch.observations"),
+    row("LeWM.loss", "NaN pixels", lambda: loss(X * NAN, A), NonFiniteError, "observations"),
+    row("LeWM.loss", "NaN actions", lambda: loss(X, A * NAN), NonFiniteError, "batch.actions"),
+    row("LeWM.loss", "empty", lambda: loss(X[:0], A[:0]), ShapeError, "at least one"),
+]

@@ -1,0 +1,28 @@
+"""Rebuild a module from its recorded config, through a table of this test suite's own."""
+
+from typing import Any
+
+from torch import nn
+
+from leworld._config import ModuleConfig
+from leworld.encoders import ActionEncoder, ConvEncoder, ViTEncoder
+from leworld.models import LeWM
+from leworld.nn import Projector
+from leworld.predictors import TransformerPredictor
+from leworld.regularizers import SIGReg
+
+TABLE: dict[str, type[nn.Module]] = {
+    cls.__name__: cls
+    for cls in (ActionEncoder, ConvEncoder, ViTEncoder, LeWM, Projector, TransformerPredictor, SIGReg)
+}
+
+
+def rebuild(config: ModuleConfig) -> nn.Module:
+    """Build anew from the JSON form, so that what JSON cannot hold would show."""
+    return _build(ModuleConfig.from_json(config.to_json()))
+
+
+def _build(value: Any) -> Any:
+    if isinstance(value, ModuleConfig):
+        return TABLE[value.class_name](**{key: _build(item) for key, item in value.arguments.items()})
+    return value

@@ -1,0 +1,115 @@
+"""Mistakes at the doors of `leworld.nn`, and what they must say."""
+
+import torch
+from torch import nn
+
+from leworld.errors import ConfigError, LeWorldError, ShapeError
+from leworld.nn import (
+    MLP,
+    AdaLNZero,
+    ConditionedBlock,
+    PatchEmbedding,
+    Projector,
+    SelfAttention,
+    TransformerBlock,
+    configurable,
+    interpolate_positions,
+    modulate,
+)
+from tests.bad_input import BadInput
+
+
+@configurable
+class Holder(nn.Module):
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+
+def conditioned(**options) -> ConditionedBlock:
+    return ConditionedBlock(8, 2, **{"head_dim": 4, "mlp_dim": 16, **options})
+
+
+def table(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape)
+
+
+def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
+    return BadInput(f"leworld.nn.{name}", case, call, error, mentions)
+
+
+X = torch.randn(2, 3, 8)
+INT = torch.ones(2, 3, 8, dtype=torch.int64)
+ROWS: list[BadInput] = [
+    row("modulate", "shapes differ", lambda: modulate(X, shift=X[..., :4], scale=X), ShapeError, "dim"),
+    row("modulate", "integers", lambda: modulate(INT, shift=X, scale=X), ShapeError, "floating-point"),
+    row("AdaLNZero", "no width", lambda: AdaLNZero(0, 4), ConfigError, "`dim=0`"),
+    row("AdaLNZero", "condition size", lambda: AdaLNZero(8, 4)(X), ShapeError, "condition_dim", "8"),
+    row("MLP", "dropout above 1", lambda: MLP(8, 8, dropout=1.5), ConfigError, "dropout"),
+    row("MLP", "wrong last axis", lambda: MLP(4, 8)(X), ShapeError, "tokens", "4"),
+    row("MLP", "integers", lambda: MLP(8, 8)(INT), ShapeError, "floating-point"),
+    row("SelfAttention", "heads", lambda: SelfAttention(8, 3), ConfigError, "num_heads=3", "dim=8"),
+    row("SelfAttention", "wrong last axis", lambda: SelfAttention(4, 2)(X), ShapeError, "tokens"),
+    row("SelfAttention", "no batch axis", lambda: SelfAttention(8, 2)(X[0]), ShapeError, "batch"),
+    row("SelfAttention", "no heads", lambda: SelfAttention(8, 0), ConfigError, "num_heads"),
+    row(
+        "SelfAttention", "dropout a string", lambda: SelfAttention(8, 2, dropout="a"), ConfigError, "dropout"
+    ),
+    row("TransformerBlock", "heads", lambda: TransformerBlock(8, 3, mlp_dim=8), ConfigError, "num_heads"),
+    row("TransformerBlock", "eps", lambda: TransformerBlock(8, 2, mlp_dim=8, eps=-1.0), ConfigError, "eps"),
+    row("TransformerBlock", "last axis", lambda: TransformerBlock(4, 2, mlp_dim=8)(X), ShapeError, "tokens"),
+    row("ConditionedBlock", "mlp", lambda: conditioned(mlp_dim=0), ConfigError, "hidden_dim"),
+    row("ConditionedBlock", "condition", lambda: conditioned()(X, X[..., :4]), ShapeError, "condition"),
+    row("ConditionedBlock", "tokens", lambda: conditioned()(X[..., :4], X), ShapeError, "tokens"),
+    row("ConditionedBlock", "one condition", lambda: conditioned()(X, X[:, :1]), ShapeError, "token=1"),
+    row("PatchEmbedding", "no patch", lambda: PatchEmbedding(8, 0), ConfigError, "patch_size"),
+    row(
+        "PatchEmbedding",
+        "channels last",
+        lambda: PatchEmbedding(8, 4)(torch.randn(2, 8, 8, 3)),
+        ShapeError,
+        "3 channels",
+    ),
+    row(
+        "PatchEmbedding",
+        "side no multiple",
+        lambda: PatchEmbedding(8, 4)(torch.randn(2, 3, 8, 10)),
+        ShapeError,
+        "multiples",
+        "10",
+    ),
+    row(
+        "PatchEmbedding",
+        "integer pixels",
+        lambda: PatchEmbedding(8, 4)(torch.ones(2, 3, 8, 8, dtype=torch.uint8)),
+        ShapeError,
+        "processor",
+    ),
+    row(
+        "interpolate_positions",
+        "no class token",
+        lambda: interpolate_positions(table(1, 16, 4), grid_height=2, grid_width=2),
+        ShapeError,
+        "class token",
+    ),
+    row(
+        "interpolate_positions",
+        "no rows",
+        lambda: interpolate_positions(table(1, 17, 4), grid_height=0, grid_width=2),
+        ConfigError,
+        "grid_height",
+    ),
+    row(
+        "interpolate_positions",
+        "two axes",
+        lambda: interpolate_positions(table(17, 4), grid_height=2, grid_width=2),
+        ShapeError,
+        "positions",
+    ),
+    row("Projector", "last axis", lambda: Projector(4, hidden_dim=8)(X), ShapeError, "in_dim"),
+    row("Projector", "one sample", lambda: Projector(8)(X[:1, :1]), ShapeError, "at least 2 samples"),
+    row("Projector", "empty", lambda: Projector(8).eval()(X[:0]), ShapeError, "at least 1 sample"),
+    row("Projector", "integers", lambda: Projector(8)(INT), ShapeError, "floating-point"),
+    row("Projector", "fraction", lambda: Projector(8, hidden_dim=2.5), ConfigError, "hidden_dim"),
+    row("configurable", "plain module inside", lambda: Holder(nn.Identity()), ConfigError, "configurable"),
+]

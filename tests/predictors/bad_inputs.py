@@ -1,0 +1,40 @@
+"""Mistakes at the doors of `leworld.predictors`, and what they must say."""
+
+import torch
+
+from leworld.errors import ConfigError, LeWorldError, ShapeError
+from leworld.predictors import TransformerPredictor
+from tests.bad_input import BadInput
+
+
+def make(**options) -> TransformerPredictor:
+    return TransformerPredictor(
+        6, 3, **{"depth": 1, "num_heads": 2, "head_dim": 3, "mlp_dim": 8, "condition_dim": 5, **options}
+    )
+
+
+def row(case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
+    return BadInput("leworld.predictors.TransformerPredictor", case, call, error, mentions)
+
+
+Z, C = torch.randn(2, 3, 6), torch.randn(2, 3, 5)
+ROWS: list[BadInput] = [
+    row("no history", lambda: TransformerPredictor(6, 0), ConfigError, "history_size"),
+    row("dropout above 1", lambda: make(dropout=1.1), ConfigError, "dropout"),
+    row("no heads", lambda: make(num_heads=0), ConfigError, "num_heads"),
+    row("depth a string", lambda: make(depth="two"), ConfigError, "depth"),
+    row(
+        "window too long",
+        lambda: make()(Z.repeat(1, 2, 1), C.repeat(1, 2, 1)),
+        ShapeError,
+        "time=6",
+        "rollout",
+    ),
+    row("no frame", lambda: make()(Z[:, :0], C[:, :0]), ShapeError, "time=0"),
+    row("fewer actions", lambda: make()(Z, C[:, :2]), ShapeError, "time=2", "time=3"),
+    row("other batch", lambda: make()(Z, C[:1]), ShapeError, "batch=1"),
+    row("wrong embedding", lambda: make()(C, C), ShapeError, "embeddings", "6"),
+    row("wrong condition", lambda: make()(Z, Z), ShapeError, "conditions", "5"),
+    row("no batch axis", lambda: make()(Z[0], C[0]), ShapeError, "batch"),
+    row("integer actions", lambda: make()(Z, C.long()), ShapeError, "floating-point"),
+]

@@ -1,0 +1,24 @@
+"""Every predictor, small and with weights away from their initial values. Adding one is adding a line."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from leworld.predictors import TransformerPredictor
+
+TIME, DIM, CONDITION = 4, 6, 5
+SMALL = {"condition_dim": CONDITION, "depth": 2, "num_heads": 2, "head_dim": 4, "mlp_dim": 12}
+PREDICTORS: dict[str, Callable[[], nn.Module]] = {
+    "transformer": lambda: awake(TransformerPredictor(DIM, TIME, **SMALL, dropout=0.0)),
+    "transformer-dropout": lambda: awake(TransformerPredictor(DIM, TIME, **SMALL, dropout=0.3)),
+    "transformer-long": lambda: awake(TransformerPredictor(DIM, 7, **SMALL, embedding_dropout=0.2)),
+}
+
+
+def awake(module: nn.Module) -> nn.Module:
+    """Move every parameter, so that no gate is zero and no two components are alike."""
+    generator = torch.Generator().manual_seed(2)
+    for parameter in module.parameters():
+        parameter.data += 0.3 * torch.randn(parameter.shape, generator=generator)
+    return module
