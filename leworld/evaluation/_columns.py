@@ -1,0 +1,39 @@
+"""States out of recorded episodes."""
+
+import numpy as np
+
+from .._checks import describe, nearest
+from ..data import Episodes
+from ..errors import ConfigError, DataError, NonFiniteError
+
+
+def state_column(owner: str, episodes: Episodes, column: str) -> np.ndarray:
+    """Return a numeric column as float32 "row state", or say what is wrong with it."""
+    if not isinstance(episodes, Episodes):
+        raise ConfigError(
+            f"{owner} needs `episodes` to be a `leworld.data.Episodes`",
+            f"`episodes` is {describe(episodes)}",
+            "Read them with `read_hdf5`, or collect them with `collect`",
+        )
+    if column not in episodes.columns:
+        raise DataError(
+            f"{owner} needs episodes with the column `{column}`",
+            "there is no such column",
+            nearest(column, episodes.columns) if episodes.columns else "Record states beside the pixels",
+        )
+    values = np.asarray(episodes.columns[column])
+    if values.dtype.kind not in "fiu":
+        raise DataError(
+            f"{owner} needs numbers in the column `{column}`",
+            f"its dtype is {values.dtype}",
+            "Choose a column of numbers",
+        )
+    states = values.reshape(len(values), -1).astype(np.float32)
+    if not np.isfinite(states).all():
+        row = int(np.flatnonzero(~np.isfinite(states).all(axis=1))[0])
+        raise NonFiniteError(
+            f"{owner} needs finite states in the column `{column}`",
+            f"row {row} holds NaN or infinity",
+            "Leave that episode out with `episodes.select`",
+        )
+    return states

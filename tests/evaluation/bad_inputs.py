@@ -1,0 +1,375 @@
+"""Mistakes that users make with evaluations, and what they must be told."""
+
+import dataclasses
+
+import numpy as np
+
+from leworld.control import Observation, Policy
+from leworld.data import Episodes
+from leworld.envs import TwoRoomArena, TwoRoomVector
+from leworld.errors import ConfigError, DataError, NonFiniteError, ShapeError
+from leworld.evaluation import (
+    GoalPairs,
+    GoalReachingResult,
+    OraclePolicy,
+    PolicyOutcome,
+    Recording,
+    goal_reaching,
+    metric_monotonicity,
+    probe_states,
+    trajectory_pairs,
+    two_room_held_out,
+    two_room_pairs,
+)
+from leworld.planners import CEMPlanner
+from tests.bad_input import BadInput
+from tests.evaluation.checks import scripted, walks
+from tests.evaluation.fakes import Plane, Sighted, Still, plain_processor
+
+_NAN = float("nan")
+_ROOM = "leworld.evaluation."
+
+
+def _row(entry, case, error, mentions, call):
+    return BadInput(_ROOM + entry, case, call, error, mentions)
+
+
+def _pairs(case, error, mentions, **changes):
+    fields = {
+        "start": np.zeros((2, 2), dtype=np.float32),
+        "goal": np.full((2, 2), 9.0, dtype=np.float32),
+        "protocol": "by hand",
+        "budget": 4,
+        "success_radius": 2.0,
+    } | changes
+    return _row("GoalPairs", case, error, mentions, lambda: GoalPairs(**fields))
+
+
+class _Acting(Policy):
+    def __init__(self, action):
+        self.action = action
+
+    def reset(self, goal):
+        pass
+
+    def act(self, observation):
+        return self.action
+
+
+class _Stubborn(Plane):
+    def reset(self, **arguments):
+        pixels, info = super().reset(**arguments)
+        return pixels, info | {"state": info["state"] + 1.0}
+
+
+class _Exploding(Plane):
+    def step(self, actions, /):
+        pixels, *rest, info = super().step(actions)
+        return pixels, *rest, {"state": info["state"] * _NAN}
+
+
+def _play(case, error, mentions, *, pairs=None, policies=None, env=None, **options):
+    def call():
+        chosen = scripted()[0] if pairs is None else pairs
+        players = {"still": Still()} if policies is None else policies
+        world = Plane(3) if env is None else env()
+        return goal_reaching(chosen, players, env=world, progress=False, **options)
+
+    return _row("goal_reaching", case, error, mentions, call)
+
+
+def _trajectory(case, error, mentions, *arguments, **options):
+    return _row("trajectory_pairs", case, error, mentions, lambda: trajectory_pairs(*arguments, **options))
+
+
+def _two_room(case, mentions, *arguments, **options):
+    return _row("two_room_pairs", case, ConfigError, mentions, lambda: two_room_pairs(*arguments, **options))
+
+
+def _held_out(case, mentions, **options):
+    return _row("two_room_held_out", case, ConfigError, mentions, lambda: two_room_held_out(**options))
+
+
+def _oracle(case, mentions, *, dynamics=None, planner=None, **options):
+    def call():
+        return OraclePolicy(
+            TwoRoomArena() if dynamics is None else dynamics,
+            CEMPlanner() if planner is None else planner,
+            **options,
+        )
+
+    return _row("OraclePolicy", case, ConfigError, mentions, call)
+
+
+def _seen(num: int, state=True) -> Observation:
+    states = np.full((num, 2), 50.0, dtype=np.float32) if state else None
+    return Observation(pixels=np.zeros((num, 8, 8, 3), dtype=np.uint8), state=states)
+
+
+def _act(goal, observation):
+    policy = OraclePolicy(TwoRoomArena(), CEMPlanner())
+    if goal is not None:
+        policy.reset(goal)
+    return policy.act(observation)
+
+
+def _probe(case, error, mentions, *, model=None, episodes=None, **options):
+    def call():
+        chosen = Sighted(plain_processor(8)) if model is None else model
+        return probe_states(chosen, walks() if episodes is None else episodes, **options)
+
+    return _row("probe_states", case, error, mentions, call)
+
+
+def _monotone(case, error, mentions, *, model=None, **options):
+    def call():
+        chosen = Sighted(plain_processor(8)) if model is None else model
+        return metric_monotonicity(chosen, TwoRoomArena(), **options)
+
+    return _row("metric_monotonicity", case, error, mentions, call)
+
+
+def _unprocessed() -> Sighted:
+    model = Sighted(plain_processor())
+    model.processor = None
+    return model
+
+
+def _with_column(name: str, values) -> Episodes:
+    episodes = walks()
+    return dataclasses.replace(episodes, columns={name: np.asarray(values(len(episodes.pixels)))})
+
+
+_OUTCOME = {"reached": (True,), "reached_at_last": (True,), "steps_to_reach": (1,), "final_distance": (0.0,)}
+
+
+def _result(**changes) -> GoalReachingResult:
+    fields = {
+        "protocol": "by hand",
+        "budget": 4,
+        "success_radius": 2.0,
+        "num_presolved": 0,
+        "seed": 0,
+        "start": np.zeros((1, 2), dtype=np.float32),
+        "goal": np.ones((1, 2), dtype=np.float32),
+        "policies": {"still": PolicyOutcome(**_OUTCOME)},
+    } | changes
+    return GoalReachingResult(**fields)
+
+
+def _read(case, mentions, change):
+    def call():
+        data = _result().to_json()
+        change(data)
+        return GoalReachingResult.from_json(data)
+
+    return _row("GoalReachingResult.from_json", case, DataError, mentions, call)
+
+
+def _recording(**changes):
+    fields = {
+        "states": np.zeros((3, 5, 2), dtype=np.float32),
+        "frames": np.zeros((1, 5, 4, 4, 3), dtype=np.uint8),
+        "goal_frames": np.zeros((1, 4, 4, 3), dtype=np.uint8),
+    } | changes
+    return Recording(**fields)
+
+
+def _filmed(**options):
+    pairs, script = scripted()
+    result = goal_reaching(pairs, {"script": script}, env=Plane(2), progress=False)
+    return result.write_gif("never-written.gif", **options)
+
+
+def _on_a_line():
+    line = dataclasses.replace(
+        scripted()[0],
+        start=np.zeros((1, 1), dtype=np.float32),
+        goal=np.full((1, 1), 9.0, dtype=np.float32),
+    )
+    recording = _recording(states=np.zeros((1, 5, 1), dtype=np.float32))
+    return _result(start=line.start, goal=line.goal, recordings={"still": recording}).plot(
+        "never-written.png"
+    )
+
+
+_SOLVED = dataclasses.replace(scripted()[0], goal=np.zeros((6, 2), dtype=np.float32))
+_ONE = walks(1)
+ROWS = [
+    _pairs("integer start", ShapeError, ("start", "floating-point"), start=np.zeros((2, 2), dtype=np.int64)),
+    _pairs("one axis", ShapeError, ("goal", "(pair, state)"), goal=np.zeros(2, dtype=np.float32)),
+    _pairs("a list", ShapeError, ("start",), start=[[0.0, 0.0]]),
+    _pairs("fewer goals", ShapeError, ("one goal",), goal=np.ones((1, 2), dtype=np.float32)),
+    _pairs("no pairs", ShapeError, ("at least one",), **dict.fromkeys(("start", "goal"), np.zeros((0, 2)))),
+    _pairs("NaN", NonFiniteError, ("goal", "4 of 4"), goal=np.full((2, 2), _NAN)),
+    _pairs("budget of 0", ConfigError, ("budget",), budget=0),
+    _pairs("radius of 0", ConfigError, ("success_radius",), success_radius=0.0),
+    _pairs("negative count", ConfigError, ("num_presolved",), num_presolved=-1),
+    _row(
+        "GoalPairs.unsolved", "only solved pairs", ConfigError, ("all 6 goals",), lambda: _SOLVED.unsolved()
+    ),
+    _play("only solved pairs", ConfigError, ("not solved at the start",), pairs=_SOLVED),
+    _play("pairs of another kind", ConfigError, ("`pairs`", "GoalPairs"), pairs="trajectory-25"),
+    _play("no policies", ConfigError, ("policies",), policies={}),
+    _play("a policy without a name", ConfigError, ("policies",), policies=Still()),
+    _play("a function for a policy", ConfigError, ("`mine`", "Policy"), policies={"mine": lambda seen: seen}),
+    _play("no environment", ConfigError, ("env",), env=lambda: "TwoRoom"),
+    _play(
+        "an environment that resets itself",
+        ConfigError,
+        ("NEXT_STEP", "Disabled"),
+        env=lambda: TwoRoomVector(3),
+    ),
+    _play("an environment with starts of its own", ConfigError, ("starts",), env=lambda: _Stubborn(3)),
+    _play("an environment that explodes", NonFiniteError, ("still",), env=lambda: _Exploding(3)),
+    _play("negative seed", ConfigError, ("seed",), seed=-1),
+    _play("negative frames", ConfigError, ("num_recorded",), num_recorded=-1),
+    _play("one action for all", ShapeError, ("(env, action)",), policies={"a": _Acting(np.zeros(2))}),
+    _play("actions of fewer", ShapeError, ("env=3", "`a`"), policies={"a": _Acting(np.zeros((2, 2)))}),
+    _play("a list of actions", ShapeError, ("`a`",), policies={"a": _Acting([[0.0, 0.0]] * 3)}),
+    _play("NaN action", NonFiniteError, ("`a`", "6"), policies={"a": _Acting(np.full((3, 2), _NAN))}),
+    _trajectory("no episodes", ConfigError, ("Episodes",), None, 3),
+    _trajectory("no pairs", ConfigError, ("num_pairs",), walks(), 0),
+    _trajectory("offset of 0", ConfigError, ("goal_offset",), walks(), 3, goal_offset=0),
+    _trajectory("budget of 0", ConfigError, ("budget",), walks(), 3, budget=0),
+    _trajectory("radius of 0", ConfigError, ("success_radius",), walks(), 3, success_radius=0),
+    _trajectory("negative seed", ConfigError, ("seed",), walks(), 3, seed=-1),
+    _trajectory("unknown column", DataError, ("`stat`", "`state`"), walks(), 3, column="stat"),
+    _trajectory("no columns", DataError, ("Record",), dataclasses.replace(walks(), columns={}), 3),
+    _trajectory("too many pairs", DataError, ("hold",), walks(), 10_000),
+    _trajectory("episodes too short", DataError, ("hold 0",), walks(), 1, goal_offset=200),
+    _trajectory("words", DataError, ("numbers",), _with_column("state", lambda n: ["a"] * n), 1),
+    _trajectory("NaN states", NonFiniteError, ("row 0",), _with_column("state", lambda n: [[_NAN]] * n), 1),
+    _two_room("unknown protocol", ("protocol", "cross-door"), "cross-doors"),
+    _two_room("trajectory without episodes", ("episodes", "two_room_held_out"), "trajectory-25"),
+    _two_room("no pairs", ("num_pairs",), "same-room", 0),
+    _two_room("negative seed", ("seed",), "same-room", seed=-1),
+    _held_out("no episodes", ("num_episodes",), num_episodes=0),
+    _held_out("no pixels", ("image_size",), image_size=0),
+    _held_out("negative seed", ("seed",), seed=-1),
+    _oracle("dynamics without a step", ("dynamics", "step"), dynamics="TwoRoom"),
+    _oracle("no planner", ("planner",), planner="cem"),
+    _oracle("executing more than planned", ("receding_horizon",), receding_horizon=6),
+    _oracle("no frameskip", ("frameskip",), frameskip=0),
+    _oracle("no action", ("action_dim",), action_dim=0),
+    _oracle("reversed limits", ("action_high",), action_low=1.0, action_high=-1.0),
+    _oracle("negative seed", ("seed",), seed=-1),
+    _row(
+        "OraclePolicy.reset",
+        "goal without state",
+        ConfigError,
+        ("true state",),
+        lambda: OraclePolicy(TwoRoomArena(), CEMPlanner()).reset(_seen(1, state=False)),
+    ),
+    _row("OraclePolicy.act", "before reset", ConfigError, ("reset",), lambda: _act(None, _seen(1))),
+    _row(
+        "OraclePolicy.act", "no state", ConfigError, ("state",), lambda: _act(_seen(1), _seen(1, state=False))
+    ),
+    _row("OraclePolicy.act", "other environments", ConfigError, ("reset",), lambda: _act(_seen(2), _seen(1))),
+    _probe("no model", ConfigError, ("WorldModel",), model="lewm-tworoom-tiny"),
+    _probe("no processor", ConfigError, ("processor",), model=_unprocessed()),
+    _probe("no episodes", ConfigError, ("Episodes",), episodes="tworoom.h5"),
+    _probe("unknown column", DataError, ("`state`",), column="stat"),
+    _probe("words", DataError, ("numbers",), episodes=_with_column("state", lambda n: ["a"] * n)),
+    _probe("NaN states", NonFiniteError, ("row 0",), episodes=_with_column("state", lambda n: [[_NAN]] * n)),
+    _probe("stride of 0", ConfigError, ("stride",), stride=0),
+    _probe("negative seed", ConfigError, ("seed",), seed=-1),
+    _probe("black frames", NonFiniteError, ("encode",)),
+    _probe(
+        "constant state",
+        ConfigError,
+        ("constant",),
+        model=Sighted(plain_processor(8), distort=lambda p: p.nan_to_num()),
+        episodes=_with_column("state", lambda n: [[1.0]] * n),
+    ),
+    _probe(
+        "one episode",
+        ShapeError,
+        ("3 episodes",),
+        model=Sighted(plain_processor(8), distort=lambda p: p.nan_to_num()),
+        episodes=_ONE,
+    ),
+    _monotone("no model", ConfigError, ("WorldModel",), model="lewm-tworoom-tiny"),
+    _monotone("no processor", ConfigError, ("processor",), model=_unprocessed()),
+    _monotone("no steps", ConfigError, ("num_steps",), num_steps=0),
+    _monotone("steps of no length", ConfigError, ("step_size",), step_size=0),
+    _monotone("a bin nearer than a step", ConfigError, ("edges",), edges=(0, 20)),
+    _monotone("a bin beyond the room", ConfigError, ("edges",), edges=(20, 400)),
+    _monotone("one edge", ConfigError, ("edges",), edges=(20,)),
+    _monotone("falling edges", ConfigError, ("edges",), edges=(40, 20)),
+    _monotone("negative seed", ConfigError, ("seed",), seed=-1),
+    _monotone(
+        "a model that gives NaN",
+        NonFiniteError,
+        ("encode",),
+        model=Sighted(plain_processor(8), distort=lambda place: place * _NAN),
+        num_steps=6,
+    ),
+    _row("PolicyOutcome", "no pair", ShapeError, ("[0, 0, 0, 0]",), lambda: PolicyOutcome((), (), (), ())),
+    _row(
+        "PolicyOutcome",
+        "fields of different lengths",
+        ShapeError,
+        ("[1, 2, 1, 1]",),
+        lambda: PolicyOutcome(**_OUTCOME | {"reached_at_last": (True, False)}),
+    ),
+    _row("PolicyOutcome.from_json", "no pairs", DataError, ("pairs",), lambda: PolicyOutcome.from_json({})),
+    _row(
+        "PolicyOutcome.from_json",
+        "words",
+        DataError,
+        ("ValueError",),
+        lambda: PolicyOutcome.from_json(
+            {"seconds": 0, "pairs": {name: ["x"] for name in _OUTCOME}},
+        ),
+    ),
+    _row(
+        "Recording", "other moments", ShapeError, ("agree",), lambda: _recording(states=np.zeros((3, 4, 2)))
+    ),
+    _row(
+        "Recording",
+        "other goals",
+        ShapeError,
+        ("agree",),
+        lambda: _recording(goal_frames=np.zeros((2, 4, 4, 3))),
+    ),
+    _row("GoalReachingResult", "no policies", ShapeError, ("one outcome",), lambda: _result(policies={})),
+    _row(
+        "GoalReachingResult",
+        "fewer goals",
+        ShapeError,
+        ("2 goals",),
+        lambda: _result(goal=np.ones((2, 2), dtype=np.float32)),
+    ),
+    _row("GoalReachingResult.plot", "one component", ConfigError, ("2 components",), _on_a_line),
+    _row(
+        "GoalReachingResult.plot", "no recording", ConfigError, ("recorded",), lambda: _result().plot("x.png")
+    ),
+    _row(
+        "GoalReachingResult.write_gif",
+        "none",
+        ConfigError,
+        ("recorded",),
+        lambda: _result().write_gif("x.gif"),
+    ),
+    _row("GoalReachingResult.write_gif", "no scale", ConfigError, ("scale",), lambda: _filmed(scale=0)),
+    _row(
+        "GoalReachingResult.write_gif",
+        "no time",
+        ConfigError,
+        ("frames_per_second",),
+        lambda: _filmed(frames_per_second=0),
+    ),
+    _read("another kind", ("kind",), lambda data: data.update(kind="probing")),
+    _read("another version", ("version 99", "schema"), lambda data: data.update(schema_version=99)),
+    _read("a missing field", ("budget",), lambda data: data.pop("budget")),
+    _read("a malformed policy", ("pairs",), lambda data: data["policies"]["still"].pop("pairs")),
+    _read("a start of words", ("ValueError",), lambda data: data.update(start="here")),
+    _row(
+        "GoalReachingResult.from_json",
+        "no mapping",
+        DataError,
+        ("kind",),
+        lambda: GoalReachingResult.from_json([]),
+    ),
+]

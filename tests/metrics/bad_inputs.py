@@ -1,0 +1,100 @@
+"""Mistakes that users make with metrics, and what they must be told."""
+
+import torch
+
+from leworld.errors import ConfigError, NonFiniteError, ShapeError
+from leworld.metrics import (
+    GoalMonotonicity,
+    Interval,
+    effective_rank,
+    goal_monotonicity,
+    temporal_straightness,
+    wilson_interval,
+)
+from tests.bad_input import BadInput
+
+_NAN = float("nan")
+
+
+def _rank(case, error, mentions, embeddings):
+    return BadInput(
+        "leworld.metrics.effective_rank", case, lambda: effective_rank(embeddings), error, mentions
+    )
+
+
+def _straight(case, error, mentions, embeddings):
+    entry = "leworld.metrics.temporal_straightness"
+    return BadInput(entry, case, lambda: temporal_straightness(embeddings), error, mentions)
+
+
+def _monotone(case, error, mentions, **changes):
+    arguments = {
+        "before": torch.ones(3, 2),
+        "after": torch.ones(3, 2),
+        "goal": torch.zeros(3, 2),
+        "distance": torch.ones(3),
+        "edges": (0, 2),
+    } | changes
+    entry = "leworld.metrics.goal_monotonicity"
+    return BadInput(entry, case, lambda: goal_monotonicity(**arguments), error, mentions)
+
+
+def _wilson(case, mentions, *arguments, **options):
+    entry = "leworld.metrics.wilson_interval"
+    return BadInput(entry, case, lambda: wilson_interval(*arguments, **options), ConfigError, mentions)
+
+
+ROWS = [
+    _rank("one axis", ShapeError, ("embeddings", "(8,)"), torch.ones(8)),
+    _rank("one sample", ShapeError, ("sample=1",), torch.ones(1, 8)),
+    _rank("no samples", ShapeError, ("sample=0",), torch.ones(0, 8)),
+    _rank("no components", ShapeError, ("dim=0",), torch.ones(8, 0)),
+    _rank("integers", ShapeError, ("floating-point",), torch.ones(8, 8, dtype=torch.int64)),
+    _rank("NaN", NonFiniteError, ("1 of 16",), torch.tensor([[_NAN] + [0.0] * 7, [1.0] * 8])),
+    _rank("infinity", NonFiniteError, ("embeddings",), torch.full((4, 4), float("inf"))),
+    _straight("two frames", ShapeError, ("time=2",), torch.ones(4, 2, 8)),
+    _straight("one axis", ShapeError, ("embeddings",), torch.ones(8)),
+    _straight("no paths", ShapeError, ("batch=0",), torch.ones(0, 5, 8)),
+    _straight("no components", ShapeError, ("dim=0",), torch.ones(5, 0)),
+    _straight("pixels", ShapeError, ("floating-point",), torch.ones(4, 5, 8, dtype=torch.uint8)),
+    _straight("NaN", NonFiniteError, ("embeddings",), torch.full((5, 2), _NAN)),
+    _monotone("goal of another size", ShapeError, ("goal",), goal=torch.zeros(3, 5)),
+    _monotone("one goal for all", ShapeError, ("goal",), goal=torch.zeros(1, 2)),
+    _monotone("distance with two axes", ShapeError, ("distance",), distance=torch.ones(3, 1)),
+    _monotone("fewer distances", ShapeError, ("distance",), distance=torch.ones(2)),
+    _monotone("integer distance", ShapeError, ("distance",), distance=torch.ones(3, dtype=torch.int64)),
+    _monotone("NaN", NonFiniteError, ("after",), after=torch.full((3, 2), _NAN)),
+    _monotone("NaN distance", NonFiniteError, ("distance",), distance=torch.full((3,), _NAN)),
+    _monotone(
+        "no steps",
+        ShapeError,
+        ("step=0",),
+        before=torch.ones(0, 2),
+        after=torch.ones(0, 2),
+        goal=torch.ones(0, 2),
+        distance=torch.ones(0),
+    ),
+    _monotone("one edge", ConfigError, ("edges",), edges=(1,)),
+    _monotone("falling edges", ConfigError, ("increasing",), edges=(2, 1)),
+    _monotone("NaN edge", ConfigError, ("edges",), edges=(0, _NAN)),
+    _wilson("no trials", ("trials",), 0, 0),
+    _wilson("more successes than trials", ("successes",), 5, 4),
+    _wilson("negative successes", ("successes",), -1, 4),
+    _wilson("a rate for a count", ("successes", "integer"), 0.5, 4),
+    _wilson("confidence in percent", ("confidence",), 1, 4, confidence=95),
+    _wilson("confidence of 1", ("confidence", "below 1"), 1, 4, confidence=1),
+    _wilson("confidence of 0", ("confidence",), 1, 4, confidence=0),
+    BadInput(
+        "leworld.metrics.Interval", "reversed", lambda: Interval(low=1.0, high=0.0), ConfigError, ("low=1.0",)
+    ),
+    BadInput(
+        "leworld.metrics.Interval", "NaN", lambda: Interval(low=_NAN, high=0.0), ConfigError, ("low=nan",)
+    ),
+    BadInput(
+        "leworld.metrics.GoalMonotonicity",
+        "as many edges as bins",
+        lambda: GoalMonotonicity(edges=(0.0,), share=(1.0,), count=(1,)),
+        ShapeError,
+        ("one edge more",),
+    ),
+]

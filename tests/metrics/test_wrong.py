@@ -1,0 +1,26 @@
+"""Our metrics pass the checks of this room, and each wrong one fails them."""
+
+import pytest
+
+from leworld.metrics import effective_rank, goal_monotonicity, temporal_straightness, wilson_interval
+from tests.metrics import checks, wrong
+
+SUITES = {
+    "effective_rank": (checks.check_effective_rank, effective_rank, wrong.RANKS),
+    "temporal_straightness": (checks.check_straightness, temporal_straightness, wrong.STRAIGHTNESS),
+    "goal_monotonicity": (checks.check_goal_monotonicity, goal_monotonicity, wrong.MONOTONICITY),
+    "wilson_interval": (checks.check_wilson, wilson_interval, wrong.WILSON),
+}
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_ours_passes(name: str) -> None:
+    check, ours, _ = SUITES[name]
+    check(ours)
+
+
+@pytest.mark.parametrize(("name", "mistake"), [(n, m) for n, (_, _, table) in SUITES.items() for m in table])
+def test_a_wrong_one_is_rejected(name: str, mistake: str) -> None:
+    check, _, table = SUITES[name]
+    with pytest.raises(AssertionError):
+        check(table[mistake])

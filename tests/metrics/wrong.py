@@ -1,0 +1,93 @@
+"""Mistakes that the checks of this room must notice."""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+from leworld.metrics import GoalMonotonicity, Interval, goal_monotonicity, wilson_interval
+
+
+def _shares(values: torch.Tensor) -> torch.Tensor:
+    return values / values.sum(-1, keepdim=True)
+
+
+def _entropy(shares: torch.Tensor) -> torch.Tensor:
+    return -torch.special.xlogy(shares, shares).sum(-1)
+
+
+RANKS = {
+    "entropy without exp": lambda z: _entropy(_shares(torch.linalg.svdvals(z.double()))),
+    "squared singular values": lambda z: _entropy(_shares(torch.linalg.svdvals(z.double()) ** 2)).exp(),
+    "bits instead of nats": lambda z: (
+        _entropy(_shares(torch.linalg.svdvals(z.double()))) / math.log(2)
+    ).exp(),
+    "plain matrix rank": lambda z: torch.linalg.matrix_rank(z.double()).double(),
+    "leading axes flattened": lambda z: _entropy(
+        _shares(torch.linalg.svdvals(z.double().reshape(-1, z.shape[-1])))
+    ).exp(),
+    "always centred": lambda z: _entropy(
+        _shares(torch.linalg.svdvals(z.double() - z.double().mean(-2, keepdim=True)))
+    ).exp(),
+}
+
+
+def _cosines(z: torch.Tensor, time: int = -2) -> torch.Tensor:
+    v = z.double().diff(dim=time)
+    count = v.shape[time] - 1
+    return F.cosine_similarity(v.narrow(time, 0, count), v.narrow(time, 1, count), dim=-1)
+
+
+STRAIGHTNESS = {
+    "positions instead of velocities": lambda z: F.cosine_similarity(
+        z.double()[..., :-1, :], z.double()[..., 1:, :], dim=-1
+    ).mean(),
+    "unnormalised": lambda z: (z.diff(dim=-2)[..., :-1, :] * z.diff(dim=-2)[..., 1:, :]).sum(-1).mean(),
+    "absolute cosine": lambda z: _cosines(z).abs().mean(),
+    "skips every second pair": lambda z: _cosines(z)[..., ::2].mean(),
+    "angle": lambda z: _cosines(z).clamp(-1, 1).acos().mean(),
+    "sum over time": lambda z: _cosines(z).sum(-1).mean(),
+}
+
+
+def _ours_on(change):
+    def measure(before, after, *, goal, distance, edges) -> GoalMonotonicity:
+        return goal_monotonicity(**change(before, after, goal, distance), edges=edges)
+
+    return measure
+
+
+def _upper_edge_in(before, after, *, goal, distance, edges):
+    return goal_monotonicity(before, after, goal=goal, distance=distance.ceil() - 1e-3, edges=edges)
+
+
+MONOTONICITY = {
+    "norm instead of distance": _ours_on(
+        lambda b, a, g, d: {"before": b, "after": a, "goal": torch.zeros_like(g), "distance": d}
+    ),
+    "sign flipped": _ours_on(lambda b, a, g, d: {"before": a, "after": b, "goal": g, "distance": d}),
+    "first component only": _ours_on(
+        lambda b, a, g, d: {"before": b[:, :1], "after": a[:, :1], "goal": g[:, :1], "distance": d}
+    ),
+    "ties count as progress": lambda before, after, *, goal, distance, edges: (
+        goal_monotonicity(before, goal + (after - goal) * 0.999999, goal=goal, distance=distance, edges=edges)
+        if not torch.equal(before, after)
+        else GoalMonotonicity(edges=tuple(edges), share=(1.0,), count=(len(before),))
+    ),
+    "upper edge belongs to the bin": _upper_edge_in,
+}
+
+
+def _wald(successes: int, trials: int, *, confidence: float) -> Interval:
+    share = successes / trials
+    z = 1.959963984540054
+    margin = z * math.sqrt(share * (1 - share) / trials)
+    return Interval(low=share - margin, high=share + margin)
+
+
+WILSON = {
+    "Wald": _wald,
+    "one-sided quantile": lambda s, n, *, confidence: wilson_interval(s, n, confidence=2 * confidence - 1),
+    "confidence ignored": lambda s, n, *, confidence: wilson_interval(s, n),
+    "failures for successes": lambda s, n, *, confidence: wilson_interval(n - s, n, confidence=confidence),
+}
