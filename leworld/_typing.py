@@ -4,8 +4,9 @@ import functools
 import inspect
 import os
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin
 
+import numpy as np
 import torch
 from beartype import BeartypeConf
 from beartype import beartype as _beartype
@@ -70,27 +71,30 @@ def _explain(
                 if violation is not None:
                     return violation
             elif annotation is not parameter.empty and not is_bearable(item, annotation):
-                rule = f"{owner} needs `{name}` of type {_readable(annotation)}"
+                rule = f"{owner} needs `{name}` {_kind(annotation)}"
                 got = f"`{name}` is {describe(item)}"
                 fix = f"Pass `{name}` as documented in help({owner})"
-                error = ShapeError if "Tensor" in _readable(annotation) else ConfigError
+                array_like = any(word in _readable(annotation) for word in ("Tensor", "ndarray"))
+                error = ShapeError if array_like else ConfigError
                 return error(rule, got, fix)
     return None
 
 
 def _array_type(annotation: Any, value: object) -> Any | None:
-    """Return the jaxtyping type that a tensor argument must meet, looking inside `X | None`."""
+    """Return the jaxtyping type that a tensor or array must meet, looking inside `X | None`."""
     options = getattr(annotation, "__args__", (annotation,))
-    if not isinstance(value, Tensor):
-        return None
     for option in options:
-        if isinstance(option, type) and issubclass(option, AbstractArray):
+        if (
+            isinstance(option, type)
+            and issubclass(option, AbstractArray)
+            and isinstance(value, option.array_type)
+        ):
             return option
     return None
 
 
 def _explain_array(
-    owner: str, name: str, tensor: Tensor, array: Any, sizes: dict[str, tuple[int, str]]
+    owner: str, name: str, tensor: Tensor | np.ndarray, array: Any, sizes: dict[str, tuple[int, str]]
 ) -> ShapeError | None:
     axes = array.dim_str.split()
     rule = f"{owner} needs `{name}` with axes ({', '.join(axis.lstrip('*') for axis in axes)})"
@@ -139,13 +143,13 @@ def _explain_array(
     )
 
 
-def _symbolic(axes: list[str], sizes: dict[str, tuple[int, str]], tensor: Tensor) -> bool:
+def _symbolic(axes: list[str], sizes: dict[str, tuple[int, str]], tensor: Tensor | np.ndarray) -> bool:
     """Whether an axis given as an expression, such as time-1, has a size other than its value."""
-    if any(axis.startswith("*") for axis in axes):
+    if any(axis.startswith("*") or axis == "..." for axis in axes):
         return False
     names = {axis: size for axis, (size, _) in sizes.items()}
     for axis, size in zip(axes, tensor.shape, strict=True):
-        if axis.isidentifier() or axis.isdigit() or axis in ("...", "_"):
+        if axis.isidentifier() or axis.isdigit():
             continue
         try:
             if eval(axis, {"__builtins__": {}}, names) != size:
@@ -157,6 +161,12 @@ def _symbolic(axes: list[str], sizes: dict[str, tuple[int, str]], tensor: Tensor
 
 def _dtype_matches(dtype: str, allowed: Any) -> bool:
     return any(dtype == kind if isinstance(kind, str) else bool(kind.match(dtype)) for kind in allowed)
+
+
+def _kind(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return "to be one of " + ", ".join(f"`{choice}`" for choice in get_args(annotation))
+    return f"of type {_readable(annotation)}"
 
 
 def _readable(annotation: Any) -> str:

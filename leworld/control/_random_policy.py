@@ -1,0 +1,67 @@
+"""The baseline that knows nothing."""
+
+from collections.abc import Sequence
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+
+from .._checks import check_number
+from .._random import fold_seed
+from ..errors import ConfigError
+from ._box import action_box
+from ._policy import Observation, Policy
+
+
+@final
+class RandomPolicy(Policy):
+    """Draws every action uniformly from the action box.
+
+    Args:
+        action_dim: Raw action components.
+        action_low: Lower bound, a number or one a component.
+        action_high: Upper bound.
+        seed: Each environment draws from its own stream made from this seed and its index, afresh at each
+            `reset`.
+
+    Example:
+        ```python
+        import numpy as np
+        from leworld.control import Observation, RandomPolicy
+
+        frame = Observation(np.zeros((3, 8, 8, 3), np.uint8))
+        policy = RandomPolicy(2, seed=1)
+        policy.reset(frame)
+        actions = policy.act(frame)
+        assert actions.shape == (3, 2) and np.abs(actions).max() <= 1
+        ```
+    """
+
+    def __init__(
+        self,
+        action_dim: int,
+        *,
+        action_low: float | Sequence[float] | np.ndarray = -1.0,
+        action_high: float | Sequence[float] | np.ndarray = 1.0,
+        seed: int = 0,
+    ) -> None:
+        check_number("RandomPolicy", "action_dim", action_dim, low=1, integer=True)
+        check_number("RandomPolicy", "seed", seed, low=0, integer=True)
+        self._low, self._high = action_box("RandomPolicy", action_low, action_high, action_dim)
+        self._seed = seed
+        self._sources: list[np.random.Generator] = []
+
+    def reset(self, goal: Observation) -> None:
+        """Start every environment's stream again."""
+        self._sources = [np.random.default_rng(fold_seed(self._seed, row)) for row in range(len(goal))]
+
+    def act(self, observation: Observation) -> Float[np.ndarray, "env action"]:
+        """Return one uniform action an environment, float32."""
+        if len(observation) != len(self._sources):
+            raise ConfigError(
+                f"RandomPolicy.act needs to see the {len(self._sources)} environments it was reset for",
+                f"`observation` has env={len(observation)}",
+                "Call `reset(goal)` with one goal an environment first",
+            )
+        drawn = np.stack([source.uniform(self._low, self._high) for source in self._sources])
+        return drawn.astype(np.float32).clip(self._low, self._high)

@@ -1,0 +1,147 @@
+"""The only place where candidates meet the cost: bounds, chunks, shape checks, NaN, and the best so far."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .._checks import describe
+from .._counter import tree_sum
+from ..errors import ShapeError
+from ._problem import Problem
+
+CostFunction = Callable[[Tensor], Tensor]
+
+
+@final
+@dataclass(frozen=True)
+class Evaluated:
+    """Candidates exactly as the cost saw them, with their costs; NaN and infinite costs have become +inf.
+
+    Example:
+        ```python
+        import torch
+        from leworld.planners import Evaluated
+
+        evaluated = Evaluated(torch.zeros(1, 2, 5, 3), torch.tensor([[float("inf"), 1.0]]))
+        assert evaluated.order().tolist() == [[1, 0]]
+        ```
+    """
+
+    actions: Float[Tensor, "batch sample horizon action"]
+    costs: Float[Tensor, "batch sample"]
+
+    def order(self) -> Tensor:
+        """Return the sample indices from the lowest cost to the highest; ties keep the samples' order."""
+        return self.costs.argsort(dim=1, stable=True)
+
+
+@final
+class Evaluator:
+    """Shows candidates to the cost and remembers, for every row, the best of them.
+
+    `plan` makes one for each search and hands it to the planner's `step`. Because a planner has no other way
+    to the cost, three things hold for every planner: the cost sees only sequences inside the bounds, a NaN or
+    infinite cost never wins, and the best sequence is never lost.
+
+    Args:
+        cost: `cost(actions)` -> "batch sample", lower is better.
+        problem: Bounds and dtype.
+        max_candidates: Most sequences, over all rows, in one call of `cost`; None for no limit.
+
+    Example:
+        ```python
+        import torch
+        from leworld.planners import Evaluator, Problem
+
+        one = torch.ones(1)
+        problem = Problem(torch.zeros(1, 1, 1), -one, one, torch.tensor([0]), torch.float32)
+        evaluate = Evaluator(lambda actions: actions.sum((2, 3)), problem)
+        evaluated = evaluate(torch.tensor([[[[-3.0]], [[2.0]]]]))
+        assert evaluated.actions.flatten().tolist() == [-1.0, 1.0]
+        assert evaluate.best_cost.tolist() == [-1.0]
+        ```
+    """
+
+    def __init__(self, cost: CostFunction, problem: Problem, *, max_candidates: int | None = None) -> None:
+        self._cost = cost
+        self._problem = problem
+        self._chunk = None if max_candidates is None else max(1, max_candidates // max(1, len(problem.init)))
+        rows = len(problem.init)
+        self.best_actions = problem.init.to(problem.dtype).to(problem.init.dtype)
+        self.best_cost = problem.init.new_full((rows,), math.inf)
+        self.mean_cost = problem.init.new_full((rows,), math.nan)
+        self.num_non_finite = torch.zeros(rows, dtype=torch.int64, device=problem.init.device)
+        self.num_evaluations = 0
+
+    def __call__(self, actions: Tensor) -> Evaluated:
+        """Clip `actions` ("batch sample horizon action") to the bounds and return their costs."""
+        with torch.no_grad():
+            shown = self._show(actions)
+            size = self._chunk or max(1, shown.shape[1])
+            costs = [self._checked(part, self._cost(part)) for part in shown.split(size, dim=1)]
+            return self._record(shown, torch.cat(costs, dim=1))
+
+    def gradient(self, actions: Tensor) -> tuple[Evaluated, Tensor]:
+        """Return the costs and their gradient with respect to `actions`; nothing else receives a gradient.
+
+        Rows and samples are differentiated together and do not mix. Where a cost is not finite, or the
+        gradient itself is not, the gradient is zero.
+        """
+        shown = self._show(actions.detach())
+        size = self._chunk or max(1, shown.shape[1])
+        costs, gradients = [], []
+        for part in shown.split(size, dim=1):
+            with torch.enable_grad():
+                leaf = part.detach().requires_grad_(True)
+                cost = self._checked(leaf, self._cost(leaf))
+                if not cost.requires_grad:
+                    raise ShapeError(
+                        "A gradient planner needs a cost that is differentiable in the actions",
+                        "the returned costs carry no gradient",
+                        "Compute the cost with torch operations outside no_grad, or use CEMPlanner",
+                    )
+                (gradient,) = torch.autograd.grad(cost.sum(), leaf)
+            costs.append(cost.detach())
+            gradients.append(gradient.to(self._problem.init.dtype))
+        with torch.no_grad():
+            evaluated = self._record(shown, torch.cat(costs, dim=1))
+            gradient = torch.cat(gradients, dim=1)
+            usable = evaluated.costs.isfinite()[:, :, None, None] & gradient.isfinite()
+            return evaluated, torch.where(usable, gradient, 0.0)
+
+    def _show(self, actions: Tensor) -> Tensor:
+        return self._problem.project(actions).to(self._problem.dtype)
+
+    def _checked(self, actions: Tensor, costs: object) -> Tensor:
+        expected = tuple(actions.shape[:2])
+        rule = f"A cost must return a floating-point tensor (batch, sample) = {expected}"
+        if not isinstance(costs, Tensor) or costs.shape != expected or not costs.is_floating_point():
+            raise ShapeError(
+                f"{rule} for actions of shape {tuple(actions.shape)}",
+                f"it returned {describe(costs)}",
+                "Give one number a candidate: sum or average over horizon, action and embedding axes",
+            )
+        return costs
+
+    def _record(self, shown: Tensor, costs: Tensor) -> Evaluated:
+        shown = shown.to(self._problem.init.dtype)
+        costs = costs.to(shown)
+        finite = costs.isfinite()
+        self.num_evaluations += shown.shape[1]
+        self.num_non_finite = self.num_non_finite + (~finite).sum(1)
+        self.mean_cost = tree_sum(torch.where(finite, costs, 0.0), 1) / finite.sum(1)
+        costs = torch.where(finite, costs, math.inf)
+        if shown.shape[1]:
+            rows = torch.arange(len(shown), device=shown.device)
+            first = costs.argmin(dim=1)
+            lowest = costs[rows, first]
+            better = lowest < self.best_cost
+            best = torch.where(better[:, None, None], shown[rows, first], self.best_actions)
+            self.best_actions = best
+            self.best_cost = torch.where(better, lowest, self.best_cost)
+        return Evaluated(shown, costs)

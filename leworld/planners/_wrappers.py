@@ -1,0 +1,114 @@
+"""Planners made of planners: the best so far, and one search after another."""
+
+from dataclasses import replace
+from typing import Any, final
+
+from .._checks import describe
+from ..errors import ConfigError
+from ._evaluator import Evaluator
+from ._planner import Planner
+from ._problem import Problem
+from ._search_state import SearchState
+
+
+@final
+class BestSoFar(Planner[Any]):
+    """Returns the best sequence that a planner has shown to the cost, whatever the planner's own answer is.
+
+    Most planners here do so anyway; it matters for `MPPIPlanner` and for `CEMPlanner(returns="mean")`.
+
+    Args:
+        planner: The planner to wrap.
+
+    Example:
+        ```python
+        from leworld.planners import BestSoFar, MPPIPlanner
+
+        cost = lambda actions: (actions - 0.5).square().sum((2, 3))
+        mean = MPPIPlanner(horizon=4, num_iterations=3)
+        best = BestSoFar(mean).plan(cost, batch=1, action_dim=2)
+        assert best.cost <= mean.plan(cost, batch=1, action_dim=2).cost
+        ```
+    """
+
+    keep_best = True
+
+    def __init__(self, planner: Planner[Any]) -> None:
+        check_planner("BestSoFar", "planner", planner)
+        self.planner = planner
+        self.horizon = planner.horizon
+        self.num_iterations = planner.num_iterations
+
+    def init(self, problem: Problem) -> SearchState[Any]:
+        """Ask the wrapped planner."""
+        return self.planner.init(problem)
+
+    def step(
+        self, problem: Problem, state: SearchState[Any], evaluate: Evaluator, iteration: int
+    ) -> SearchState[Any]:
+        """Ask the wrapped planner."""
+        return self.planner.step(problem, state, evaluate, iteration)
+
+
+@final
+class Refine(Planner[Any]):
+    """Runs one planner, then another one from the best sequence that the first has seen.
+
+    For example CEM to find the right basin and gradient descent to reach its bottom.
+
+    Args:
+        first: Searches from the problem's first guess.
+        then: Searches from the best sequence so far, or from the first planner's answer while no cost was
+            finite. Its own spread (`init_std`) should be small.
+
+    Example:
+        ```python
+        from leworld.planners import CEMPlanner, GradientPlanner, Refine
+
+        planner = Refine(
+            CEMPlanner(horizon=5, num_iterations=5), GradientPlanner(horizon=5, num_restarts=1)
+        )
+        found = planner.plan(lambda actions: (actions - 0.5).square().sum((2, 3)), batch=1, action_dim=2)
+        assert found.cost.item() < 1e-3
+        ```
+    """
+
+    def __init__(self, first: Planner[Any], then: Planner[Any]) -> None:
+        check_planner("Refine", "first", first)
+        check_planner("Refine", "then", then)
+        if first.horizon != then.horizon:
+            raise ConfigError(
+                "Refine needs two planners of one horizon",
+                f"`first` plans {first.horizon} and `then` {then.horizon} steps",
+                "Build both with the same `horizon`",
+            )
+        self.first = first
+        self.then = then
+        self.horizon = first.horizon
+        self.num_iterations = first.num_iterations + then.num_iterations
+        self.keep_best = then.keep_best
+
+    def init(self, problem: Problem) -> SearchState[Any]:
+        """Ask the first planner."""
+        return self.first.init(problem)
+
+    def step(
+        self, problem: Problem, state: SearchState[Any], evaluate: Evaluator, iteration: int
+    ) -> SearchState[Any]:
+        """Ask the planner whose turn it is; the second draws from its own seeds."""
+        if iteration < self.first.num_iterations:
+            return self.first.step(problem, state, evaluate, iteration)
+        problem = replace(problem, init=evaluate.best_actions, seeds=problem.seeds ^ 0x5DEECE66D)
+        if iteration == self.first.num_iterations:
+            state = self.then.init(problem)
+        return self.then.step(problem, state, evaluate, iteration - self.first.num_iterations)
+
+
+def check_planner(owner: str, name: str, planner: object) -> None:
+    """Raise `ConfigError` unless `planner` is one."""
+    if not isinstance(planner, Planner):
+        raise ConfigError(
+            f"{owner} needs `{name}` to be a planner",
+            f"it is {describe(planner)}",
+            "Pass an instance, for example `CEMPlanner(horizon=5)`",
+        )

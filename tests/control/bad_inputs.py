@@ -1,0 +1,127 @@
+"""Mistakes that users make with policies, and what they must be told."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from leworld.control import MPCPolicy, Observation, RandomPolicy
+from leworld.errors import ConfigError, ShapeError
+from leworld.planners import CEMPlanner
+from tests.bad_input import BadInput
+from tests.control.fakes import paint, point_model
+
+
+def _observe(case, mentions, pixels, state=None):
+    return BadInput(
+        "leworld.control.Observation", case, lambda: Observation(pixels, state), ShapeError, mentions
+    )
+
+
+def _mpc(case, mentions, *, change=None, **options):
+    def call():
+        model = point_model()
+        if change is not None:
+            assert model.processor is not None
+            model.processor = change(model.processor)
+        return MPCPolicy(model, CEMPlanner(3), **options)
+
+    return BadInput("leworld.control.MPCPolicy", case, call, ConfigError, mentions)
+
+
+def _random(case, mentions, action_dim=2, **options):
+    return BadInput(
+        "leworld.control.RandomPolicy",
+        case,
+        lambda: RandomPolicy(action_dim, **options),
+        ConfigError,
+        mentions,
+    )
+
+
+def _ready():
+    policy = MPCPolicy(point_model(), CEMPlanner(3))
+    policy.reset(paint(np.zeros((2, 2))))
+    return policy
+
+
+_FRAMES = np.zeros((2, 4, 4, 3), np.uint8)
+ROWS = [
+    _observe("floating-point pixels", ("uint8", "float64"), np.zeros((2, 4, 4, 3))),
+    _observe("one frame without axis", ("pixels[None]", "(4, 4, 3)"), _FRAMES[0]),
+    _observe("no array", ("uint8", "[1, 2]"), [1, 2]),
+    _observe("states of another number", ("env=2", "(3, 2)"), _FRAMES, np.zeros((3, 2))),
+    _observe("state without axis", ("env=2", "(2,)"), _FRAMES, np.zeros(2)),
+    _mpc("no processor", ("processor", "fit_processor"), change=lambda p: None),
+    _mpc(
+        "no action statistics",
+        ("statistics", "fit_processor"),
+        change=lambda p: replace(p, action_mean=None, action_std=None),
+    ),
+    _mpc(
+        "blocks of another size",
+        ("action_dim=4", "3 x 2"),
+        change=lambda p: replace(p, frameskip=3),
+    ),
+    _mpc("receding horizon 0", ("receding_horizon=0", "between 1 and all 3"), receding_horizon=0),
+    _mpc("receding horizon > horizon", ("receding_horizon=4", "at most 3"), receding_horizon=4),
+    _mpc("reversed box", ("action_low", "Swap"), action_low=1.0, action_high=-1.0),
+    _mpc("box of another size", ("action_high", "2 of them"), action_high=[1.0, 1.0, 1.0]),
+    _mpc("infinite box", ("finite", "action_low"), action_low=-np.inf),
+    _mpc("NaN box without bounds", ("action_low",), action_low=np.nan, bounded=False),
+    _mpc("no candidates", ("max_candidates=0",), max_candidates=0),
+    _mpc("no time", ("time_budget=0",), time_budget=0),
+    _mpc("negative seed", ("seed=-1",), seed=-1),
+    BadInput(
+        "leworld.control.MPCPolicy.act",
+        "another number of environments",
+        lambda: _ready().act(paint(np.zeros((3, 2)))),
+        ShapeError,
+        ("2 environments", "env=3", "reset"),
+    ),
+    BadInput(
+        "leworld.control.MPCPolicy.act",
+        "before reset",
+        lambda: MPCPolicy(point_model(), CEMPlanner(3)).act(paint(np.zeros((1, 2)))),
+        ShapeError,
+        ("reset(goal)",),
+    ),
+    BadInput(
+        "leworld.control.MPCPolicy.act",
+        "an array",
+        lambda: _ready().act(_FRAMES),  # pyright: ignore -- the mistake
+        ConfigError,
+        ("Observation", "uint8 array"),
+    ),
+    BadInput(
+        "leworld.control.MPCPolicy.reset",
+        "more environments than goals",
+        lambda: _ready().reset(paint(np.zeros((1, 2))), environments=[0, 1]),
+        ConfigError,
+        ("one goal for each", "env=1"),
+    ),
+    BadInput(
+        "leworld.control.MPCPolicy.reset",
+        "an environment that does not exist",
+        lambda: _ready().reset(paint(np.zeros((1, 2))), environments=[2]),
+        ConfigError,
+        ("below 2", "[2]"),
+    ),
+    BadInput(
+        "leworld.control.MPCPolicy.reset",
+        "no goal",
+        lambda: _ready().reset(Observation(np.zeros((0, 4, 4, 3), np.uint8))),
+        ShapeError,
+        ("at least one",),
+    ),
+    _random("no action components", ("action_dim=0",), action_dim=0),
+    _random("reversed box", ("action_low", "Swap"), action_low=2.0),
+    _random("box of another size", ("action_low", "2 of them"), action_low=[0.0] * 3),
+    _random("negative seed", ("seed=-3",), seed=-3),
+    BadInput(
+        "leworld.control.RandomPolicy.act",
+        "before reset",
+        lambda: RandomPolicy(2).act(paint(np.zeros((1, 2)))),
+        ConfigError,
+        ("reset(goal)",),
+    ),
+]

@@ -1,0 +1,188 @@
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from leworld.control import MPCPolicy, Observation
+from leworld.planners import CEMPlanner
+from tests.control.fakes import FRAMESKIP, MEAN, STD, move, paint, point_model
+
+START = np.array([[-0.6, 0.2], [0.5, 0.5], [0.0, -0.8]])
+GOAL = np.array([[0.1, -0.3], [0.5, -0.2], [-0.5, 0.0]])
+
+
+def planner_of(horizon=3, iterations=12):
+    return CEMPlanner(horizon, 100, num_elites=10, num_iterations=iterations)
+
+
+def run(policy, start, goal, steps):
+    """Return positions (step + 1, env, 2) and actions (step, env, 2) of an episode."""
+    policy.reset(paint(goal))
+    positions, actions = [start], []
+    for _ in range(steps):
+        actions.append(policy.act(paint(positions[-1])))
+        positions.append(move(positions[-1], actions[-1]))
+    return np.stack(positions), np.stack(actions)
+
+
+@pytest.mark.parametrize(
+    ("horizon", "receding_horizon", "left"),
+    [(3, None, 0.05), (1, 1, 0.05), (3, 1, 0.2)],  # the last may always arrive later: only the end is scored
+)
+def test_reaches_the_goal(horizon, receding_horizon, left):
+    policy = MPCPolicy(point_model(), planner_of(horizon), receding_horizon=receding_horizon)
+    positions, actions = run(policy, START, GOAL, 3 * FRAMESKIP * 2)
+    assert np.abs(positions[-1] - GOAL).max() < left
+    assert actions.dtype == np.float32
+    assert np.abs(actions).max() <= 1.0
+
+
+def test_every_frame_that_counts_is_encoded_once():
+    model = point_model()
+    run(MPCPolicy(model, planner_of(), receding_horizon=1), START, GOAL, 8)
+    assert model.encoded == [3] * (1 + 8 // FRAMESKIP)  # the goals, then every second frame
+
+
+def test_history_grows_from_real_frames_and_executed_blocks():
+    model = point_model()
+    policy = MPCPolicy(model, planner_of(iterations=1), receding_horizon=1)
+    positions, actions = run(policy, START, GOAL, 5 * FRAMESKIP)
+    raw = actions.transpose(1, 0, 2).reshape(3, 5, FRAMESKIP, 2)
+    blocks = ((raw - np.array(MEAN)) / np.array(STD)).reshape(3, 5, -1)
+    seen = [np.rint((position + 1) * 127.5) / 127.5 - 1 for position in positions[::FRAMESKIP]]
+    calls = model.rolled[::2]  # each plan scores once, then measures its answer
+    assert [context.shape[1] for context, _ in calls] == [1, 2, 3, 3, 3]
+    for index, (context, past) in enumerate(calls):
+        first = max(0, index - 2)
+        expected = np.stack(seen[first : index + 1], axis=1)
+        np.testing.assert_allclose(context.detach().numpy(), expected, atol=1e-6)
+        np.testing.assert_allclose(past.numpy(), blocks[:, first:index], atol=1e-5)
+
+
+def test_receding_horizon_counts_blocks():
+    for receding, plans in ((None, 2), (1, 6), (2, 3)):
+        model = point_model()
+        run(MPCPolicy(model, planner_of(iterations=1), receding_horizon=receding), START, GOAL, 6 * FRAMESKIP)
+        assert len(model.rolled) == 2 * plans
+
+
+def test_an_environment_does_not_depend_on_the_others():
+    policy = MPCPolicy(point_model(), planner_of(), receding_horizon=1)
+    _, together = run(policy, START, GOAL, 6)
+    moved = np.concatenate((GOAL[:2], -GOAL[2:]))
+    _, other = run(policy, START, moved, 6)
+    _, fewer = run(policy, START[:2], GOAL[:2], 6)
+    assert np.array_equal(together[:, :2], other[:, :2])
+    assert np.array_equal(together[:, :2], fewer)
+    assert not np.array_equal(together[:, 2], other[:, 2])
+
+
+def test_seeds():
+    _, first = run(MPCPolicy(point_model(), planner_of(iterations=2)), START, GOAL, 4)
+    policy = MPCPolicy(point_model(), planner_of(iterations=2))
+    before = torch.get_rng_state()
+    for _ in range(2):
+        _, again = run(policy, START, GOAL, 4)
+        assert np.array_equal(first, again)
+    assert torch.equal(before, torch.get_rng_state())
+    _, other = run(MPCPolicy(point_model(), planner_of(iterations=2), seed=1), START, GOAL, 4)
+    assert not np.array_equal(first, other)
+
+
+def test_some_environments_begin_anew_while_others_go_on():
+    """Environment 1 restarts after one block; 0 and 2 keep their histories, plans and actions."""
+    model = point_model()
+    policy = MPCPolicy(model, planner_of(), receding_horizon=2)
+    policy.reset(paint(GOAL))
+    positions, actions = START, []
+    for step in range(4 * FRAMESKIP):
+        if step == FRAMESKIP:
+            positions = np.concatenate((positions[:1], [[-0.3, -0.3]], positions[2:]))
+            policy.reset(paint(-GOAL[1:2]), environments=[1])
+        actions.append(policy.act(paint(positions)))
+        positions = move(positions, actions[-1])
+    alone = MPCPolicy(point_model(), planner_of(), receding_horizon=2)
+    _, expected = run(alone, START, GOAL, 4 * FRAMESKIP)
+    assert np.array_equal(np.stack(actions)[:, [0, 2]], expected[:, [0, 2]])
+    assert {len(context) for context, _ in model.rolled} == {1, 2, 3}
+    assert np.abs(positions[1] + GOAL[1]).max() < 0.25
+
+
+def test_raw_actions_stay_in_the_box():
+    low, high = np.array([-0.5, 0.0], np.float32), np.array([0.25, 1.0], np.float32)
+    for bounded in (True, False):
+        policy = MPCPolicy(point_model(), planner_of(), action_low=low, action_high=high, bounded=bounded)
+        _, actions = run(policy, START, GOAL * 4, 6)
+        assert (actions >= low).all()
+        assert (actions <= high).all()
+        assert (np.isclose(actions, low) | np.isclose(actions, high)).mean() > 0.2
+
+
+def test_clipping_is_what_the_history_remembers():
+    model = point_model()
+    policy = MPCPolicy(model, planner_of(iterations=1), receding_horizon=1, bounded=False)
+    _, actions = run(policy, START, GOAL, 2 * FRAMESKIP)
+    past = model.rolled[-1][1].numpy().reshape(3, FRAMESKIP, 2) * np.array(STD) + np.array(MEAN)
+    np.testing.assert_allclose(past, actions[:FRAMESKIP].transpose(1, 0, 2), atol=1e-5)
+
+
+def test_training_mode_is_harmless_and_kept():
+    _, expected = run(MPCPolicy(point_model(), planner_of()), START, GOAL, 4)
+    model = point_model(dropout=0.9).train()
+    _, actions = run(MPCPolicy(model, planner_of()), START, GOAL, 4)
+    assert model.training
+    assert model.dropout.training
+    assert np.array_equal(actions, expected)
+
+
+def test_warm_start_is_the_shifted_plan():
+    inits = []
+
+    class Spy(type(planner_of())):  # pyright: ignore -- final; a test may look inside
+        def plan(self, cost, **options):
+            found = super().plan(cost, **options)
+            inits.append((options["init"], found.actions))
+            return found
+
+    policy = MPCPolicy(point_model(), Spy(3, 20, num_elites=2, num_iterations=1), receding_horizon=1)
+    run(policy, START, GOAL, 2 * FRAMESKIP)
+    assert inits[0][0] is None
+    assert torch.equal(inits[1][0][:, :2], inits[0][1][:, 1:])
+    assert not inits[1][0][:, 2].any()
+
+
+def test_frames_between_blocks_are_not_read():
+    policy = MPCPolicy(point_model(), planner_of())
+    policy.reset(paint(GOAL))
+    policy.act(paint(START))
+    noise = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3)).astype(np.uint8)
+    after = policy.act(Observation(noise))
+    policy.reset(paint(GOAL))
+    policy.act(paint(START))
+    assert np.array_equal(after, policy.act(paint(START)))
+
+
+def test_decisions_are_recorded():
+    policy = MPCPolicy(point_model(), planner_of(), receding_horizon=2, max_candidates=50)
+    run(policy, START, GOAL, 4 * FRAMESKIP)
+    assert [(decision.step, decision.environments) for decision in policy.decisions] == [
+        (0, (0, 1, 2)),
+        (2 * FRAMESKIP, (0, 1, 2)),
+    ]
+    assert all(decision.milliseconds > 0 for decision in policy.decisions)
+    assert policy.decisions[0].plan.actions.shape == (3, 3, 2 * FRAMESKIP)
+    unchunked = MPCPolicy(point_model(), planner_of(), receding_horizon=2)
+    run(unchunked, START, GOAL, 4 * FRAMESKIP)
+    for one, other in zip(policy.decisions, unchunked.decisions, strict=True):
+        torch.testing.assert_close(one.plan.cost, other.plan.cost, rtol=1e-5, atol=1e-6)
+
+
+def test_a_deadline_still_gives_actions():
+    policy = MPCPolicy(point_model(), planner_of(iterations=5000), time_budget=0.02)
+    policy.reset(paint(GOAL))
+    started = time.perf_counter()
+    action = policy.act(paint(START))
+    assert time.perf_counter() - started < 2.0  # all 5000 iterations take longer on any machine
+    assert np.isfinite(action).all()
+    assert {outcome.value for outcome in policy.decisions[0].plan.outcome} == {"time_limit"}
