@@ -1,0 +1,37 @@
+"""The entry point that the `leworld` script calls."""
+
+from ._convert import convert
+from ._demo import demo
+from ._group import TeachingGroup, top
+from ._info import info
+from ._list import list_command
+from ._plan import plan
+from ._probe import probe
+from ._stats import stats
+from ._surprise import surprise
+from ._train import train
+
+COMMANDS = (demo, train, plan, probe, surprise, list_command, info, convert, stats)
+
+for _command in COMMANDS:
+    top.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line on `sys.argv` and exit with its code.
+
+    Example:
+        ```python
+        import sys
+
+        from leworld.cli import main
+
+        sys.argv = ["leworld", "--version"]
+        try:
+            main()
+        except SystemExit as exit:
+            assert exit.code == 0
+        ```
+    """
+    group: TeachingGroup = top
+    group(prog_name="leworld")

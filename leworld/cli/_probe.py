@@ -1,0 +1,108 @@
+"""`leworld probe`: which physical quantities an embedding holds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from ..evaluation import Quantity
+
+_EPILOG = """Examples:
+
+\b
+  leworld probe lewm-tworoom-tiny                        the agent's position, linear and MLP
+  leworld probe runs/mine --episodes 30 --linear         a quick look at your own model
+  leworld probe lewm-pusht --data pusht_val.h5 \\
+      --quantity agent=state:0,1 --quantity angle=state:4:angle
+"""
+
+
+@click.command(short_help="Measure what a model's embedding knows.", epilog=_EPILOG)
+@click.argument("model")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="HDF5 file of episodes that the model was not trained on.  [default: fresh ones of TwoRoom]",
+)
+@click.option(
+    "--quantity",
+    "quantities",
+    multiple=True,
+    default=("position=state",),
+    show_default=True,
+    help="NAME=COLUMN[:COMPONENTS[:KIND]], for example angle=state:4:angle; KIND is number, angle (radians) "
+    "or quaternion. May be given several times.",
+)
+@click.option("--episodes", type=click.IntRange(min=3), default=100, show_default=True, help="To collect.")
+@click.option(
+    "--stride", type=click.IntRange(min=1), default=5, show_default=True, help="Look at every n-th frame."
+)
+@click.option("--linear", "linear_only", is_flag=True, help="Leave out the MLP probe, which takes longer.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides episodes and split."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the numbers (JSON) and a picture.",
+)
+def probe(
+    model: str,
+    data: Path | None,
+    quantities: tuple[str, ...],
+    episodes: int,
+    stride: int,
+    linear_only: bool,
+    seed: int,
+    out: Path | None,
+) -> None:
+    """Fit probes on embeddings of MODEL and print what they read off, on episodes set aside.
+
+    MODEL is a name from `leworld list`, or a folder that holds a model. Columns are MSE of standardised
+    targets, Pearson's r, and R2 with its 95 % interval over episodes.
+    """
+    from ..evaluation import probing
+    from ..hub import load
+    from ..probes import MLPProbe, RidgeProbe
+    from ._episodes import held_out
+
+    named = dict(_quantity(text) for text in quantities)
+    loaded = load(model)
+    found = held_out(loaded, data, episodes, seed=seed)
+    result = probing(
+        {type(loaded).__name__: loaded},
+        found,
+        quantities=named,
+        probes={"linear": RidgeProbe} if linear_only else {"linear": RidgeProbe, "MLP": MLPProbe},
+        stride=stride,
+        seed=seed,
+    )
+    click.echo(result)
+    if out is not None:
+        click.echo()
+        click.echo(f"numbers  {result.save(out / 'probe.json')}")
+        try:
+            click.echo(f"picture  {result.plot(out / 'probe.png')}")
+        except MissingExtraError as error:
+            click.echo(f"picture  not written: {error}")
+
+
+def _quantity(text: str) -> tuple[str, "Quantity"]:
+    from ..evaluation import Quantity
+
+    name, found, rest = text.partition("=")
+    column, _, rest = rest.partition(":")
+    components, _, kind = rest.partition(":")
+    try:
+        numbers = tuple(int(part) for part in components.split(",")) if components else None
+    except ValueError:
+        numbers, found = None, ""
+    if not (name and found and column):
+        raise click.BadParameter(
+            f"{text!r} is not NAME=COLUMN[:COMPONENTS[:KIND]], for example angle=state:4:angle.",
+            param_hint="--quantity",
+        )
+    return name, Quantity(column, numbers, kind or "number")  # pyright: ignore[reportArgumentType] -- it checks

@@ -1,0 +1,109 @@
+"""From one layout to the other."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from .._checks import check_choice
+from .._typing import shapechecked
+from ..errors import CheckpointError
+from ..models import WorldModel
+from ._catalog import checkpoint_info
+from ._folder import replaced_folder
+from ._json import json_text
+from ._load import load
+from ._paths import local_path
+from ._provenance import plain
+from ._released_files import RELEASED_WEIGHTS
+from ._save import save
+from ._schema import CARD_FILE, CONFIG_FILE
+from ._to_released import to_released
+
+
+@shapechecked
+def convert(
+    source: str | Path, folder: str | Path, *, layout: Literal["leworld", "released"] = "leworld"
+) -> Path:
+    """Read a checkpoint of either layout and write it in the chosen one.
+
+    Reach for it to give published LeWM weights safetensors, a strict config and a processor, or to run a
+    model of leworld with tools that read the published layout. Weights are copied bit for bit.
+
+    Args:
+        source: Anything that `leworld.load` takes.
+        folder: Where to write; as for `leworld.save`.
+        layout: "leworld", or "released" for the layout of the published weights (`config.json` and
+            `weights.pt`). The latter has no place for the processor: it goes into `README.md` as text.
+
+    Returns:
+        The folder, as an absolute path.
+
+    Raises:
+        CheckpointError: if the source cannot be loaded, the layout cannot express it, or the folder cannot be
+            written.
+        ConfigError: for an unknown layout.
+
+    Example:
+        ```python
+        import json
+        import tempfile
+        from pathlib import Path
+
+        import leworld
+        from leworld.encoders import ActionEncoder, ViTEncoder
+        from leworld.nn import Projector
+        from leworld.predictors import TransformerPredictor
+
+        model = leworld.LeWM(
+            ViTEncoder(28, 14, hidden_dim=8, depth=1, num_heads=2, mlp_dim=16),
+            TransformerPredictor(8, history_size=1, depth=1, num_heads=2, head_dim=4, mlp_dim=16),
+            action_encoder=ActionEncoder(4, 8),
+            projector=Projector(8, hidden_dim=16),
+            prediction_projector=Projector(8, hidden_dim=16),
+        )
+        with tempfile.TemporaryDirectory() as place:
+            leworld.save(model, Path(place) / "ours")
+            theirs = leworld.hub.convert(Path(place) / "ours", Path(place) / "theirs", layout="released")
+            assert "_target_" in json.loads((theirs / "config.json").read_text())
+            assert leworld.load(theirs).action_dim == 4
+        ```
+    """
+    check_choice("convert", "layout", layout, ("leworld", "released"))
+    model = load(source)
+    if layout == "leworld":
+        return save(model, folder, provenance=_provenance(source))
+    return _save_released(model, local_path(folder))
+
+
+def _save_released(model: WorldModel, folder: Path) -> Path:
+    config, tensors = to_released(model)
+    text = json_text(config, owner="convert")
+    processor = {} if model.processor is None else model.processor.to_json()
+    facts = json_text(processor, owner="convert")
+    card = f"# LeWM in the published layout\n\nThe processor that it needs:\n\n```json\n{facts}```\n"
+    with replaced_folder(folder) as fresh:
+        torch.save(tensors, fresh / RELEASED_WEIGHTS)
+        (fresh / CARD_FILE).write_text(card, encoding="utf-8")
+        (fresh / CONFIG_FILE).write_text(text, encoding="utf-8")
+    return folder
+
+
+def _provenance(source: str | Path) -> dict[str, object]:
+    """Carry over what a record knows, and say what this was converted from."""
+    facts: dict[str, object] = {"converted_from": str(source)}
+    try:
+        record = checkpoint_info(source)
+    except CheckpointError:
+        return facts
+    facts |= {
+        "name": record.name,
+        "summary": record.summary,
+        "licence": record.licence,
+        "scores": record.scores,
+    }
+    if record.paper is not None:
+        facts["paper"] = record.paper
+    if record.repository is not None:
+        facts["converted_from"] = f"hf-hub:{record.repository}@{record.commit}"
+    return plain(facts)

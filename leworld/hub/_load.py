@@ -1,0 +1,130 @@
+"""Load a world model by name, from a folder or from the Hub, ready to act."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from .._checks import describe
+from .._typing import shapechecked
+from ..data import Processor
+from ..errors import ConfigError
+from ..models import WorldModel
+from ._download import HubRepository
+from ._layout import load_folder
+from ._record import CheckpointRecord
+from ._registry import registered
+from ._sources import locate
+
+
+@shapechecked
+def load(
+    name_or_path: str | Path,
+    *,
+    revision: str | None = None,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    token: bool | str | None = None,
+    classes: Sequence[type[nn.Module]] = (),
+) -> WorldModel:
+    """Load a world model in evaluation mode, with its `processor`.
+
+    The order is: the cache, then a download pinned to a commit, then the SHA-256 digests of the record, then
+    the config, then the weights, strictly: every field and every tensor must be known, present and of the
+    right shape, and every weight finite. Nothing in a checkpoint is executed; pickles are read as plain
+    tensors only. A known name wins over a folder of the same name (write `./name` for the folder). Once
+    downloaded, a pinned model loads without a single request. The cost is building the module and reading the
+    file once.
+
+    Args:
+        name_or_path: A name or alias of `list_checkpoints`, `hf-hub:owner/repository` (both also with
+            `@revision`), or a local folder (`~` allowed). Folders and repositories may have leworld's layout
+            or that of the published LeWM weights (`config.json` with `weights.pt`).
+        revision: Branch, tag or commit on the Hub. None is the record's commit, or the main branch; digests
+            are checked at the record's commit only.
+        device: Where the model goes; None is the CPU.
+        dtype: Floating-point dtype to convert to; None keeps that of the file.
+        cache_dir: Where downloads are kept; None is huggingface_hub's cache.
+        local_files_only: Whether to use the cache only.
+        token: Access token of the Hub; None uses the stored one, False none.
+        classes: Classes of your own, decorated with `leworld.nn.configurable`, that the config may name. No
+            class is ever imported because a file names it.
+
+    Returns:
+        The model, in evaluation mode; `model.processor` turns pixels and actions into its units and back. It
+        is None for a folder in the published layout that matches no record: frameskip and statistics are not
+        in it, so set the processor before acting.
+
+    Raises:
+        CheckpointError: if the checkpoint cannot be had, is damaged, newer than this leworld, or not what its
+            config or record says.
+        ConfigError: if an option cannot be used.
+
+    Randomness: torch's global generator is left as it was found.
+
+    Example:
+        ```python
+        import leworld
+
+        model = leworld.load("lewm-tworoom-tiny")
+        assert not model.training
+        assert model.processor is not None
+        ```
+    """
+    target = _device(device)
+    if dtype is not None and not dtype.is_floating_point:
+        raise ConfigError(
+            "leworld.load needs a floating-point `dtype`", f"it is `dtype={dtype}`", "Pass torch.float32"
+        )
+    own = _own(classes)
+    hub = HubRepository("", revision, cache_dir, local_files_only, token)
+    folder, record = locate(name_or_path, hub)
+    with torch.random.fork_rng(devices=[]):
+        model = load_folder(folder, own)
+    if model.processor is None and record is not None:
+        model.processor = _fitting(record, model)
+    try:
+        return model.to(device=target, dtype=dtype).eval()
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            "leworld.load needs a `device` that works here",
+            f"`device={device!r}` failed ({error})",
+            "Pass `cpu`",
+        ) from error
+
+
+def _own(classes: Sequence[type[nn.Module]]) -> dict[str, type[nn.Module]]:
+    own = {cls.__name__: cls for cls in classes}
+    taken = [name for name in own if name in registered()]
+    if taken:
+        raise ConfigError(
+            "leworld.load needs `classes` with names of their own",
+            f"`{taken[0]}` is a class of leworld",
+            "Rename yours",
+        )
+    return own
+
+
+def _fitting(record: CheckpointRecord, model: WorldModel) -> Processor | None:
+    """Return the record's processor, its action size read from the weights where they know better."""
+    processor = record.processor
+    if processor is None or processor.block_dim == model.action_dim:
+        return processor
+    if model.action_dim % processor.frameskip or processor.action_mean is not None:
+        return None
+    return replace(processor, action_dim=model.action_dim // processor.frameskip)
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    try:
+        return torch.device("cpu" if device is None else device)
+    except RuntimeError as error:
+        raise ConfigError(
+            "leworld.load needs `device` to name a device of torch",
+            f"it is {describe(device)}",
+            "Pass `cpu` or `cuda`",
+        ) from error

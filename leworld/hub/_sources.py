@@ -1,0 +1,64 @@
+"""From what a user wrote to a folder on this machine, through the cache and the network if need be."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import CheckpointError, ConfigError
+from ._digest import digest
+from ._download import HubRepository, fetch
+from ._layout import WEIGHTS_OF, layout_of
+from ._names import HUB_PREFIX, hub_name, one_revision
+from ._paths import existing_folder
+from ._record import CheckpointRecord
+from ._records import KNOWN_NAMES, pinned_record, record_of_weights
+from ._released_files import RELEASED_WEIGHTS
+from ._schema import CONFIG_FILE
+from ._shipped import SHIPPED, shipped_folder
+
+
+def locate(name_or_path: str | Path, hub: HubRepository) -> tuple[Path, CheckpointRecord | None]:
+    """Return the folder that `name_or_path` means, and the record of it where there is one.
+
+    `hub` carries the options for the Hub; its repository is filled in here.
+    """
+    if isinstance(name_or_path, str):
+        name, _, pinned = name_or_path.partition("@")
+        if name_or_path in SHIPPED:
+            _refuse_revision(name_or_path, hub.revision)
+            return shipped_folder(name_or_path), None
+        if name_or_path.startswith(HUB_PREFIX):
+            repository, revision = hub_name(name_or_path, hub.revision)
+            return _download(replace(hub, repository=repository, revision=revision), {}), None
+        record = pinned_record(name)
+        if record is not None and record.repository is not None:
+            revision = one_revision(name_or_path, pinned or None, hub.revision) or record.commit
+            place = replace(hub, repository=record.repository, revision=revision)
+            return _download(place, record.files if revision == record.commit else {}), record
+    _refuse_revision(str(name_or_path), hub.revision)
+    folder = existing_folder(name_or_path, KNOWN_NAMES)
+    weights = folder / RELEASED_WEIGHTS
+    return folder, record_of_weights(digest(weights)) if weights.is_file() else None
+
+
+def _download(place: HubRepository, digests: Mapping[str, str | None]) -> Path:
+    """Bring config and weights of one commit into the cache and return their folder there."""
+    config, exact = fetch(place, CONFIG_FILE, sha256=digests.get(CONFIG_FILE))
+    weights = WEIGHTS_OF[layout_of(config.parent)]
+    if digests and weights not in digests:
+        raise CheckpointError(
+            f"`{place}` needs the files {', '.join(f'`{file}`' for file in digests)}, as its record says",
+            f"its config asks for `{weights}`",
+            "Do not trust its source",
+        )
+    fetch(exact, weights, sha256=digests.get(weights))
+    return config.parent
+
+
+def _refuse_revision(name: str, revision: str | None) -> None:
+    if revision is not None:
+        raise ConfigError(
+            "leworld.load takes `revision` for repositories on the Hub only",
+            f"`{name}` is none and `revision={revision!r}`",
+            f"Leave it out, or write `{HUB_PREFIX}owner/repository`",
+        )

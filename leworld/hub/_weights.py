@@ -1,0 +1,133 @@
+"""Weights in and out of safetensors files: every name, shape and value is checked."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .._checks import nearest
+from ..errors import CheckpointError
+from ._tensors import tensor_state
+
+M = TypeVar("M", bound=nn.Module)
+
+_FLOATING = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_WHOLE = ("I64", "I32", "I16", "I8", "U8", "BOOL")
+
+
+def write_weights(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a safetensors file, the same bytes for the same tensors."""
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def read_weights(path: Path, make: Callable[[], M]) -> M:
+    """Build a module with `make` and fill it with the tensors, in the dtypes, of a safetensors file.
+
+    First a shadow of it is built on the meta device and compared with the header, so that a config that lies
+    about sizes is refused before it can ask for memory; then tensors are read one at a time.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, or differs from the module by a name, a shape or a
+            kind of number, or if it holds NaN or infinity.
+    """
+    with _open(path) as file:
+        with torch.device("meta"):
+            dtypes = _check_header(path, file, make())
+        module = make()
+        kinds = {_FLOATING[dtype] for dtype in dtypes if dtype in _FLOATING}
+        if len(kinds) == 1:
+            module.to(kinds.pop())
+        for name, target in tensor_state(module).items():
+            _fill(path, name, target, file.get_tensor(name))
+    return module
+
+
+def _check_header(path: Path, file: Any, module: nn.Module) -> set[str]:
+    """Check names, shapes and types in the header, and return the types."""
+    headers = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 -- no mapping
+    shapes = {name: tuple(header.get_shape()) for name, header in headers.items()}
+    _match_shapes(path, expected=tensor_state(module), found=shapes)
+    dtypes = {name: str(header.get_dtype()) for name, header in headers.items()}
+    for name, dtype in dtypes.items():
+        if dtype not in _FLOATING and dtype not in _WHOLE:
+            raise CheckpointError(
+                f"{path} needs tensors of type {', '.join((*_FLOATING, *_WHOLE))}",
+                f"`{name}` is {dtype}",
+                "Convert it, then save the model again",
+            )
+    return set(dtypes.values())
+
+
+def _fill(source: Path, name: str, target: Tensor, value: Tensor) -> None:
+    """Copy `value` into `target`, which takes its dtype, after checking its kind and its entries."""
+    if value.is_floating_point() != target.is_floating_point() or value.is_complex():
+        raise CheckpointError(
+            f"{source} needs `{name}` to hold {_kind(target)}",
+            f"it holds {str(value.dtype).removeprefix('torch.')}",
+            "Save the model again with `leworld.save`",
+        )
+    if value.is_floating_point() and not bool(value.isfinite().all()):
+        count = int((~value.isfinite()).sum())
+        raise CheckpointError(
+            f"{source} needs finite weights",
+            f"{count} of {value.numel()} entries of `{name}` are NaN or infinite",
+            "Restore the file, or take a checkpoint from before training diverged",
+        )
+    if value.is_floating_point() and value.dtype != target.dtype:
+        target.data = value.to(target.device, copy=True)
+    else:
+        target.data.copy_(value)
+
+
+def _match_shapes(
+    source: Path, *, expected: Mapping[str, Tensor], found: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Raise `CheckpointError` unless `found` has exactly the names and shapes of `expected`."""
+    rule = f"{source} needs exactly the {len(expected)} tensors of its architecture"
+    missing = [name for name in expected if name not in found]
+    extra = [name for name in found if name not in expected]
+    if missing or extra:
+        parts = [f"{_some(missing)} missing"] if missing else []
+        parts += [f"{_some(extra)} unknown"] if extra else []
+        fix = "Check that config.json and the weights belong to the same checkpoint"
+        if extra and missing:
+            fix = f"{nearest(extra[0], missing[:8])}. {fix}"
+        raise CheckpointError(rule, " and ".join(parts), fix)
+    for name, tensor in expected.items():
+        if tuple(tensor.shape) != found[name]:
+            raise CheckpointError(
+                f"{source} needs `{name}` of shape {tuple(tensor.shape)}, as its architecture says",
+                f"it has shape {found[name]}",
+                "Check that config.json and the weights belong to the same checkpoint",
+            )
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    fix = "Restore the file, or save or download the checkpoint again"
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            yield file
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} needs to be a readable file", f"opening it failed ({error})", fix
+        ) from error
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path} needs to be a whole safetensors file", f"it is damaged ({error})", fix
+        ) from error
+
+
+def _kind(tensor: Tensor) -> str:
+    return "floating-point numbers" if tensor.is_floating_point() else "whole numbers"
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{shown}{more} {'is' if len(names) == 1 else 'are'}"

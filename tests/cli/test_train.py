@@ -1,0 +1,68 @@
+"""`leworld train`: options reach the recipe, and what comes out loads and plans."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import leworld
+from leworld.cli._main import top
+from leworld.training import TwoRoomRecipe
+
+SMALL = ["--steps", "2", "--episodes", "2", "--batch-size", "8"]
+
+
+def test_a_short_run_leaves_a_model_that_plans(tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    result = CliRunner().invoke(top, ["train", "tworoom", *SMALL, "--lambda", "0.01", "--out", out])
+    assert result.exit_code == 0, result.output
+    assert f"{out}/model" in result.stdout
+    model = leworld.load(tmp_path / "run" / "model")
+    assert model.config.to_json()["regularizer_weight"] == 0.01
+    again = CliRunner().invoke(top, ["train", "tworoom", *SMALL, "--seed", "1", "--out", out])
+    assert again.exit_code == 2
+    assert again.stderr.splitlines()[-1].startswith("Error: ")
+    quick = ["--pairs", "1", "--samples", "4", "--iterations", "1", "--protocol", "same-room"]
+    plan = CliRunner().invoke(top, ["plan", f"{out}/model", *quick])
+    assert plan.exit_code == 0, plan.output
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    calls: dict[str, Any] = {}
+
+    def record(folder: Path, recipe: TwoRoomRecipe, *, resume: bool) -> None:
+        calls.update(folder=folder, recipe=recipe, resume=resume)
+
+    monkeypatch.setattr("leworld.training.train_tworoom", record)
+    return calls
+
+
+def test_without_options_it_is_the_recipe(seen: dict[str, Any]) -> None:
+    assert CliRunner().invoke(top, ["train", "tworoom"]).exit_code == 0
+    assert seen == {"folder": Path("runs/tworoom"), "recipe": TwoRoomRecipe(), "resume": True}
+
+
+def test_options_reach_the_recipe(seen: dict[str, Any]) -> None:
+    options = ["--seed", "4", "--steps", "7", "--regularizer-weight", "0", "--batch-size", "3", "--restart"]
+    options += ["--learning-rate", "0.5", "--episodes", "6", "--out", "x"]
+    assert CliRunner().invoke(top, ["train", "tworoom", *options]).exit_code == 0
+    recipe = seen["recipe"]
+    settings = recipe.settings
+    assert (settings.seed, settings.num_steps, settings.batch_size) == (4, 7, 3)
+    assert settings.optimizer.learning_rate == 0.5
+    assert (recipe.regularizer_weight, recipe.num_episodes) == (0.0, 6)
+    assert (seen["folder"], seen["resume"]) == (Path("x"), False)
+
+
+def test_warnings_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    import warnings
+
+    def warn(*_: object, **__: object) -> None:
+        warnings.simplefilter("always")
+        warnings.warn("the embedding\n is collapsing", stacklevel=1)
+
+    monkeypatch.setattr("leworld.training.train_tworoom", warn)
+    result = CliRunner().invoke(top, ["train", "tworoom"])
+    assert result.stderr == "Warning: the embedding is collapsing\n"

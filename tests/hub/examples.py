@@ -1,0 +1,88 @@
+"""Small world models that together use every class a checkpoint may name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from leworld.data import Processor
+from leworld.encoders import ActionEncoder, ConvEncoder, ViTEncoder
+from leworld.hub._registry import resolve
+from leworld.models import LeWM
+from leworld.nn import Projector
+from leworld.predictors import TransformerPredictor
+from leworld.regularizers import SIGReg
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "ActionEncoder": {"action_dim": 4, "embedding_dim": 8},
+    "ConvEncoder": {"image_size": 16, "embedding_dim": 8, "channels": (4, 4)},
+    "ViTEncoder": {
+        "image_size": 16, "patch_size": 8, "hidden_dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 16
+    },
+    "TransformerPredictor": {
+        "embedding_dim": 8, "history_size": 2, "depth": 1, "num_heads": 2, "head_dim": 4, "mlp_dim": 16
+    },
+    "Projector": {"in_dim": 8, "hidden_dim": 16},
+    "InverseDynamics": {"embedding_dim": 8, "action_dim": 4},
+    "WeakSIGReg": {"sketch_dim": 4},
+}  # fmt: skip
+
+
+def example_of(name: str) -> Any:
+    """An instance of a registered class."""
+    if name == "LeWM":
+        return tiny_lewm()
+    needs = {"SlicedNormality": "AndersonDarling", "MultivariateNormality": "BHEP"}
+    cls = resolve(name, {}, where="tests")
+    return cls(example_of(needs[name])) if name in needs else cls(**ARGUMENTS.get(name, {}))
+
+
+def tiny_lewm(encoder: str = "conv", *, seed: int = 0, part: nn.Module | None = None) -> LeWM:
+    """A LeWM of a few thousand weights with every buffer moved away from its initial value.
+
+    `part` takes the place of the encoder, or that of the regularizer if it is one.
+    """
+    is_regularizer = part is not None and type(part).__module__.startswith("leworld.regularizers")
+    is_encoder = part is not None and type(part).__name__ in ("ConvEncoder", "ViTEncoder", "Centre")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        image_encoder = (
+            ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 4))
+            if encoder == "conv"
+            else ViTEncoder(image_size=16, patch_size=8, hidden_dim=8, depth=1, num_heads=2, mlp_dim=16)
+        )
+        model = LeWM(
+            part if part is not None and is_encoder else image_encoder,
+            TransformerPredictor(
+                8, history_size=2, depth=1, num_heads=2, head_dim=4, mlp_dim=16, dropout=0.1
+            ),
+            action_encoder=ActionEncoder(4, 8),
+            projector=Projector(8, hidden_dim=16),
+            prediction_projector=Projector(8, hidden_dim=16),
+            regularizer=part if is_regularizer else SIGReg(num_slices=16),
+            regularizer_weight=0.05,
+        )
+        for tensor in model.state_dict().values():
+            if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():
+                tensor.add_(0.1 * torch.randn_like(tensor).abs())
+    model.processor = Processor(
+        16,
+        frameskip=2,
+        action_dim=2,
+        action_mean=(0.1, -0.2),
+        action_std=(0.5, 0.6),
+        environment_id="leworld/TwoRoom-v0",
+        statistics_source="a test",
+    )
+    return model
+
+
+def class_names(config: Mapping[str, Any]) -> set[str]:
+    """Every class that an architecture names."""
+    names = {config["class"]}
+    for value in config.values():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, Mapping):
+                names |= class_names(item)
+    return names

@@ -1,0 +1,248 @@
+"""Downloads from a Hub, end to end against one on the loopback interface."""
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import leworld
+from leworld.errors import CheckpointError, LeWorldError
+from leworld.hub import _records, checkpoint_info
+from tests.hub.examples import tiny_lewm
+from tests.hub.hub_server import Hub, point_at, serving
+from tests.hub.released import MINI, mini_files
+
+OURS = "me/ours"
+OFFICIAL = "quentinll/lewm-pusht"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    with serving() as hub:
+        point_at(monkeypatch, hub.url)
+        folder = leworld.save(tiny_lewm(), tmp_path / "saved")
+        hub.add(OURS, {path.name: path.read_bytes() for path in folder.iterdir()})
+        commit = hub.add(OFFICIAL, mini_files())
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in mini_files().items()}
+        record = checkpoint_info("lewm-pusht")
+        pinned = replace(record, commit=commit, files={n: digests[n] for n in ("config.json", "weights.pt")})
+        monkeypatch.setitem(_records.PINNED, "lewm-pusht", pinned)
+        yield hub
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    ours, theirs = a.state_dict(), b.state_dict()
+    return all(torch.equal(v, theirs[k]) for k, v in ours.items() if isinstance(v, torch.Tensor))
+
+
+def test_cold_warm_and_offline(hub: Hub, cache: Path) -> None:
+    model = leworld.load(f"hf-hub:{OURS}", cache_dir=cache)
+    assert same(model, tiny_lewm())
+    assert model.processor == tiny_lewm().processor
+    assert not model.training
+    assert hub.count("GET") == 2
+    hub.requests.clear()
+    leworld.load(f"hf-hub:{OURS}", cache_dir=cache)
+    assert hub.requests == [f"HEAD /{OURS}/resolve/main/config.json"]
+    hub.requests.clear()
+    leworld.load(f"hf-hub:{OURS}", cache_dir=cache, local_files_only=True)
+    assert hub.requests == []
+
+
+def test_a_record_is_pinned_verified_and_needs_no_request_when_warm(hub: Hub, cache: Path) -> None:
+    model = leworld.load("lewm-pusht", cache_dir=cache)
+    processor = model.processor
+    assert processor is not None
+    assert (processor.frameskip, processor.image_size, processor.action_mean) == (5, 224, (-0.008, 0.007))
+    assert all("/resolve/main/" not in request for request in hub.requests)
+    hub.requests.clear()
+    assert same(model, leworld.load("lewm-pusht", cache_dir=cache))
+    assert hub.requests == []
+
+
+def test_revisions(hub: Hub, cache: Path) -> None:
+    folder = leworld.save(tiny_lewm(seed=5), cache.parent / "other")
+    commit = hub.add(OURS, {path.name: path.read_bytes() for path in folder.iterdir()}, branch="v2")
+    assert same(leworld.load(f"hf-hub:{OURS}", cache_dir=cache), tiny_lewm())
+    for name, revision in (
+        (f"hf-hub:{OURS}@v2", None),
+        (f"hf-hub:{OURS}", "v2"),
+        (f"hf-hub:{OURS}@{commit}", None),
+    ):
+        assert same(leworld.load(name, revision=revision, cache_dir=cache), tiny_lewm(seed=5))
+
+
+def test_a_moved_branch_is_followed_and_a_pinned_name_is_not(hub: Hub, cache: Path) -> None:
+    leworld.load(f"hf-hub:{OURS}", cache_dir=cache)
+    folder = leworld.save(tiny_lewm(seed=5), cache.parent / "other")
+    hub.add(OURS, {path.name: path.read_bytes() for path in folder.iterdir()})
+    assert same(leworld.load(f"hf-hub:{OURS}", cache_dir=cache), tiny_lewm(seed=5))
+    before = leworld.load("lewm-pusht", cache_dir=cache)
+    hub.add(OFFICIAL, {"config.json": b"{}"})
+    assert same(before, leworld.load("lewm-pusht", cache_dir=cache))
+
+
+REFUSED = {
+    "missing repository": ("hf-hub:me/absent", ("me/absent", "no such repository", "token")),
+    "missing revision": (f"hf-hub:{OURS}@v9", ("v9", "no revision")),
+    "missing file": ("hf-hub:me/empty", ("config.json", "no such file")),
+    "gated": ("hf-hub:me/gated", ("me/gated", "hf auth login")),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_the_hub_refuses_is_told_at_once(hub: Hub, cache: Path, case: str) -> None:
+    hub.add("me/empty", {"README.md": b""})
+    hub.add("me/gated", {"config.json": b"{}"})
+    hub.gated.add("me/gated")
+    name, words = REFUSED[case]
+    message = refusal(name, cache)
+    assert all(word in message for word in words), message
+
+
+def refusal(name: str, cache: Path, *, within: float = 5.0) -> str:
+    start = time.monotonic()
+    with pytest.raises(CheckpointError) as caught:
+        leworld.load(name, cache_dir=cache)
+    assert time.monotonic() - start < within
+    assert not list(cache.rglob("model.safetensors"))
+    return str(caught.value)
+
+
+def test_an_ill_hub(hub: Hub, cache: Path) -> None:
+    hub.status = 500
+    assert "500" in refusal(f"hf-hub:{OURS}", cache)
+    hub.status = None
+    leworld.load(f"hf-hub:{OURS}", cache_dir=cache)
+    hub.status = 503
+    assert same(leworld.load(f"hf-hub:{OURS}", cache_dir=cache), tiny_lewm())
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_dead_host_answers_from_the_cache_at_once(
+    hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leworld.load(f"hf-hub:{OURS}", cache_dir=cache)
+    dead = f"http://127.0.0.1:{closed_port()}"
+    point_at(monkeypatch, dead)
+    start = time.monotonic()
+    assert same(leworld.load(f"hf-hub:{OURS}", cache_dir=cache), tiny_lewm())
+    assert time.monotonic() - start < 2.0
+    assert "does not answer" in refusal("hf-hub:me/other", cache.parent / "empty")
+
+
+def test_a_host_that_never_answers_costs_seconds_only(
+    hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        point_at(
+            monkeypatch,
+            f"http://127.0.0.1:{silent.getsockname()[1]}",
+        )
+        monkeypatch.setattr("leworld.hub._download._PATIENCE", 0.5)
+        assert "does not answer" in refusal("hf-hub:me/other", cache)
+
+
+def test_a_truncated_body_is_never_taken(hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
+    hub.cut_to = 5000
+    weights = hub.files[OURS, hub.branches[OURS, "main"]]["model.safetensors"]
+    hub.cut_to = len(weights) // 100
+    refusal(f"hf-hub:{OURS}", cache, within=60)
+    hub.cut_to = None
+    assert same(leworld.load(f"hf-hub:{OURS}", cache_dir=cache), tiny_lewm())
+
+
+def test_wrong_content_is_refused_and_forgotten(hub: Hub, cache: Path) -> None:
+    record = checkpoint_info("lewm-pusht")
+    files = hub.files[OFFICIAL, record.commit or ""]
+    right = files["weights.pt"]
+    files["weights.pt"] = right[:-1] + bytes([right[-1] ^ 1])
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        leworld.load("lewm-pusht", cache_dir=cache)
+    assert not list(cache.rglob("weights.pt"))
+    files["weights.pt"] = right
+    assert leworld.load("lewm-pusht", cache_dir=cache).history_size == 3
+
+
+def test_a_cached_file_that_rotted_is_noticed(hub: Hub, cache: Path) -> None:
+    leworld.load(f"hf-hub:{OURS}", cache_dir=cache)
+    (path,) = cache.rglob("model.safetensors")
+    blob = path.resolve()
+    data = bytearray(blob.read_bytes())
+    data[-3] ^= 1
+    blob.write_bytes(data)
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        leworld.load(f"hf-hub:{OURS}", cache_dir=cache)
+    assert same(leworld.load(f"hf-hub:{OURS}", cache_dir=cache), tiny_lewm())
+
+
+def test_a_config_that_asks_for_another_file_than_its_record(hub: Hub, cache: Path, monkeypatch) -> None:
+    record = checkpoint_info("lewm-pusht")
+    ours = hub.files[OURS, hub.branches[OURS, "main"]]
+    commit = hub.add(OFFICIAL, ours)
+    monkeypatch.setitem(
+        _records.PINNED,
+        "lewm-pusht",
+        replace(record, commit=commit, files={"config.json": None, "weights.pt": "0"}),
+    )
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        leworld.load("lewm-pusht", cache_dir=cache)
+
+
+def test_nothing_is_written_outside_the_cache(hub: Hub, cache: Path, tmp_path: Path) -> None:
+    before = set(tmp_path.rglob("*"))
+    leworld.load(f"hf-hub:{OURS}", cache_dir=cache)
+    leworld.load("lewm-pusht", cache_dir=cache)
+    assert all(cache in (path, *path.parents) for path in set(tmp_path.rglob("*")) - before)
+
+
+def test_a_cache_that_cannot_be_written(hub: Hub, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(CheckpointError, match="cache_dir"):
+        leworld.load(f"hf-hub:{OURS}", cache_dir=blocked / "cache")
+
+
+def test_a_warm_read_only_cache_serves(hub: Hub, cache: Path) -> None:
+    leworld.load("lewm-pusht", cache_dir=cache)
+    folders = [path for path in (cache, *cache.rglob("*")) if path.is_dir()]
+    for path in folders:
+        path.chmod(0o555)
+    try:
+        assert leworld.load("lewm-pusht", cache_dir=cache).history_size == 3
+    finally:
+        for path in folders:
+            path.chmod(0o755)
+
+
+def test_a_downloaded_copy_is_recognised_by_its_digest(hub: Hub) -> None:
+    assert leworld.load(MINI).processor == leworld.hub.checkpoint_info("lewm-pusht").processor
+    assert os.path.isdir(MINI)
+
+
+def test_revision_belongs_to_the_hub(tmp_path: Path) -> None:
+    leworld.save(tiny_lewm(), tmp_path / "m")
+    for name in (tmp_path / "m", "lewm-tworoom-tiny"):
+        with pytest.raises(LeWorldError, match="revision"):
+            leworld.load(name, revision="main")
+    with pytest.raises(LeWorldError, match="one revision"):
+        leworld.load(f"hf-hub:{OURS}@a", revision="b")
