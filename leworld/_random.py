@@ -19,7 +19,7 @@ def unit_directions(
     """
     source = device if generator is None else generator.device
     directions = torch.randn(dim, num, generator=generator, device=source, dtype=dtype)
-    return (directions / directions.norm(p=2, dim=0)).to(device)
+    return directions.div_(directions.square().sum(0).sqrt()).to(device)
 
 
 def fold_seed(seed: int, *indices: int) -> int:

@@ -1,0 +1,1 @@
+"""Benchmarks: each suite checks correctness first, then times side by side and writes one JSON."""

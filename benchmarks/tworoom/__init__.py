@@ -1,0 +1,1 @@
+"""What the TwoRoom recipe and the model that ships with leworld reach."""

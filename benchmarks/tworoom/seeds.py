@@ -1,0 +1,97 @@
+"""Train the TwoRoom recipe from several seeds and measure each: `python -m benchmarks.tworoom.seeds`.
+
+Writes benchmarks/results/tworoom_seeds.json, one row a seed, again after every seed. CPU seconds are those
+of the process, on one thread, for `train_tworoom` as a whole: collecting, training, BatchNorm, saving.
+"""
+
+import time
+import warnings
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from benchmarks.harness import write_result
+from leworld.control import MPCPolicy
+from leworld.envs import TwoRoomVector
+from leworld.evaluation import goal_reaching, probe_states, two_room_held_out, two_room_pairs
+from leworld.metrics import effective_rank
+from leworld.models import LeWM
+from leworld.planners import CEMPlanner
+from leworld.training import CollapseWarning, TwoRoomRecipe, train_tworoom
+
+PROTOCOLS = ("trajectory-25", "same-room", "cross-door")
+SIDE_BY_SIDE = 25
+NUM_HELD_OUT = 100
+
+
+def measure(model: LeWM, recipe: TwoRoomRecipe, *, num_pairs: int, num_iterations: int) -> dict[str, Any]:
+    """Probe the embeddings of held-out frames and play all protocols, the same pairs for every seed."""
+    held_out = replace(recipe, num_episodes=NUM_HELD_OUT).collect(held_out=True, progress=False)
+    score = probe_states(model, held_out)
+    frames = torch.from_numpy(held_out.pixels[::20])
+    with torch.no_grad():
+        embeddings = model.encode(model.processor.observations(frames)[:, None])[:, 0]
+    row: dict[str, Any] = {
+        "probe_r2_x": score.r2[0],
+        "probe_r2_y": score.r2[1],
+        "probe_r2": score.mean_r2,
+        "embedding_std": float(embeddings.std(dim=0).mean()),
+        "effective_rank": float(effective_rank(embeddings[:512], center=True)),
+    }
+    for protocol in PROTOCOLS:
+        episodes = two_room_held_out(num_pairs) if protocol == "trajectory-25" else None
+        pairs = two_room_pairs(protocol, num_pairs, episodes=episodes)
+        policy = MPCPolicy(model, CEMPlanner(num_iterations=num_iterations))
+        env = TwoRoomVector(SIDE_BY_SIDE, max_episode_steps=None, autoreset_mode="Disabled")
+        outcome = goal_reaching(pairs, {"LeWM": policy}, env=env, progress=False).policies["LeWM"]
+        row[protocol] = outcome.success_rate
+        row[f"{protocol} interval"] = [outcome.success_interval.low, outcome.success_interval.high]
+        row[f"{protocol} at last step"] = outcome.last_step_rate
+    return row
+
+
+@click.command(help=__doc__)
+@click.option("--seeds", default="0,1,2,3,4", show_default=True)
+@click.option("--pairs", "num_pairs", default=100, show_default=True)
+@click.option("--iterations", "num_iterations", default=10, show_default=True, help="Rounds of CEM a plan.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/seeds"), show_default=True)
+def main(seeds: str, num_pairs: int, num_iterations: int, out: Path) -> None:
+    """Run and write."""
+    torch.set_num_threads(1)
+    rows = []
+    for seed in map(int, seeds.split(",")):
+        recipe = TwoRoomRecipe()
+        recipe = replace(recipe, settings=replace(recipe.settings, seed=seed))
+        started = time.process_time()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = train_tworoom(out / f"seed{seed}", recipe, resume=False, progress=False)
+        seconds = time.process_time() - started
+        row = {"seed": seed, "cpu_seconds": seconds}
+        row["collapse_reported"] = any(issubclass(warning.category, CollapseWarning) for warning in caught)
+        row |= measure(model, recipe, num_pairs=num_pairs, num_iterations=num_iterations)
+        rows.append(row)
+        click.echo(row)
+        settings = asdict(TwoRoomRecipe())
+        del settings["settings"]["seed"]
+        write_result(
+            "tworoom_seeds",
+            command="python -m benchmarks.tworoom.seeds",
+            settings={
+                "recipe": settings,
+                "num_parameters": sum(weight.numel() for weight in model.parameters()),
+                "pairs": num_pairs,
+                "cem_iterations": num_iterations,
+                "cem_samples": 300,
+                "horizon": 5,
+                "receding_horizon": 5,
+            },
+            rows=rows,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""The few operations that deserve more than plain PyTorch, each with its definition beside its fast versions.
+
+Every operation takes `implementation="auto"` or a name. A named implementation that cannot run raises with
+the reason; `auto` takes the first that can, and `explain` says which and why.
+"""
+
+from ._registry import explain as explain
+from .sliced_ecf import ecf_sums as ecf_sums

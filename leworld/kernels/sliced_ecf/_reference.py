@@ -1,0 +1,33 @@
+"""The definition in plain PyTorch; it stores samples x slices x knots numbers, and autograd can read it."""
+
+import torch
+from torch import Tensor
+
+from ..._checks import accumulation_dtype
+
+
+def project(embeddings: Tensor, directions: Tensor) -> Tensor:
+    """Return embeddings (group, sample, dim) times directions (dim, slice) in the accumulation dtype."""
+    dtype = accumulation_dtype(embeddings.dtype)
+    with torch.autocast(embeddings.device.type, enabled=False):
+        return embeddings.to(dtype) @ directions.to(dtype)
+
+
+def frequencies(projections: Tensor, spacing: float, num_knots: int) -> Tensor:
+    """Return spacing, 2 spacing, ..., shaped to broadcast over (group, knot, sample, slice)."""
+    knots = torch.arange(1, num_knots + 1, device=projections.device, dtype=projections.dtype)
+    return (knots * spacing)[:, None, None]
+
+
+def sums(projections: Tensor, spacing: float, num_knots: int) -> Tensor:
+    """Return the sums over samples of cos and sin of t_k y, as (group, 2, knot, slice)."""
+    angles = projections.unsqueeze(1) * frequencies(projections, spacing, num_knots)
+    return torch.stack([angles.cos().sum(-2), angles.sin().sum(-2)], dim=1)
+
+
+def sums_backward(grad: Tensor, projections: Tensor, spacing: float) -> Tensor:
+    """Return the gradient with respect to the projections, given that of the sums."""
+    t = frequencies(projections, spacing, grad.shape[2])
+    angles = projections.unsqueeze(1) * t
+    grad_cos, grad_sin = grad.unsqueeze(-2).unbind(1)
+    return (t * (grad_sin * angles.cos() - grad_cos * angles.sin())).sum(1)

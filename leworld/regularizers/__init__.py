@@ -1,0 +1,22 @@
+"""Terms that keep embeddings spread out: each maps embeddings (*batch, sample, dim) to a scalar to minimise.
+
+Every leading index is judged on its own and the results are averaged; weights belong to the caller. Mind the
+axes: embeddings of a model are (batch, time, dim), and a regularizer compares samples, so pass
+`embeddings.transpose(0, 1)` to judge each time step over the batch.
+
+Beside them stand losses that take something else, and say so: `VICReg` two views, `TemporalSimilarity` and
+`TemporalStraightening` trajectories (*batch, time, dim), `InverseDynamics` trajectories with their actions.
+"""
+
+from ._exact_sigreg import ExactSIGReg as ExactSIGReg
+from ._inverse_dynamics import InverseDynamics as InverseDynamics
+from ._multivariate_normality import MultivariateNormality as MultivariateNormality
+from ._sigreg import SIGReg as SIGReg
+from ._sliced_normality import SlicedNormality as SlicedNormality
+from ._subspace_sigreg import SubspaceSIGReg as SubspaceSIGReg
+from ._temporal_similarity import TemporalSimilarity as TemporalSimilarity
+from ._temporal_straightening import TemporalStraightening as TemporalStraightening
+from ._vcreg import VCReg as VCReg
+from ._vicreg import VICReg as VICReg
+from ._visreg import VISReg as VISReg
+from ._weak_sigreg import WeakSIGReg as WeakSIGReg

@@ -1,0 +1,123 @@
+"""Every implementation of ecf_sums against float64, and the op against what torch.library asks of one."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from leworld.errors import KernelUnavailableError
+from leworld.kernels import _compiler, ecf_sums, explain
+from leworld.kernels.sliced_ecf import _native, _op
+from tests.kernels.conformance import CHECKS, Sums, draw, formula, unit
+from tests.kernels.wrong import WRONG
+
+HAS_COMPILER = _native.obstacle(torch.zeros(1)) is None
+IMPLEMENTATIONS = [
+    "reference",
+    "cpu",
+    pytest.param("native", marks=pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")),
+    "auto",
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+def test_conforms(name: str, check: Callable[[Sums], None]) -> None:
+    check(functools.partial(ecf_sums, implementation=name))
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
+def test_suite_rejects(wrong: Sums) -> None:
+    for check in CHECKS:
+        try:
+            check(wrong)
+        except (AssertionError, RuntimeError):
+            return
+    pytest.fail(f"no check noticed {wrong.__name__}")
+
+
+@pytest.mark.parametrize("name", ["reference", "cpu", "auto"])
+def test_gradients_in_float64(name: str) -> None:
+    embeddings = draw(2, 5, 3).requires_grad_()
+    directions = unit(draw(3, 4, seed=1)).requires_grad_()
+
+    def value(z: Tensor, a: Tensor) -> Tensor:
+        return ecf_sums(z, a, spacing=0.4, num_knots=3, implementation=name)
+
+    assert torch.autograd.gradcheck(value, (embeddings, directions))
+    assert torch.autograd.gradgradcheck(value, (embeddings, directions))
+    torch.testing.assert_close(
+        value(embeddings, directions), formula(embeddings, directions, spacing=0.4, num_knots=3)
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_torch_library_is_satisfied(dtype: torch.dtype) -> None:
+    embeddings = draw(2, 5, 3).to(dtype).requires_grad_()
+    directions = unit(draw(3, 4, seed=1)).to(torch.float64 if dtype == torch.float64 else torch.float32)
+    directions.requires_grad_()
+    torch.library.opcheck(_op._forward, (embeddings, directions, 0.4, 3, "auto"), atol=1e-3, rtol=1e-3)
+    projections = embeddings.detach().to(directions.dtype) @ directions.detach()
+    grad = draw(2, 2, 3, 4).to(directions.dtype)
+    torch.library.opcheck(_op._backward, (grad, projections, 0.4, "auto"))
+
+
+def test_a_named_kernel_that_cannot_run_says_why() -> None:
+    samples = draw(4, 2)
+    with pytest.raises(KernelUnavailableError, match="float32 only"):
+        ecf_sums(samples, torch.eye(2).double(), spacing=0.1, num_knots=2, implementation="native")
+    with pytest.raises(KernelUnavailableError, match="at most 64 knots"):
+        ecf_sums(samples.float(), torch.eye(2), spacing=0.1, num_knots=65, implementation="native")
+    many = ecf_sums(samples.float(), torch.eye(2), spacing=0.1, num_knots=70)
+    exact = formula(samples, torch.eye(2).double(), spacing=0.1, num_knots=70)
+    torch.testing.assert_close(many.double(), exact, rtol=1e-5, atol=1e-5)
+
+
+def test_explain_names_the_choice_and_the_obstacles() -> None:
+    lines = explain("ecf_sums", draw(4, 2)).splitlines()
+    assert lines[0] == "native: it computes in float32 only" or "compiler" in lines[0]
+    assert lines[1] == "cpu: chosen"
+    assert lines[2].startswith("reference: can run")
+
+
+@pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")
+def test_threads_share_the_work_and_change_nothing() -> None:
+    projections = draw(2, 700, 533, dtype=torch.float32)
+    grad = draw(2, 2, 4, 533, dtype=torch.float32)
+    alone = _native.sums(projections, 0.2, 4), _native.sums_backward(grad, projections, 0.2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        shared = _native.sums(projections, 0.2, 4), _native.sums_backward(grad, projections, 0.2)
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(a, b) for a, b in zip(alone, shared, strict=True))
+
+
+def test_without_a_compiler_auto_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_native, "_library", lambda: "no C compiler `cc` was found (set CC to name one)")
+    assert "native: no C compiler" in explain("ecf_sums", torch.zeros(2, 2))
+    ecf_sums(torch.zeros(2, 2), torch.eye(2), spacing=0.1, num_knots=2)
+    with pytest.raises(KernelUnavailableError, match="no C compiler"):
+        ecf_sums(torch.zeros(2, 2), torch.eye(2), spacing=0.1, num_knots=2, implementation="native")
+
+
+def test_a_broken_compiler_is_an_obstacle_and_no_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("CC", "false")
+    reason = _compiler.load.__wrapped__(_native._SOURCE)
+    assert isinstance(reason, str)
+    assert "failed" in reason
+
+
+@pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")
+def test_the_compiled_kernel_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert not isinstance(_compiler.load.__wrapped__(_native._SOURCE), str)
+    monkeypatch.setattr(_compiler, "_compile", lambda *_: pytest.fail("compiled again"))
+    assert not isinstance(_compiler.load.__wrapped__(_native._SOURCE), str)
