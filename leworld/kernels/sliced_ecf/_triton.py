@@ -7,6 +7,7 @@ import math
 import os
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,10 +15,10 @@ from torch import Tensor
 from ..._checks import accumulation_dtype
 
 _MAX_KNOTS = 64
-# (rows, columns, warps) of a program's tile: two elements a thread forward, since each carries 2 knots sums;
-# eight backward. By major compute capability, None for every other.
+# (rows, columns, warps) of a program's tile, by major compute capability, None for every other. Two elements a
+# thread forward, since each carries 2 knots sums; eight or sixteen backward, which share their coefficients.
 _FORWARD: dict[int | None, tuple[int, int, int]] = {9: (16, 32, 8), None: (8, 32, 4)}
-_BACKWARD: dict[int | None, tuple[int, int, int]] = {9: (16, 64, 4), None: (16, 64, 4)}
+_BACKWARD: dict[int | None, tuple[int, int, int]] = {9: (32, 64, 4), None: (16, 64, 4)}
 _INTERPRETED_PROCESSORS = 4
 
 
@@ -54,7 +55,7 @@ def sums(projections: Tensor, spacing: float, num_knots: int, *, parts: int | No
     partial = y.new_empty((groups, parts, 2, num_knots, slices), dtype=torch.float32)
     if partial.numel():
         grid = (-(-slices // columns), parts, groups)
-        sizes = {"KNOTS": num_knots, "ROWS": rows, "COLUMNS": columns, "num_warps": warps}
+        sizes = _options(num_knots, rows, columns, warps)
         with _on(y.device):
             _kernels().ep_fwd[grid](y, partial, samples, slices, share, *_turns(spacing), **sizes)
     return partial[:, 0] if parts == 1 else partial.sum(1)
@@ -68,10 +69,16 @@ def sums_backward(grad: Tensor, projections: Tensor, spacing: float) -> Tensor:
     if result.numel():
         rows, columns, warps = _tile(_BACKWARD, y.device)
         grid = (-(-slices // columns), -(-samples // rows), groups)
-        sizes = {"KNOTS": grad.shape[2], "ROWS": rows, "COLUMNS": columns, "num_warps": warps}
+        sizes = _options(grad.shape[2], rows, columns, warps)
         with _on(y.device):
             _kernels().ep_bwd[grid](y, grad, result, samples, slices, spacing, *_turns(spacing), **sizes)
     return result
+
+
+def _options(knots: int, rows: int, columns: int, warps: int) -> dict[str, Any]:
+    """Compile-time sizes; every fused multiply-add is explicit, so the compiler need not look for more."""
+    sizes = {"KNOTS": knots, "ROWS": rows, "COLUMNS": columns}
+    return {**sizes, "num_warps": warps, "enable_fp_fusion": False}
 
 
 def _turns(spacing: float) -> tuple[float, float]:

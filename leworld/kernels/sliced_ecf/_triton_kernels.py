@@ -35,6 +35,12 @@ def unit_circle(y, turn, turn_rest):
 
 
 @triton.jit
+def add_product(c, s, cj, sj, cos_sum, sin_sum):
+    """Add real and imaginary part of (c + i s) (cj + i sj) to two sums."""
+    return tl.fma(-s, sj, tl.fma(c, cj, cos_sum)), tl.fma(s, cj, tl.fma(c, sj, sin_sum))
+
+
+@triton.jit
 def ep_fwd(
     y_ptr,
     out_ptr,
@@ -49,8 +55,9 @@ def ep_fwd(
 ):
     """Projections (group, sample, slice) -> sums (group, part, 2, knot, slice), one part of the samples each.
 
-    A program owns COLUMNS slices and walks over its part of the samples, ROWS at a time, with 2 KNOTS running
-    sums a thread; threads meet once, at the end.
+    A program owns COLUMNS slices and walks over its part of the samples, ROWS at a time; each thread keeps the
+    2 KNOTS sums of its elements, and threads meet once, at the end. Powers 1, 2, 3 and the multiples of 4 are
+    made; each other one is the product of two of these, multiplied and summed by the same four instructions.
     """
     part = tl.program_id(1)
     group = tl.program_id(2).to(tl.int64)
@@ -62,7 +69,7 @@ def ep_fwd(
     base = y_ptr + group * samples * slices + column[None, :]
     sums = ()
     for _ in tl.static_range(2 * KNOTS):
-        sums = sums + (tl.zeros((ROWS, COLUMNS), tl.float32),)
+        sums = sums + (tl.zeros((ROWS, COLUMNS), tl.float32),)  # noqa: RUF005 -- Triton knows no unpacking
     for start in range(first, last, ROWS):
         n = start + row
         valid = (n < last)[:, None] & inside[None, :]
@@ -71,15 +78,37 @@ def ep_fwd(
         # A missing row has the rotation 0, and so all its powers: it adds exactly nothing.
         c1 = tl.where(valid, c1, 0.0)
         s1 = tl.where(valid, s1, 0.0)
-        c = c1
-        s = s1
+        c2 = tl.fma(c1, c1, -(s1 * s1))
+        s2 = 2.0 * c1 * s1
+        c3 = tl.fma(c2, c1, -(s2 * s1))
+        s3 = tl.fma(c2, s1, s2 * c1)
+        c4 = tl.fma(c2, c2, -(s2 * s2))
+        s4 = 2.0 * c2 * s2
+        c = c4
+        s = s4
         added = ()
-        for k in tl.static_range(KNOTS):
-            if k > 0:
-                turned = tl.fma(c, c1, -(s * s1))
-                s = tl.fma(s, c1, c * s1)
-                c = turned
-            added = added + (sums[2 * k] + c, sums[2 * k + 1] + s)
+        for k in tl.static_range(1, KNOTS + 1):
+            cos_sum = sums[2 * k - 2]
+            sin_sum = sums[2 * k - 1]
+            if k == 1:
+                cos_sum, sin_sum = cos_sum + c1, sin_sum + s1
+            elif k == 2:
+                cos_sum, sin_sum = cos_sum + c2, sin_sum + s2
+            elif k == 3:
+                cos_sum, sin_sum = cos_sum + c3, sin_sum + s3
+            elif k % 4 == 0:
+                if k > 4:
+                    turned = tl.fma(c, c4, -(s * s4))
+                    s = tl.fma(s, c4, c * s4)
+                    c = turned
+                cos_sum, sin_sum = cos_sum + c, sin_sum + s
+            elif k % 4 == 1:
+                cos_sum, sin_sum = add_product(c, s, c1, s1, cos_sum, sin_sum)
+            elif k % 4 == 2:
+                cos_sum, sin_sum = add_product(c, s, c2, s2, cos_sum, sin_sum)
+            else:
+                cos_sum, sin_sum = add_product(c, s, c3, s3, cos_sum, sin_sum)
+            added = added + (cos_sum, sin_sum)  # noqa: RUF005 -- Triton knows no unpacking
         sums = added
     out = out_ptr + (group * tl.num_programs(1) + part) * 2 * KNOTS * slices + column
     for k in tl.static_range(KNOTS):
