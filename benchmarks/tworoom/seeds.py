@@ -4,6 +4,7 @@ Writes benchmarks/results/tworoom_seeds.json, one row a seed, again after every 
 of the process, on one thread, for `train_tworoom` as a whole: collecting, training, BatchNorm, saving.
 """
 
+import gc
 import time
 import warnings
 from dataclasses import asdict, replace
@@ -74,6 +75,7 @@ def main(seeds: str, num_pairs: int, num_iterations: int, out: Path) -> None:
         row["collapse_reported"] = any(issubclass(warning.category, CollapseWarning) for warning in caught)
         row |= measure(model, recipe, num_pairs=num_pairs, num_iterations=num_iterations)
         rows.append(row)
+        gc.collect()  # Lightning leaves cycles that hold the episodes
         click.echo(row)
         settings = asdict(TwoRoomRecipe())
         del settings["settings"]["seed"]

@@ -1,0 +1,18 @@
+"""Training: the step of a world model as a LightningModule, a resumable run around it, and recipes.
+
+`train` takes a model and windows and returns the model, trained, with exact BatchNorm statistics; killed at
+any step and called again, it ends with the same weights bit for bit. `WorldModelModule` is the part for your
+own Lightning Trainer. `CollapseMonitor` tells in words when embeddings collapse. `train_tworoom` is the whole
+way from nothing to a model that plans. This room alone needs the extra `train` (Lightning), and the recipe
+`envs` as well.
+"""
+
+from ._batchnorm import reestimate_batchnorm as reestimate_batchnorm
+from ._collapse import CollapseMonitor as CollapseMonitor
+from ._collapse import CollapseWarning as CollapseWarning
+from ._module import WorldModelModule as WorldModelModule
+from ._settings import OptimizerSettings as OptimizerSettings
+from ._settings import TrainSettings as TrainSettings
+from ._train import train as train
+from ._tworoom import TwoRoomRecipe as TwoRoomRecipe
+from ._tworoom import train_tworoom as train_tworoom

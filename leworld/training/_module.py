@@ -1,0 +1,221 @@
+"""The training step of a world model, as Lightning wants it."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from .._checks import describe, require
+from .._random import fold_seed
+from ..data import RawBatch, Windows, to_batch
+from ..errors import ConfigError
+from ..metrics import effective_rank
+from ..models import Losses, WorldModel
+from ._collapse import CollapseMonitor, CollapseWarning
+from ._randomness import seeded_globals
+from ._settings import TrainSettings
+from ._stream import StepLoader, WindowStream
+
+require("lightning.pytorch", extra="train", purpose="leworld.training")
+from lightning.pytorch import LightningModule  # noqa: E402 -- after the check that it is there
+from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402
+
+_DROPOUT, _REGULARIZER = 3, 4
+_MAX_RANK_ROWS = 512
+
+
+@final
+class WorldModelModule(LightningModule):
+    """A world model as a LightningModule: its loss, its optimizer, and the numbers worth watching.
+
+    `leworld.training.train` wraps it in a ready Trainer. Use it on its own to train with a Trainer, callbacks
+    or loggers of your own; it then works like any LightningModule, on any number of devices.
+
+    Every `settings.log_every` steps it logs `loss`, `prediction_error`, `prediction_over_copy` (the error
+    over that of predicting no change at all: above 1 the predictor is worse than a copy), `regularizer`,
+    `embedding_std` (mean over dimensions), `effective_rank` (of at most 512 embeddings), `learning_rate`, and
+    `collapsing` (0 or 1), and feeds a `CollapseMonitor`, which warns once in plain words.
+
+    Args:
+        model: The model to train; its `processor` must be set.
+        settings: Optimizer, seed and intervals.
+        windows: Training windows, from which it makes its own loader; None if you pass the Trainer one, which
+            must give `RawBatch`.
+
+    Raises:
+        ConfigError: The model has no processor, or the windows do not fit the model.
+        MissingExtraError: Lightning is not installed.
+
+    Randomness and ranks:
+        Step s draws its windows, the regularizer's directions and dropout from generators seeded by
+        `settings.seed` and s (dropout and windows also by the rank), and gives torch's global generators back
+        as it found them. So a resumed run continues exactly where it was cut off. Under DDP every rank judges
+        its own batch and gradients are averaged; directions are the same on all ranks.
+
+    Example:
+        ```python
+        import warnings
+        import torch
+        from leworld.data import Processor, RawBatch
+        from leworld.encoders import ActionEncoder, ConvEncoder
+        from leworld.models import LeWM
+        from leworld.nn import Projector
+        from leworld.predictors import TransformerPredictor
+        from leworld.training import TrainSettings, WorldModelModule
+
+        model = LeWM(
+            ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 8)),
+            TransformerPredictor(8, history_size=1, depth=1, num_heads=1, head_dim=8, mlp_dim=16),
+            action_encoder=ActionEncoder(action_dim=1, embedding_dim=8),
+            projector=Projector(8, hidden_dim=16),
+            prediction_projector=Projector(8, hidden_dim=16),
+        )
+        model.processor = Processor(16, frameskip=1, action_dim=1, action_mean=(0.0,), action_std=(1.0,))
+        raw = RawBatch(
+            torch.randint(0, 256, (16, 2, 16, 16, 3), dtype=torch.uint8),
+            torch.zeros(16, 2, 1),
+            torch.zeros(16, 2, dtype=torch.int64),
+        )
+        module = WorldModelModule(model, settings=TrainSettings())
+        assert torch.equal(module.losses(raw, step=3).total, module.losses(raw, step=3).total)
+        ```
+    """
+
+    def __init__(
+        self, model: WorldModel, windows: Windows | None = None, *, settings: TrainSettings | None = None
+    ) -> None:
+        super().__init__()
+        settings = TrainSettings() if settings is None else settings
+        for name, value, kind in (("model", model, WorldModel), ("settings", settings, TrainSettings)):
+            if not isinstance(value, kind):
+                raise ConfigError(
+                    f"WorldModelModule needs `{name}` to be a {kind.__name__}",
+                    f"it is {describe(value)}",
+                    f"Pass a {kind.__name__}",
+                )
+        _check_fit(model, windows)
+        self.model = model
+        self.settings = settings
+        self.windows = windows
+        self.first_step = 0
+        self.monitor = CollapseMonitor()
+
+    def forward(self, raw: RawBatch) -> Losses:
+        """Return the losses of a batch, with the randomness of the current step."""
+        return self.losses(raw, step=self.global_step)
+
+    def losses(self, raw: RawBatch, *, step: int) -> Losses:
+        """Return the losses of a batch of raw windows, with the randomness of step `step`."""
+        processor = self.model.processor
+        if processor is None:
+            raise _no_processor()
+        rank = self.trainer.global_rank if self._trainer is not None else 0
+        device = raw.pixels.device
+        seed = self.settings.seed
+        generator = torch.Generator().manual_seed(fold_seed(seed, _REGULARIZER, step))
+        with seeded_globals(fold_seed(seed, _DROPOUT, step, rank), device):
+            return self.model.loss(to_batch(raw, processor), generator=generator)
+
+    def training_step(self, batch: RawBatch, batch_idx: int) -> Tensor:
+        """Compute the loss of a batch and log."""
+        step = self.global_step
+        losses = self.losses(batch, step=step)
+        if (step + 1) % self.settings.log_every == 0:
+            self._watch(losses, step)
+        self.log("loss", losses.total.detach(), prog_bar=True, batch_size=len(batch))
+        return losses.total
+
+    def _watch(self, losses: Losses, step: int) -> None:
+        embeddings = losses.embeddings.float().cpu()
+        rows = embeddings.flatten(0, 1)
+        std = float(rows.std(dim=0).mean())
+        rank = float(effective_rank(rows[:_MAX_RANK_ROWS], center=True))
+        error = float(losses.prediction.detach())
+        copying = float((embeddings[:, 1:] - embeddings[:, :-1]).square().mean())
+        message = self.monitor.update(step + 1, embeddings)
+        schedule = self.settings.optimizer.learning_rate_at(step, num_steps=self.settings.num_steps)
+        numbers = {
+            "prediction_error": error,
+            "prediction_over_copy": error / copying if copying > 0 else float("nan"),
+            "regularizer": float(losses.regularizer.detach()),
+            "embedding_std": std,
+            "effective_rank": rank,
+            "learning_rate": schedule,
+            "collapsing": float(self.monitor.collapsing),
+        }
+        if self._trainer is not None:
+            self.log_dict(numbers, batch_size=embeddings.shape[0])
+        if message is not None:
+            warnings.warn(message, CollapseWarning, stacklevel=2)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return AdamW and its schedule, counted in steps."""
+        chosen, num_steps = self.settings.optimizer, self.settings.num_steps
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay
+        )
+
+        def factor(step: int) -> float:
+            return chosen.learning_rate_at(step, num_steps=num_steps) / chosen.learning_rate
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def train_dataloader(self) -> StepLoader:
+        """Return the loader of the windows, from `first_step` on."""
+        if self.windows is None:
+            raise ConfigError(
+                "WorldModelModule needs `windows` to make its own loader",
+                "it was built without",
+                "Pass `windows` here, or a loader of RawBatch to `Trainer.fit`",
+            )
+        stream = WindowStream(
+            self.windows,
+            self.settings.batch_size,
+            seed=self.settings.seed,
+            rank=self.trainer.global_rank,
+            num_ranks=self.trainer.world_size,
+        )
+        return StepLoader(stream, self.settings.num_steps, first=self.first_step)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the collapse monitor's memory."""
+        checkpoint["leworld_monitor"] = self.monitor.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Restore the collapse monitor's memory."""
+        self.monitor.load_state_dict(checkpoint["leworld_monitor"])
+
+
+def _no_processor() -> ConfigError:
+    return ConfigError(
+        "WorldModelModule needs a model with a `processor`",
+        "`model.processor` is None",
+        "Set it: `model.processor = leworld.data.fit_processor(train_episodes, frameskip=...)`",
+    )
+
+
+def _check_fit(model: WorldModel, windows: Windows | None) -> None:
+    if model.processor is None:
+        raise _no_processor()
+    rows = [("processor.block_dim", model.processor.block_dim, "model.action_dim", model.action_dim)]
+    if windows is not None:
+        if not isinstance(windows, Windows):
+            raise ConfigError(
+                "WorldModelModule needs `windows` to be Windows",
+                f"`windows` is {describe(windows)}",
+                "Cut the episodes: `Windows(episodes, model.history_size, frameskip=...)`",
+            )
+        rows += [
+            ("windows.history_size", windows.history_size, "model.history_size", model.history_size),
+            ("windows.frameskip", windows.frameskip, "processor.frameskip", model.processor.frameskip),
+        ]
+    for name, value, due_name, due in rows:
+        if value != due:
+            raise ConfigError(
+                f"WorldModelModule needs `{name}` to equal `{due_name}`",
+                f"they are {value} and {due}",
+                "Build model, processor and windows with the same history and frameskip",
+            )

@@ -1,0 +1,110 @@
+"""Re-estimated statistics against the mean and variance of what each layer receives, computed by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from leworld.data import Batch, to_batch
+from leworld.errors import ConfigError
+from leworld.models import WorldModel
+from leworld.training import reestimate_batchnorm
+from tests.training.tiny import tiny_model, tiny_windows
+
+
+@pytest.fixture
+def batches():
+    processor = tiny_model().processor
+    windows = tiny_windows()
+    return [
+        to_batch(windows.__getitems__(list(range(start, start + 30))), processor) for start in (0, 30, 60)
+    ]
+
+
+def inputs_of(model, norm, batches):
+    """Collect what `norm` receives in evaluation mode, by running the parts by hand."""
+    seen = []
+    handle = norm.register_forward_pre_hook(lambda _, args: seen.append(args[0].double()))
+    with torch.no_grad():
+        for batch in batches:
+            embeddings = model.encode(batch.observations)
+            model.predict(embeddings[:, :-1], batch.actions[:, :-1])
+    handle.remove()
+    return torch.cat(seen)
+
+
+def test_statistics_are_those_of_the_inputs_in_evaluation_mode(batches):
+    model = tiny_model().train()
+    for _ in range(3):  # leave lagging running averages behind
+        model.loss(batches[0])
+    reestimate_batchnorm(model, batches)
+    assert all(module.training for module in model.modules())
+    model.eval()
+    for norm in (model.projector.norm, model.prediction_projector.norm):
+        inputs = inputs_of(model, norm, batches)
+        assert inputs.shape[0] == (270 if norm is model.projector.norm else 180)
+        torch.testing.assert_close(norm.running_mean.double(), inputs.mean(0), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(norm.running_var.double(), inputs.var(0), rtol=1e-5, atol=1e-6)
+
+
+def test_plain_running_averages_would_fail_that_test(batches):
+    model = tiny_model().train()
+    for batch in batches:
+        model.loss(batch)
+    model.eval()
+    inputs = inputs_of(model, model.projector.norm, batches)
+    assert not torch.allclose(model.projector.norm.running_var.double(), inputs.var(0), rtol=1e-3)
+
+
+def test_the_split_into_batches_does_not_matter(batches):
+    joined = [
+        Batch(
+            *(torch.cat(parts) for parts in zip(*((b.observations, b.actions) for b in batches), strict=True))
+        )
+    ]
+    one, other = tiny_model(), tiny_model()
+    reestimate_batchnorm(one, batches)
+    reestimate_batchnorm(other, joined)
+    for name, value in one.state_dict().items():
+        torch.testing.assert_close(value, other.state_dict()[name], rtol=1e-5, atol=1e-6)
+
+
+def test_a_large_offset_costs_no_precision():
+    class Offset(WorldModel):
+        history_size, embedding_dim, action_dim = 1, 3, 2
+
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(3)
+
+        def _encode(self, observations):
+            return self.norm(observations.mean(dim=(-2, -1)).flatten(0, 1) + 1e4).unflatten(
+                0, observations.shape[:2]
+            )
+
+        def _predict(self, embeddings, actions):
+            return embeddings
+
+        def _loss(self, batch, generator):
+            raise NotImplementedError
+
+    generator = torch.Generator().manual_seed(0)
+    batch = Batch(torch.randn(50, 2, 3, 1, 1, generator=generator), torch.zeros(50, 2, 2))
+    model = Offset()
+    reestimate_batchnorm(model, [batch])
+    rows = (batch.observations.flatten(0, 1).flatten(1) + 1e4).double()
+    torch.testing.assert_close(model.norm.running_var.double(), rows.var(0), rtol=1e-4, atol=0)
+
+
+def test_dropout_is_off_while_measuring(batches):
+    one, other = tiny_model(dropout=0.0), tiny_model(dropout=0.9)
+    other.load_state_dict(one.state_dict())
+    reestimate_batchnorm(one, batches)
+    reestimate_batchnorm(other.train(), batches)
+    assert torch.equal(
+        one.prediction_projector.norm.running_mean, other.prediction_projector.norm.running_mean
+    )
+
+
+def test_a_generator_is_refused(batches):
+    with pytest.raises(ConfigError, match="iterated"):
+        reestimate_batchnorm(tiny_model(), (batch for batch in batches))

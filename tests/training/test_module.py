@@ -1,0 +1,118 @@
+"""The LightningModule: losses as a function of the step, the schedule, its numbers, other Trainers."""
+
+import math
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from torch.utils.data import DataLoader
+
+from leworld.data import Windows, to_batch
+from leworld.errors import ConfigError
+from leworld.metrics import effective_rank
+from leworld.training import OptimizerSettings, WorldModelModule, train
+from leworld.training._logs import COLUMNS
+from tests.training.tiny import tiny_model, tiny_settings, tiny_windows
+
+
+@pytest.fixture
+def raw():
+    return tiny_windows().__getitems__(list(range(16)))
+
+
+def test_losses_depend_on_the_step_and_not_on_history(raw):
+    model = tiny_model()
+    for weight in model.predictor.parameters():  # its gates start at zero, which hides dropout
+        torch.nn.init.normal_(weight)
+    module = WorldModelModule(model, settings=tiny_settings())
+    before = torch.get_rng_state()
+    first = module.losses(raw, step=4)
+    assert torch.equal(torch.get_rng_state(), before)
+    other = module.losses(raw, step=5)
+    torch.rand(3)
+    again = module.losses(raw, step=4)
+    assert first.prediction == again.prediction and first.regularizer == again.regularizer
+    assert first.prediction != other.prediction  # another dropout mask
+    assert first.regularizer != other.regularizer  # other directions
+
+
+def test_the_loss_is_the_models(raw):
+    model = tiny_model(dropout=0.0)
+    module = WorldModelModule(model, settings=tiny_settings())
+    losses = module.losses(raw, step=0)
+    assert model.processor is not None
+    torch.testing.assert_close(losses.prediction, model.loss(to_batch(raw, model.processor)).prediction)
+    torch.testing.assert_close(losses.total, losses.prediction + 0.05 * losses.regularizer)
+
+
+def test_the_schedule_rises_linearly_and_falls_as_a_half_cosine():
+    chosen = OptimizerSettings(learning_rate=2.0, warmup_fraction=0.1)
+    rates = [chosen.learning_rate_at(step, num_steps=100) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)])
+    assert rates[55] == pytest.approx(1.0 + math.cos(math.pi * 0.5))
+    assert all(a >= b for a, b in zip(rates[9:], rates[10:], strict=False)) and rates[-1] < 2e-3
+
+
+def test_the_log_holds_what_it_says(tmp_path):
+    model = tiny_model(dropout=0.0)
+    settings = tiny_settings(num_steps=3, log_every=1, optimizer=OptimizerSettings(learning_rate=1e-30))
+    train(model, tiny_windows(), folder=tmp_path, settings=settings, progress=False)
+    lines = (tmp_path / "metrics.csv").read_text().splitlines()
+    assert lines[0].split(",") == list(COLUMNS) and len(lines) == 4
+    row = dict(zip(COLUMNS, map(float, lines[3].split(",")), strict=True))
+    from leworld.training._stream import WindowStream
+
+    fresh = tiny_model(dropout=0.0)  # the weights have not moved
+    assert fresh.processor is not None
+    raw = WindowStream(tiny_windows(), 16, seed=0)[2]
+    embeddings = fresh.encode(to_batch(raw, fresh.processor).observations).detach()
+    rows = embeddings.flatten(0, 1)
+    copying = (embeddings[:, 1:] - embeddings[:, :-1]).square().mean()
+    assert row["step"] == 3
+    assert row["embedding_std"] == pytest.approx(float(rows.std(0).mean()), rel=1e-4)
+    assert row["effective_rank"] == pytest.approx(float(effective_rank(rows, center=True)), rel=1e-4)
+    assert row["prediction_over_copy"] == pytest.approx(row["prediction_error"] / float(copying), rel=1e-4)
+    assert row["loss"] == pytest.approx(row["prediction_error"] + 0.05 * row["regularizer"], rel=1e-4)
+    assert list((tmp_path / "tensorboard").glob("events.*"))
+
+
+def test_it_works_with_a_plain_trainer_and_loader(tmp_path):
+    windows = tiny_windows()
+    loader = DataLoader(windows, batch_size=16, collate_fn=Windows.collate)
+    model = tiny_model()
+    before = model.encoder.output.weight.detach().clone()
+    trainer = Trainer(
+        max_steps=2,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    with pytest.warns():  # Lightning's advice on workers, and a deprecation inside it
+        trainer.fit(WorldModelModule(model, settings=tiny_settings(log_every=1)), loader)
+    assert not torch.equal(before, model.encoder.output.weight)
+
+
+def test_training_lowers_the_prediction_error_and_learns_to_use_actions(tmp_path):
+    settings = tiny_settings(
+        num_steps=80, batch_size=64, save_every=500, optimizer=OptimizerSettings(learning_rate=5e-3)
+    )
+    train(tiny_model(0.01, dropout=0.0), tiny_windows(), folder=tmp_path, settings=settings, progress=False)
+    rows = [line.split(",") for line in (tmp_path / "metrics.csv").read_text().splitlines()[1:]]
+    over_copy = [float(row[COLUMNS.index("prediction_over_copy")]) for row in rows]
+    assert over_copy[-1] < 0.5 * over_copy[0]
+
+
+def test_a_model_that_does_not_fit_its_windows_is_refused():
+    with pytest.raises(ConfigError, match="history_size"):
+        WorldModelModule(tiny_model(), tiny_windows(1))
+    with pytest.raises(ConfigError, match="frameskip"):
+        WorldModelModule(tiny_model(), tiny_windows(frameskip=1))
+
+
+def test_mixed_precision_trains(tmp_path):
+    settings = tiny_settings(num_steps=2, precision="bf16-mixed")
+    model = train(tiny_model(), tiny_windows(), folder=tmp_path, settings=settings, progress=False)
+    assert all(bool(value.isfinite().all()) for value in model.state_dict().values())
