@@ -5,20 +5,23 @@ reachable from their rooms, for example `leworld.regularizers.SIGReg`.
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .control import MPCPolicy as MPCPolicy
     from .costs import GoalCost as GoalCost
+    from .hub import checkpoint_info as checkpoint_info
     from .hub import list_checkpoints as list_checkpoints
     from .hub import load as load
+    from .hub import push_to_hub as push_to_hub
     from .hub import save as save
     from .models import LeWM as LeWM
     from .planners import CEMPlanner as CEMPlanner
     from .probes import RidgeProbe as RidgeProbe
     from .regularizers import SIGReg as SIGReg
 
-__version__ = "0.1.0"
+__version__: str
 
 _HEADLINE = {
     "CEMPlanner": "planners",
@@ -27,8 +30,10 @@ _HEADLINE = {
     "MPCPolicy": "control",
     "RidgeProbe": "probes",
     "SIGReg": "regularizers",
+    "checkpoint_info": "hub",
     "list_checkpoints": "hub",
     "load": "hub",
+    "push_to_hub": "hub",
     "save": "hub",
 }
 _ROOMS = (
@@ -60,6 +65,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f".{_HEADLINE[name]}", __name__), name)
     elif name in _ROOMS:
         value = import_module(f".{name}", __name__)
+    elif name == "__version__":
+        value = version("leworld")
     else:
         raise AttributeError(f"module 'leworld' has no attribute {name!r}")
     globals()[name] = value

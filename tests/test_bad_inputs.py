@@ -1,5 +1,6 @@
 """Every public callable refuses bad input with an error in three parts: the rule, what came, what to do."""
 
+import enum
 import importlib
 import inspect
 
@@ -43,7 +44,9 @@ def needs_rows(path: str, value: object) -> bool:
         made_by_us = getattr(value, "__dataclass_fields__", None) is not None and not hasattr(
             value, "__post_init__"
         )
-        return not (issubclass(value, BaseException | str) or inspect.isabstract(value) or made_by_us)
+        protocol = getattr(value, "_is_protocol", False)
+        nobody_calls = issubclass(value, BaseException | enum.Enum) or inspect.isabstract(value) or protocol
+        return not (nobody_calls or made_by_us)
     return bool(inspect.signature(value).parameters)  # type: ignore[arg-type]
 
 

@@ -69,7 +69,10 @@ def file_faults(path: Path, source: str) -> list[str]:
 def signature_faults(value: object) -> list[str]:
     """Too many arguments of a public callable; dataclasses are records and counted by their readers."""
     if inspect.isclass(value) and (
-        hasattr(value, "__dataclass_fields__") or issubclass(value, Exception | str)
+        hasattr(value, "__dataclass_fields__")
+        or issubclass(value, Exception | str)
+        or inspect.isabstract(value)
+        or getattr(value, "_is_protocol", False)
     ):
         return []
     parameters = [p for p in inspect.signature(value).parameters.values() if p.name != "self"]  # type: ignore[arg-type]

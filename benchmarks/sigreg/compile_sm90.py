@@ -1,7 +1,8 @@
-"""Compile the Triton kernels for sm_90 with no GPU, and read registers, spills and instructions off the binary.
+"""Compile the Triton kernels for sm_90 with no GPU, and read registers and spills off the binary.
 
-`python -m benchmarks.sigreg.compile_sm90` writes benchmarks/results/sigreg_triton_sm90.json. Nothing is run and
-nothing is timed. It needs triton, and no TRITON_INTERPRET; PyTorch is imported only to write the result.
+`python -m benchmarks.sigreg.compile_sm90` writes benchmarks/results/sigreg_triton_sm90.json and the table in
+the kernel's README. Nothing is run or timed. It needs triton and no TRITON_INTERPRET; PyTorch is imported
+only to write the result.
 """
 
 import importlib.util
@@ -20,13 +21,11 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 KERNELS = Path(__file__).resolve().parents[2] / "leworld/kernels/sliced_ecf/_triton_kernels.py"
-# rows, columns and warps of a tile, as in leworld/kernels/sliced_ecf/_triton.py, first for Hopper, then portable
-CASES = (
-    ("ep_fwd", 16, 32, 8),
-    ("ep_fwd", 8, 32, 4),
-    ("ep_bwd", 16, 64, 4),
-)
+# rows, columns and warps of a tile: those of leworld/kernels/sliced_ecf/_triton.py, Hopper's before others'
+HOPPER = (("ep_fwd", 16, 32, 8), ("ep_bwd", 32, 64, 4))
+PORTABLE = (("ep_fwd", 8, 32, 4), ("ep_bwd", 16, 64, 4))
 KNOTS = 16
+BLOCK = re.compile(r"<!-- table: sm90 -->\n.*?<!-- end -->", re.DOTALL)
 POINTERS = ("y_ptr", "out_ptr", "grad_ptr", "dy_ptr")
 FLOATS = ("spacing", "turn", "turn_rest")
 COUNTED = ("FFMA", "FADD", "FMUL", "MUFU", "SHFL")
@@ -47,7 +46,9 @@ def compiled(kernels: Any, name: str, rows: int, columns: int, warps: int) -> di
         if argument in POINTERS or argument == "slices":
             attributes[(position,)] = [["tt.divisibility", 16]]
     source = ASTSource(fn=function, signature=signature, constexprs=constants, attrs=attributes)
-    kernel = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps, "enable_fp_fusion": False})
+    kernel = triton.compile(
+        source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps, "enable_fp_fusion": False}
+    )
     return {
         "kernel": name,
         "rows": rows,
@@ -97,8 +98,8 @@ def tool(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def rows() -> list[dict[str, Any]]:
-    """Compile every case."""
+def rows(cases: tuple[tuple[str, int, int, int], ...]) -> list[dict[str, Any]]:
+    """Compile each case."""
     if os.environ.get("TRITON_INTERPRET") == "1":
         raise SystemExit("TRITON_INTERPRET=1 replaces the compiler; unset it")
     spec = importlib.util.spec_from_file_location("_triton_kernels", KERNELS)
@@ -107,20 +108,36 @@ def rows() -> list[dict[str, Any]]:
     kernels = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = kernels
     spec.loader.exec_module(kernels)
-    return [compiled(kernels, *case) for case in CASES]
+    return [compiled(kernels, *case) for case in cases]
+
+
+def render(page: str, found: list[dict[str, Any]]) -> str:
+    """Fill the table of the kernel's README."""
+    head = "| kernel | tile, warps | elements a thread | registers | spills | counted | SASS | FFMA | SHFL |"
+    lines = [head, "|" + " --- |" * 9]
+    for row in found:
+        lines.append(
+            f"| {row['kernel']} | {row['rows']} x {row['columns']}, {row['warps']} | "
+            f"{row['elements_a_thread']:g} | {row['registers']} | {row['spill_instructions']} | "
+            f"{row['counted']} | {row['instructions_an_element']:.0f} | {row['ffma_an_element']:.0f} | "
+            f"{row['shfl_an_element']:g} |"
+        )
+    return BLOCK.sub("\n".join(["<!-- table: sm90 -->", *lines, "<!-- end -->"]), page)
 
 
 def main() -> None:
-    """Print the rows as JSON with `--print`, else write the committed result."""
-    found = rows()
-    if "--print" in sys.argv:
-        print(json.dumps(found))
+    """With `--check` print Hopper's rows as JSON; else write the committed result."""
+    if "--check" in sys.argv:
+        print(json.dumps(rows(HOPPER)))
         return
+    found = rows(HOPPER + PORTABLE)
     from benchmarks.harness import write_result
 
     settings = {"target": "sm_90", "triton": triton.__version__, "run_on_gpu": False}
     command = "python -m benchmarks.sigreg.compile_sm90"
     print("wrote", write_result("sigreg_triton_sm90", command=command, settings=settings, rows=found).name)
+    page = KERNELS.with_name("README.md")
+    page.write_text(render(page.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 
 if __name__ == "__main__":

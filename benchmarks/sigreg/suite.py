@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmarks.harness import paired, write_result
 from leworld.kernels import explain
-from leworld.kernels.sliced_ecf import _native
+from leworld.kernels.sliced_ecf import _native, _triton
 from leworld.regularizers import ExactSIGReg, SIGReg
 
 # leading axis, samples, dim, slices, rounds: LeWorldModel's size, and one view of LeJEPA's
@@ -112,6 +112,8 @@ def measure(size: tuple[int, int, int, int, int], device: str) -> list[dict[str,
     names = ["reference"] if device != "cpu" else ["cpu"]
     if device == "cpu" and _native.obstacle(embeddings) is None:
         names.insert(0, "native")
+    if device != "cpu" and _triton.obstacle(embeddings) is None:
+        names.insert(0, "triton")
     errors = gate(embeddings, slices, names)
     exact_gate(embeddings)
     embeddings.requires_grad_()

@@ -1,4 +1,4 @@
-"""The command line: `leworld demo | train | plan | probe | surprise | list | info | convert | stats`.
+"""The command line: `leworld demo`, `train`, `plan`, `list`, `info` and further commands.
 
 Each command is one file and only joins parts of the library: everything that it does can be done in Python
 with the functions that it calls. A user's mistake ends in one line on stderr and exit code 2; Ctrl-C ends

@@ -2,6 +2,7 @@
 
 from ._convert import convert
 from ._demo import demo
+from ._export import export
 from ._group import TeachingGroup, top
 from ._info import info
 from ._list import list_command
@@ -11,7 +12,7 @@ from ._stats import stats
 from ._surprise import surprise
 from ._train import train
 
-COMMANDS = (demo, train, plan, probe, surprise, list_command, info, convert, stats)
+COMMANDS = (demo, train, plan, probe, surprise, list_command, info, convert, export, stats)
 
 for _command in COMMANDS:
     top.add_command(_command)

@@ -32,7 +32,8 @@ def stats(dataset: Path, column: str, model: str | None, out: Path | None) -> No
     """
     if (model is None) != (out is None):
         raise click.UsageError("--model and --out belong together.")
-    from ..hub import action_statistics, load, save, with_action_stats
+    from ..data import action_statistics
+    from ..hub import load, save
 
     found = action_statistics(dataset, column=column)
     rows = [
@@ -42,5 +43,5 @@ def stats(dataset: Path, column: str, model: str | None, out: Path | None) -> No
     click.echo()
     click.echo(json.dumps({"mean": found.mean, "std": found.std, "source": found.source}))
     if model is not None and out is not None:
-        loaded = with_action_stats(load(model), found)
+        loaded = load(model).with_action_stats(found)
         click.echo(f"written  {save(loaded, out, provenance={'converted_from': model})}")

@@ -1,11 +1,15 @@
 """Policies: from what an agent sees to what it does, for a batch of environments at once.
 
-`MPCPolicy` joins a model and a planner into a receding-horizon controller; `RandomPolicy` is the baseline
-that every result is shown beside. Both speak raw action units and numpy, as environments do.
+`MPCPolicy` joins a model and a planner into a receding-horizon controller; `InversePolicy` asks a small
+network instead of searching; `RandomPolicy` is the baseline that every result is shown beside. All speak raw
+action units and numpy, as environments do.
 """
 
 from ._decision import Decision as Decision
+from ._inverse_model import GoalConditionedInverseModel as GoalConditionedInverseModel
+from ._inverse_policy import InversePolicy as InversePolicy
 from ._mpc import MPCPolicy as MPCPolicy
 from ._policy import Observation as Observation
 from ._policy import Policy as Policy
 from ._random_policy import RandomPolicy as RandomPolicy
+from ._state_goal import StateGoal as StateGoal

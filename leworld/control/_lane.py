@@ -20,6 +20,8 @@ class Lane:
     current: list[np.ndarray] = field(default_factory=list)  # raw actions executed since the last frame
     queue: list[np.ndarray] = field(default_factory=list)  # raw actions still to be executed
     plan: Tensor | None = None  # the last plan, normalised, shifted by what has been queued
+    elites: Tensor | None = None  # what else that search kept (elite, horizon, action), shifted likewise
+    before: tuple[list[Tensor], list[Tensor]] | None = None  # frames and blocks up to the newest frame
 
     @property
     def at_frame(self) -> bool:
@@ -28,6 +30,17 @@ class Lane:
 
     def see(self, embedding: Tensor, history_size: int) -> None:
         """Append a real frame and keep the last `history_size` of them with the blocks between."""
+        self.before = (self.frames, self.blocks) if self.frames else None
         self.frames = [*self.frames, embedding][-history_size:]
         kept = len(self.frames) - 1
         self.blocks = self.blocks[len(self.blocks) - kept :]
+
+    def advance(self, plan: Tensor, elites: Tensor | None, executed: int) -> None:
+        """Remember a plan (horizon, action) and elites, less the `executed` blocks, with zeros after."""
+        self.plan = shifted(plan, executed)
+        self.elites = None if elites is None or executed >= len(plan) else shifted(elites, executed)
+
+
+def shifted(blocks: Tensor, executed: int) -> Tensor:
+    """Drop the first `executed` steps of (..., horizon, action) and append as many zeros."""
+    return torch.cat((blocks[..., executed:, :], torch.zeros_like(blocks[..., :executed, :])), dim=-2)

@@ -14,14 +14,17 @@ from .._checks import check_number
 from .._random import fold_seed
 from .._typing import shapechecked
 from ..costs import GoalCost, evaluation_mode
-from ..data import Processor
 from ..errors import ConfigError, ShapeError
 from ..models import WorldModel
 from ..planners import Planner
 from ._box import action_box
 from ._decision import Decision
+from ._eyes import encode_frames, processor_of, with_weights
+from ._inverse_model import GoalConditionedInverseModel
+from ._inverse_policy import check_fits
 from ._lane import Lane
 from ._policy import Observation, Policy
+from ._state_goal import Goal, goal_embeddings
 
 Limit = float | Sequence[float] | np.ndarray
 
@@ -50,7 +53,8 @@ class MPCPolicy(Policy):
         seed: Each environment plans with its own stream made from this seed and its index, afresh at each
             `reset`, so that what one does never depends on the others.
         warm_start: Whether a search starts from the former plan, shifted by the executed blocks and continued
-            with zeros. It makes no difference when whole plans are executed.
+            with zeros; an `ICEMPlanner`'s elites are kept and shifted with it. It makes no difference when
+            whole plans are executed. An inverse model proposes the start of every search instead.
         max_candidates: Most candidates in one call of the cost, over all environments; bounds the memory.
         time_budget: Seconds for one planning call, see `leworld.planners.plan`. One `act` makes one such call
             for each group of environments with equally long histories.
@@ -106,11 +110,13 @@ class MPCPolicy(Policy):
         action_high: Limit = 1.0,
         bounded: bool = True,
         seed: int = 0,
-        warm_start: bool = True,
+        warm_start: bool | GoalConditionedInverseModel = True,
         max_candidates: int | None = None,
         time_budget: float | None = None,
     ) -> None:
-        processor = _processor_of(model)
+        processor = processor_of("MPCPolicy", model)
+        if isinstance(warm_start, GoalConditionedInverseModel):
+            check_fits("MPCPolicy", model, warm_start)
         if receding_horizon is not None:
             fix = f"Execute between 1 and all {planner.horizon} planned blocks"
             check_number(
@@ -144,14 +150,16 @@ class MPCPolicy(Policy):
         self.decisions: deque[Decision] = deque(maxlen=1000)
 
     @shapechecked
-    def reset(self, goal: Observation, *, environments: Sequence[int] | None = None) -> None:
+    def reset(self, goal: Goal, *, environments: Sequence[int] | None = None) -> None:
         """Begin new episodes.
 
         Args:
-            goal: What each environment should look like at the end.
+            goal: What each environment should reach: an `Observation` of it, its embeddings (env, dim) as the
+                model's `encode` makes them, or a `StateGoal`.
             environments: Which ones begin, one a goal, when the others go on; None for all.
         """
-        embeddings = self._encode(goal.pixels)
+        embeddings = goal_embeddings("MPCPolicy.reset", goal, self._encode, self._model.embedding_dim)
+        embeddings = with_weights(self._model, embeddings)
         indices = list(range(len(goal))) if environments is None else list(environments)
         if len(indices) != len(goal) or min(indices, default=0) < 0:
             raise ConfigError(
@@ -181,8 +189,9 @@ class MPCPolicy(Policy):
             for index, embedding in zip(seeing, self._encode(observation.pixels[seeing]), strict=True):
                 self._lanes[index].see(embedding, self._model.history_size)
         waiting = [index for index, lane in enumerate(self._lanes) if not lane.queue]
-        for length in sorted({len(self._lanes[index].frames) for index in waiting}):
-            self._replan([index for index in waiting if len(self._lanes[index].frames) == length])
+        kinds = {index: _kind(self._lanes[index]) for index in waiting}
+        for kind in sorted(set(kinds.values())):
+            self._replan([index for index in waiting if kinds[index] == kind])
         self._step += 1
         return np.stack([self._next_action(lane) for lane in self._lanes])
 
@@ -194,14 +203,8 @@ class MPCPolicy(Policy):
                 "Call `reset(goal)` with one goal an environment first",
             )
 
-    @torch.no_grad()
     def _encode(self, pixels: np.ndarray) -> Tensor:
-        weight = next(self._model.parameters(), torch.zeros(()))
-        frames = torch.from_numpy(np.ascontiguousarray(pixels)).to(weight.device)
-        with evaluation_mode(self._model):
-            return self._model.encode(self._processor.observations(frames).to(weight.dtype).unsqueeze(1))[
-                :, 0
-            ]
+        return encode_frames(self._model, self._processor, pixels)
 
     def _replan(self, indices: list[int]) -> None:
         started = time.perf_counter()
@@ -211,31 +214,51 @@ class MPCPolicy(Policy):
         if context.shape[1] > 1:
             past = torch.stack([torch.stack(lane.blocks) for lane in lanes]).to(context)
         goal = torch.stack([lane.goal for lane in lanes])
+        cost = GoalCost(self._model, goal, context=context, past_actions=past)
         plan = self._planner.plan(
-            GoalCost(self._model, goal, context=context, past_actions=past),
+            cost,
             batch=len(lanes),
             action_dim=self._processor.block_dim,
-            init=self._first_guess(lanes, context),
+            init=self._first_guess(lanes, cost),
             bounds=self._bounds,
             generator=[lane.generator for lane in lanes],
             max_candidates=self._max_candidates,
             time_budget=self._time_budget,
         )
+        surprise = self._surprise(lanes)
         queued = plan.actions[:, : self._executed_blocks].float().cpu()
         raw = self._processor.raw_actions(queued).flatten(1, 2).numpy().clip(self._low, self._high)
-        for lane, actions, row in zip(lanes, raw, plan.actions, strict=True):
+        elites = [None] * len(lanes) if plan.elites is None else list(plan.elites)
+        for lane, actions, row, kept in zip(lanes, raw, plan.actions, elites, strict=True):
             lane.queue = list(actions)
-            lane.plan = torch.cat(
-                (row[self._executed_blocks :], torch.zeros_like(row[: self._executed_blocks]))
-            )
+            lane.advance(row, kept, self._executed_blocks)
         milliseconds = 1e3 * (time.perf_counter() - started)
-        self.decisions.append(Decision(self._step, tuple(indices), plan, milliseconds))
+        self.decisions.append(Decision(self._step, tuple(indices), plan, milliseconds, surprise))
 
-    def _first_guess(self, lanes: list[Lane], context: Tensor) -> Tensor | None:
+    @torch.no_grad()
+    def _surprise(self, lanes: list[Lane]) -> Tensor:
+        before = [lane.before for lane in lanes]
+        past = [history for history in before if history is not None]
+        newest = torch.stack([lane.frames[-1] for lane in lanes])
+        if len(past) < len(lanes):
+            return newest.new_full((len(lanes),), torch.nan)
+        frames = torch.stack([torch.stack(history[0]) for history in past])
+        blocks = torch.stack([torch.stack(history[1]) for history in past]).to(frames)
+        with evaluation_mode(self._model):
+            predicted = self._model.predict(frames, blocks)[:, -1]
+        return (predicted - newest).float().square().sum(-1)
+
+    def _first_guess(self, lanes: list[Lane], cost: GoalCost) -> Tensor | None:
+        if isinstance(self._warm_start, GoalConditionedInverseModel):
+            return self._warm_start.propose(cost, self._planner.horizon)
         if not self._warm_start or all(lane.plan is None for lane in lanes):
             return None
-        empty = context.new_zeros((self._planner.horizon, self._processor.block_dim))
-        return torch.stack([empty if lane.plan is None else lane.plan for lane in lanes])
+        empty = cost.context.new_zeros((self._planner.horizon, self._processor.block_dim))
+        plans = torch.stack([empty if lane.plan is None else lane.plan for lane in lanes])
+        elites = [lane.elites for lane in lanes if lane.elites is not None]
+        if len(elites) < len(lanes):
+            return plans
+        return torch.cat((plans.unsqueeze(1), torch.stack(elites)), dim=1)
 
     def _next_action(self, lane: Lane) -> np.ndarray:
         action = lane.queue.pop(0)
@@ -247,18 +270,7 @@ class MPCPolicy(Policy):
         return action
 
 
-def _processor_of(model: WorldModel) -> Processor:
-    processor = model.processor
-    if processor is None:
-        raise ConfigError(
-            "MPCPolicy needs a model whose `processor` converts pixels and actions",
-            "`model.processor` is None",
-            "Load the model with `leworld.load`, or set `model.processor` to what `fit_processor` returns",
-        )
-    if processor.block_dim != model.action_dim:
-        raise ConfigError(
-            f"MPCPolicy needs action blocks of the model's size, action_dim={model.action_dim}",
-            f"its processor makes blocks of {processor.frameskip} x {processor.action_dim} numbers",
-            "Use the processor that the model was trained with",
-        )
-    return processor
+def _kind(lane: Lane) -> tuple[int, int, bool]:
+    """What environments must share to be planned for in one call."""
+    earlier = 0 if lane.before is None else len(lane.before[0])
+    return len(lane.frames), earlier, lane.elites is not None

@@ -12,3 +12,4 @@ from ._combine import WeightedSum as WeightedSum
 from ._constrained import ConstrainedCost as ConstrainedCost
 from ._goal import GoalCost as GoalCost
 from ._model import evaluation_mode as evaluation_mode
+from ._surprise import SurpriseCost as SurpriseCost

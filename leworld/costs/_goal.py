@@ -3,18 +3,21 @@
 from collections.abc import Callable
 from typing import Literal, final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_choice, check_finite, check_size, describe
+from .._checks import check_choice, check_finite, describe
 from .._typing import shapechecked
 from ..errors import ShapeError
+from ..planners import LiftedCost
 from ._distance import Distance, distance
+from ._history import check_context, check_history, matching_past, one_step_each
 from ._model import RolloutModel, evaluation_mode
 
 
 @final
-class GoalCost:
+class GoalCost(LiftedCost):
     r"""Squared distance between the last predicted embedding and the goal's: LeWorldModel's planning cost.
 
     $$c(a_{1:H}) = \sum_d (\hat z_{H,d} - z^{goal}_d)^2$$
@@ -86,25 +89,16 @@ class GoalCost:
     ) -> None:
         check_choice("GoalCost", "distance", distance, ("squared", "cosine", "smooth_l1"))
         check_choice("GoalCost", "along", along, ("end", "path"))
-        check_size("GoalCost", "context", context, 0, "batch", low=1, fix="Pass at least one problem")
-        check_size("GoalCost", "context", context, 1, "time", low=1, fix="Pass at least the present frame")
+        check_context("GoalCost", context)
         _check_goal(goal, context, readout)
-        if past_actions is None:
-            past_actions = context.new_zeros((len(context), 0, 0))
-        if past_actions.shape[1] != context.shape[1] - 1:
-            raise ShapeError(
-                f"GoalCost needs one past action block between each two of {context.shape[1]} context frames",
-                f"`past_actions` has time={past_actions.shape[1]} instead of {context.shape[1] - 1}",
-                "Pass the blocks that led from frame to frame; candidates start after the last frame",
-            )
-        for name, tensor in (("goal", goal), ("context", context), ("past_actions", past_actions)):
-            check_finite(
-                "GoalCost", name, tensor, fix="Check the frames that were encoded and the model's weights"
-            )
+        past_actions = check_history("GoalCost", context, past_actions)
+        check_finite(
+            "GoalCost", "goal", goal, fix="Check the frames that were encoded and the model's weights"
+        )
         self.model = model
         self.goal = goal.detach()
         self.context = context.detach()
-        self.past_actions = past_actions.detach()
+        self.past_actions = past_actions
         self.distance: Distance = distance
         self.along = along
         self.readout = readout
@@ -116,41 +110,48 @@ class GoalCost:
         self, actions: Float[Tensor, "batch sample horizon action"]
     ) -> Float[Tensor, "batch sample"]:
         """Return the cost of every candidate."""
-        past_actions = self._matching_past(actions)
-        with evaluation_mode(self.model):
-            predicted = self.model.rollout(self.context, past_actions, actions)
-        if self.along == "end":
-            predicted = predicted[:, :, -1:]
-        if self.readout is not None:
-            predicted = self.readout(predicted)
-        return distance(predicted, self.goal, self.distance).mean(-1)
+        predicted = self.rollout(actions)
+        return self.goal_distance(predicted[:, :, -1:] if self.along == "end" else predicted).mean(-1)
 
-    def _matching_past(self, actions: Tensor) -> Tensor:
-        batch, _, horizon, size = actions.shape
-        if batch != len(self.context):
-            raise ShapeError(
-                f"GoalCost needs candidates for its {len(self.context)} problems",
-                f"`actions` is {describe(actions)}, i.e. batch={batch}",
-                "Plan with the `batch` that the context has",
-            )
-        if horizon == 0:
-            raise ShapeError(
-                "GoalCost needs at least one planned step",
-                f"`actions` is {describe(actions)}",
-                "Plan with horizon >= 1",
-            )
-        expected = getattr(self.model, "action_dim", None)
-        if self.past_actions.shape[1]:
-            expected = self.past_actions.shape[2]
-        if isinstance(expected, int) and size != expected:
-            raise ShapeError(
-                f"GoalCost needs action blocks of size {expected}",
-                f"`actions` is {describe(actions)}, i.e. action={size}",
-                "Plan with action_dim = frameskip x raw action components, the model's `action_dim`",
-            )
-        if self.past_actions.shape[1]:
-            return self.past_actions
-        return actions.new_zeros((batch, 0, size))
+    def rollout(self, actions: Tensor) -> Tensor:
+        """Return the embeddings that candidates lead to, (batch, sample, horizon, *latent)."""
+        past_actions = matching_past("GoalCost", self.model, self.context, self.past_actions, actions)
+        with evaluation_mode(self.model):
+            return self.model.rollout(self.context, past_actions, actions)
+
+    def transition(self, states: Tensor, actions: Tensor) -> Tensor:
+        """Predict every step from supposed states instead of from its own predictions, all steps at once.
+
+        Args:
+            states: Supposed embeddings after steps 1 .. horizon - 1, (batch, sample, horizon - 1, *latent).
+            actions: Candidates (batch, sample, horizon, action).
+
+        Returns:
+            Predictions after steps 1 .. horizon; those of `rollout` when `states` are its own.
+        """
+        past_actions = matching_past("GoalCost", self.model, self.context, self.past_actions, actions)
+        with evaluation_mode(self.model):
+            return one_step_each(self.model, self.context, past_actions, states, actions)
+
+    def goal_distance(self, states: Tensor) -> Tensor:
+        """Return the distance of embeddings (batch, sample, step, *latent) to the goal, one a step."""
+        read = states if self.readout is None else self.readout(states)
+        return distance(read, self.goal, self.distance)
+
+    def guess_states(self, actions: Tensor) -> Tensor:
+        """Return states to begin with, (batch, sample, horizon - 1, *latent).
+
+        On the straight line from the last frame to the goal, or those of the candidates' rollout when the
+        goal lives in a readout's space.
+        """
+        if self.readout is not None:
+            return self.rollout(actions)[:, :, :-1]
+        samples, horizon = actions.shape[1:3]
+        start, goal = self.context[:, -1], self.goal.to(self.context)
+        share = torch.arange(1, horizon, device=start.device, dtype=start.dtype) / horizon
+        share = share.reshape(-1, *(1 for _ in start.shape[1:]))
+        line = start.unsqueeze(1) + share * (goal - start).unsqueeze(1)
+        return line.unsqueeze(1).expand(-1, samples, *line.shape[1:])
 
 
 def _check_goal(goal: Tensor, context: Tensor, readout: Callable[[Tensor], Tensor] | None) -> None:

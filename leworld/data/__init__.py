@@ -9,6 +9,8 @@ takes its statistics from the training episodes, and it travels with the checkpo
 needs the data.
 """
 
+from ._action_statistics import ActionStatistics as ActionStatistics
+from ._action_statistics import action_statistics as action_statistics
 from ._batch import Batch as Batch
 from ._batch import to_batch as to_batch
 from ._collect import collect as collect

@@ -256,8 +256,8 @@ class Processor:
             raise ConfigError(
                 "A Processor needs action statistics to convert actions",
                 "its `action_mean` and `action_std` are None (these weights were published without them)",
-                "Compute them from a dataset of the same environment: `fit_processor(episodes, frameskip="
-                f"{self.frameskip})`, then `dataclasses.replace(processor, action_mean=..., action_std=...)`",
+                "Compute them from the dataset of the training, with `leworld stats DATASET.h5` "
+                "or `leworld.data.action_statistics`, and set them with `model.with_action_stats(...)`",
             )
         return like.new_tensor(self.action_mean), like.new_tensor(self.action_std)
 

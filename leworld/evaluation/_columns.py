@@ -1,6 +1,7 @@
 """States out of recorded episodes."""
 
 import numpy as np
+import torch
 
 from .._checks import describe, nearest
 from ..data import Episodes
@@ -37,3 +38,12 @@ def state_column(owner: str, episodes: Episodes, column: str) -> np.ndarray:
             "Leave that episode out with `episodes.select`",
         )
     return states
+
+
+def strided_rows(episodes: Episodes, stride: int) -> tuple[np.ndarray, torch.Tensor]:
+    """Return every `stride`-th row of every episode, from its first on, and the episode of each."""
+    lengths = episodes.lengths
+    episode = np.repeat(np.arange(len(lengths)), lengths)
+    within = np.concatenate([np.arange(length) for length in lengths])
+    rows = np.flatnonzero(within % stride == 0)
+    return rows, torch.from_numpy(episode[rows])

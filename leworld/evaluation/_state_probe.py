@@ -1,13 +1,12 @@
 """How much of the true state an embedding holds in linear form."""
 
-import numpy as np
 import torch
 
 from .._checks import check_number
 from ..data import Episodes
 from ..models import WorldModel
-from ..probes import ProbeScore, RidgeProbe, split_by_episode
-from ._columns import state_column
+from ..probes import ProbeScore, RidgeProbe, fit_probe, split_by_episode
+from ._columns import state_column, strided_rows
 from ._encode import encode_frames
 
 
@@ -18,7 +17,7 @@ def probe_states(
 
     Every `stride`-th frame of the episodes is embedded. Seven tenths of the episodes fit the probe, one tenth
     chooses its penalty and two tenths are scored; no episode is in two parts. Pass at least 3 episodes that
-    the model was not trained on.
+    the model was not trained on. `probing` compares several quantities, probes and models, with intervals.
 
     Args:
         model: A world model with its processor.
@@ -77,18 +76,10 @@ def probe_states(
     check_number("probe_states", "stride", stride, low=1, integer=True)
     check_number("probe_states", "seed", seed, low=0, high=2**63 - 1, integer=True)
     states = state_column("probe_states", episodes, column)
-    lengths = episodes.lengths
-    episode = np.repeat(np.arange(len(lengths)), lengths)
-    within = np.concatenate([np.arange(length) for length in lengths])
-    rows = np.flatnonzero(within % stride == 0)
+    rows, episode = strided_rows(episodes, stride)
     embeddings = encode_frames(model, episodes.pixels[rows], owner="probe_states")
     targets = torch.from_numpy(states[rows])
-    split = split_by_episode(torch.from_numpy(episode[rows]), seed=seed)
-    probe = RidgeProbe(embeddings.shape[1], targets.shape[1])
-    probe.fit(
-        embeddings[split.train],
-        targets[split.train],
-        validation_embeddings=embeddings[split.validation],
-        validation_targets=targets[split.validation],
+    split = split_by_episode(episode, seed=seed)
+    return fit_probe(
+        RidgeProbe(embeddings.shape[1], targets.shape[1]), embeddings, targets=targets, split=split
     )
-    return probe.score(embeddings[split.test], targets[split.test])

@@ -6,17 +6,15 @@ the model back, strictly: every field and every tensor must be known, present an
 files name classes from a fixed table, never a callable, and nothing in a checkpoint is executed. `load` also
 reads the layout of the published LeWM weights, and `convert` goes from either to the other.
 `list_checkpoints` and `checkpoint_info` tell which checkpoints have a name and what is known about each.
-`action_statistics` and `with_action_stats` fill in what published weights lack.
+`export` writes a model for runtimes without leworld.
 """
 
 from ._catalog import checkpoint_info as checkpoint_info
 from ._catalog import list_checkpoints as list_checkpoints
 from ._convert import convert as convert
+from ._export import export as export
 from ._load import load as load
 from ._push import push_to_hub as push_to_hub
 from ._record import CheckpointRecord as CheckpointRecord
 from ._record import Score as Score
 from ._save import save as save
-from ._statistics import ActionStatistics as ActionStatistics
-from ._statistics import action_statistics as action_statistics
-from ._with_statistics import with_action_stats as with_action_stats

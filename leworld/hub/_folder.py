@@ -3,7 +3,7 @@
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _OURS = frozenset({CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, "weights.pt"})
 
 
 @contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
+def replaced_folder(folder: Path, *, known: Callable[[Path], bool] = lambda folder: False) -> Iterator[Path]:
     """Yield a new folder to write into, and put it in the place of `folder` when the block ends well.
 
     The new folder lies beside `folder`, so the last step is a rename. When the block fails it is removed and
@@ -23,11 +23,16 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     leworld with nothing else in it; a killed process can leave hidden `.NAME.*.partial` folders behind, which
     nothing reads.
 
+    Args:
+        folder: The place.
+        known: Says of an existing folder whether it may be replaced besides.
+
     Raises:
         CheckpointError: if `folder` holds something else, or the disk refuses.
     """
     folder = Path(os.path.realpath(folder))
-    check_replaceable(folder)
+    if not (folder.is_dir() and known(folder)):
+        check_replaceable(folder)
     mark = secrets.token_hex(4)
     fresh = folder.with_name(f".{folder.name}.{mark}.partial")
     try:

@@ -1,14 +1,25 @@
 """Numbers that tell what an embedding is like, never losses.
 
-`effective_rank` counts the directions that an embedding uses, `temporal_straightness` tells how straight its
-paths run, `goal_monotonicity` tells whether its distances show the way to a goal, and `wilson_interval` tells
-how much a success rate from few trials is worth. All take tensors or counts, compute in float64, and return
-plain values without gradients.
+`effective_rank`, `participation_ratio` and `lidar` count the directions that an embedding uses,
+`sliced_normality` tells whether it is the Gaussian that SIGReg asks for, `temporal_straightness` how straight
+its paths run, `goal_monotonicity` whether its distances show the way to a goal, and `horizon_error` how far
+imagined embeddings stray. `auroc`, `conformal_p_values`, `paired_t_test` and `wilson_interval` tell what
+scores and success rates are worth. All take tensors or counts, compute in float64, and return plain values
+without gradients.
 """
 
+from ._detection import auroc as auroc
+from ._detection import conformal_p_values as conformal_p_values
 from ._effective_rank import effective_rank as effective_rank
 from ._goal_monotonicity import GoalMonotonicity as GoalMonotonicity
 from ._goal_monotonicity import goal_monotonicity as goal_monotonicity
+from ._horizon_error import horizon_error as horizon_error
+from ._lidar import lidar as lidar
+from ._paired_test import PairedTest as PairedTest
+from ._paired_test import paired_t_test as paired_t_test
+from ._participation import participation_ratio as participation_ratio
+from ._sliced_normality import NormalityTest as NormalityTest
+from ._sliced_normality import sliced_normality as sliced_normality
 from ._straightness import temporal_straightness as temporal_straightness
 from ._wilson import Interval as Interval
 from ._wilson import wilson_interval as wilson_interval

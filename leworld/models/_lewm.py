@@ -11,6 +11,7 @@ from .._config import configurable
 from ..data import Batch
 from ..errors import ConfigError
 from ..regularizers import SIGReg
+from ._incremental import can_roll_incrementally, incremental_rollout
 from ._losses import Losses
 from ._world_model import WorldModel
 
@@ -123,6 +124,14 @@ class LeWM(WorldModel):
 
     def _predict(self, embeddings: Tensor, actions: Tensor) -> Tensor:
         return self.prediction_projector(self.predictor(embeddings, self.action_encoder(actions)))
+
+    def _rollout(self, context: Tensor, past_actions: Tensor, actions: Tensor) -> Tensor:
+        around = self.action_encoder, self.prediction_projector
+        if not can_roll_incrementally(self.predictor, *around):
+            return super()._rollout(context, past_actions, actions)
+        return incremental_rollout(
+            self.predictor, *around, context=context, past_actions=past_actions, actions=actions
+        )
 
     def _loss(self, batch: Batch, generator: torch.Generator | None) -> Losses:
         embeddings = self._encode(batch.observations)

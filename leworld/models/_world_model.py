@@ -1,13 +1,17 @@
 """The contract of a world model, and the plain definition of a rollout."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .._checks import describe
 from .._typing import shapechecked
-from ..data import Batch, Processor
+from ..data import ActionStatistics, Batch, Processor
+from ..errors import ConfigError
 from ._inputs import check_batch, check_input, check_last_axis, check_time, checking
 from ._losses import Losses
 
@@ -152,6 +156,44 @@ class WorldModel(nn.Module, ABC):
     def forward(self, batch: Batch, *, generator: torch.Generator | None = None) -> Losses:
         """Return `loss(batch)`, so that wrappers such as DistributedDataParallel see the training step."""
         return self.loss(batch, generator=generator)
+
+    def with_action_stats(self, statistics: ActionStatistics) -> Self:
+        """Give this model's processor action statistics and return the model, which can then act.
+
+        For published weights whose statistics are unknown; `data.action_statistics` computes them.
+
+        Args:
+            statistics: Mean and deviation of the raw actions; their source is kept and saved with the model.
+
+        Raises:
+            ConfigError: If the model has no processor, or actions of another size.
+        """
+        if not isinstance(statistics, ActionStatistics):
+            raise ConfigError(
+                "with_action_stats needs `statistics` to be a leworld.data.ActionStatistics",
+                f"it is {describe(statistics)}",
+                "Compute them with `leworld.data.action_statistics`",
+            )
+        processor = self.processor
+        if processor is None:
+            raise ConfigError(
+                "with_action_stats needs a model with a processor",
+                "`model.processor` is None, so image size and frameskip are unknown as well",
+                "Set `model.processor = leworld.data.Processor(...)` instead",
+            )
+        if len(statistics.mean) != processor.action_dim:
+            raise ConfigError(
+                f"with_action_stats needs statistics of {processor.action_dim} action components",
+                f"these have {len(statistics.mean)}",
+                "Compute them from data of the environment that the model was trained for",
+            )
+        self.processor = replace(
+            processor,
+            action_mean=statistics.mean,
+            action_std=statistics.std,
+            statistics_source=statistics.source,
+        )
+        return self
 
     @abstractmethod
     def _encode(self, observations: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from .._typing import shapechecked
 from ._adaln import AdaLNZero, _modulate
 from ._attention import SelfAttention
 from ._checks import check_last_axis
+from ._incremental import KeysValues, in_pieces
 from ._mlp import MLP
 
 
@@ -135,6 +136,23 @@ class ConditionedBlock(nn.Module):
         tokens = torch.addcmul(tokens, gate, branch)
         branch = self.mlp(self.mlp_norm(_modulate(_normalise(tokens), mlp_shift, mlp_scale)))
         return torch.addcmul(tokens, mlp_gate, branch)
+
+    def _extend(
+        self, tokens: Tensor, modulations: tuple[Tensor, ...], past: KeysValues, *, last_only: bool
+    ) -> tuple[Tensor, KeysValues]:
+        """Transform new tokens (token, *row, dim) that follow those of `past`, in evaluation mode.
+
+        Returns all new tokens, or the last one, and the keys and values of all tokens. The modulations are
+        what `self.modulation` made of the new tokens' conditions.
+        """
+        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = modulations
+        branch = self.attention_norm(_modulate(_normalise(tokens), shift, scale))
+        branch, seen = self.attention._extend(branch, past, last_only=last_only)
+        kept = slice(-len(branch), None)
+        tokens = torch.addcmul(tokens[kept], gate[kept], branch)
+        branch = self.mlp_norm(_modulate(_normalise(tokens), mlp_shift[kept], mlp_scale[kept]))
+        width = self.mlp.widen.out_features
+        return torch.addcmul(tokens, mlp_gate[kept], in_pieces(self.mlp, branch, width)), seen
 
 
 def _normalise(tokens: Tensor) -> Tensor:

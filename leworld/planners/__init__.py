@@ -10,8 +10,10 @@ from ._cem import CEMPlanner as CEMPlanner
 from ._evaluator import Evaluated as Evaluated
 from ._evaluator import Evaluator as Evaluator
 from ._gradient import GradientPlanner as GradientPlanner
+from ._grasp import GRASPPlanner as GRASPPlanner
 from ._icem import ICEMPlanner as ICEMPlanner
 from ._lagrangian import LagrangianPlanner as LagrangianPlanner
+from ._lifted_cost import LiftedCost as LiftedCost
 from ._mppi import MPPIPlanner as MPPIPlanner
 from ._outcome import Outcome as Outcome
 from ._plan import Plan as Plan

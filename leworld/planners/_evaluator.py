@@ -11,7 +11,8 @@ from torch import Tensor
 
 from .._checks import describe
 from .._counter import tree_sum
-from ..errors import ShapeError
+from ..errors import ConfigError, ShapeError
+from ._lifted_cost import LiftedCost
 from ._problem import Problem
 
 CostFunction = Callable[[Tensor], Tensor]
@@ -113,6 +114,63 @@ class Evaluator:
             gradient = torch.cat(gradients, dim=1)
             usable = evaluated.costs.isfinite()[:, :, None, None] & gradient.isfinite()
             return evaluated, torch.where(usable, gradient, 0.0)
+
+    def rollout(self, actions: Tensor) -> Tensor:
+        """Return the states that `actions` lead to, "batch sample horizon *latent"; asks a `LiftedCost`."""
+        cost = self._lifted()
+        with torch.no_grad():
+            return torch.cat([self._wide(cost.rollout(part)) for part in self._parts(actions)], dim=1)
+
+    def guess_states(self, actions: Tensor) -> Tensor:
+        """Return virtual states to begin with, "batch sample horizon-1 *latent"; asks a `LiftedCost`."""
+        cost = self._lifted()
+        with torch.no_grad():
+            return torch.cat([self._wide(cost.guess_states(part)) for part in self._parts(actions)], dim=1)
+
+    def relax(self, actions: Tensor, states: Tensor, goal_weight: float) -> tuple[Tensor, Tensor]:
+        """Return every step's prediction from virtual states, and the gradient of GRASP's loss for `actions`.
+
+        The loss is sum_{t<H} |p_t - s_t|^2 + D(p_H) + goal_weight sum_t D(p_t), with predictions p, virtual
+        states s (held fixed) and the cost's distance to the goal D. Counts as one evaluation a sequence. The
+        true cost is not asked. Non-finite gradients are zero.
+        """
+        cost, predictions, gradients = self._lifted(), [], []
+        self.num_evaluations += actions.shape[1]
+        shown = self._parts(actions.detach())
+        size = shown[0].shape[1]
+        for part, virtual in zip(shown, states.detach().split(size, dim=1), strict=True):
+            with torch.enable_grad():
+                leaf = part.detach().requires_grad_(True)
+                predicted = cost.transition(virtual.to(self._problem.dtype), leaf)
+                if not predicted.requires_grad:
+                    raise ShapeError(
+                        "GRASPPlanner needs predictions that are differentiable in the actions",
+                        "those of the cost's `transition` carry no gradient",
+                        "Predict with torch operations outside no_grad, or use CEMPlanner",
+                    )
+                distances = cost.goal_distance(predicted)
+                gap = (self._wide(predicted[:, :, :-1]) - virtual).square().sum()
+                loss = gap + distances[:, :, -1].sum() + goal_weight * distances.sum()
+                (gradient,) = torch.autograd.grad(loss, leaf)
+            predictions.append(self._wide(predicted.detach()))
+            gradients.append(self._wide(gradient))
+        gradient = torch.cat(gradients, dim=1)
+        return torch.cat(predictions, dim=1), torch.where(gradient.isfinite(), gradient, 0.0)
+
+    def _lifted(self) -> LiftedCost:
+        if not isinstance(self._cost, LiftedCost):
+            raise ConfigError(
+                "A planner with virtual states needs a cost that shows its dynamics, a LiftedCost",
+                f"the cost is {describe(self._cost)}",
+                "Pass a GoalCost, make your own cost a subclass of LiftedCost, or use GradientPlanner",
+            )
+        return self._cost
+
+    def _parts(self, actions: Tensor) -> tuple[Tensor, ...]:
+        return self._show(actions).split(self._chunk or max(1, actions.shape[1]), dim=1)
+
+    def _wide(self, values: Tensor) -> Tensor:
+        return values.to(self._problem.init.dtype)
 
     def _show(self, actions: Tensor) -> Tensor:
         return self._problem.project(actions).to(self._problem.dtype)

@@ -93,7 +93,7 @@ class GradientPlanner(Planner[Memory]):
         noise[:, 0] = 0.0
         starts = problem.project(problem.init.unsqueeze(1) + self.init_std * noise)
         never = torch.zeros(len(starts), dtype=torch.bool, device=starts.device)
-        return SearchState(problem.init, _spread(starts), never, (starts, self._build_optimizer(starts)))
+        return SearchState(problem.init, spread(starts), never, (starts, self._build_optimizer(starts)))
 
     def step(
         self, problem: Problem, state: SearchState[Memory], evaluate: Evaluator, iteration: int
@@ -107,7 +107,7 @@ class GradientPlanner(Planner[Memory]):
         converged = (actions - before).abs().flatten(1).amax(1) <= self.tolerance
         rows = torch.arange(len(actions), device=actions.device)
         answer = actions[rows, scored.costs.argmin(1)]
-        return SearchState(answer, _spread(actions), converged, (actions, optimizer))
+        return SearchState(answer, spread(actions), converged, (actions, optimizer))
 
     def _build_optimizer(self, actions: Tensor) -> Optimizer:
         optimizer = self.optimizer([actions])
@@ -120,7 +120,8 @@ class GradientPlanner(Planner[Memory]):
         return optimizer
 
 
-def _spread(actions: Tensor) -> Tensor:
+def spread(actions: Tensor) -> Tensor:
+    """Return how far a row's samples lie from their mean, root mean square."""
     mean = tree_sum(actions, 1) / actions.shape[1]
     squares = (actions - mean.unsqueeze(1)).square().flatten(1)
     return (tree_sum(squares, 1) / squares.shape[1]).sqrt()

@@ -49,8 +49,9 @@ class ICEMPlanner(Planner[Memory]):
         Pinneri, Sawant, Blaes, Achterhold, Stueckler, Rolinek, Martius, "Sample-efficient cross-entropy
         method for real-time planning", CoRL 2020, Algorithm 1. There beta is `noise_exponent`, xi
         `kept_elites`, alpha `momentum`, gamma `shrinkage`, N and K the samples and elites. Differences:
-        elites are not carried from one planning call to the next (a policy's warm start carries the shifted
-        mean); a horizon of 1 works (its noise is white); the plan is the best sequence seen in any iteration.
+        `plan` returns its kept elites as `Plan.elites`, and its caller shifts them and passes them with the
+        next `init` (`MPCPolicy` does), with zeros after the shift where the paper draws the last action
+        anew; a horizon of 1 works (its noise is white); the plan is the best sequence seen in any iteration.
 
     Example:
         ```python
@@ -99,8 +100,10 @@ class ICEMPlanner(Planner[Memory]):
         self._synthesis = _synthesis(horizon, noise_exponent)
 
     def init(self, problem: Problem) -> SearchState[Memory]:
-        """Start at the problem's first guess, with no elites."""
-        kept = problem.init.unsqueeze(1).expand(-1, self.num_kept, -1, -1)
+        """Start at the problem's first guess, with the elites of a former call or none."""
+        kept = problem.init.unsqueeze(1)[:, :0]
+        if problem.guesses is not None:
+            kept = problem.guesses[:, : self.num_kept]
         stds = torch.full_like(problem.init, self.init_std)
         return self._state(problem.init, (stds, kept, self._synthesis.to(kept)))
 
@@ -113,7 +116,7 @@ class ICEMPlanner(Planner[Memory]):
         num = min(self.num_samples, max(shrunk, 2 * self.num_elites))
         white = problem.normal(num, *problem.init.shape[1:], iteration=iteration)
         drawn = state.actions.unsqueeze(1) + stds.unsqueeze(1) * _colour(white, synthesis)
-        candidates = [drawn] if iteration == 0 else [drawn, kept]
+        candidates = [drawn, kept]
         if iteration == self.num_iterations - 1:
             candidates.append(state.actions.unsqueeze(1))
         elites, usable = best_of(evaluate(torch.cat(candidates, dim=1)), self.num_elites)
@@ -124,7 +127,8 @@ class ICEMPlanner(Planner[Memory]):
 
     def _state(self, mean: Tensor, memory: Memory) -> SearchState[Memory]:
         stds = memory[0]
-        return SearchState(mean, root_mean_square(stds), stds.flatten(1).amax(1) <= 1e-2, memory)
+        converged = stds.flatten(1).amax(1) <= 1e-2
+        return SearchState(mean, root_mean_square(stds), converged, memory, elites=memory[1])
 
 
 def _colour(white: Tensor, synthesis: Tensor) -> Tensor:

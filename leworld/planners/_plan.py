@@ -49,6 +49,9 @@ class Plan:
         cost: What the cost function said about these very actions; NaN where no cost was finite.
         outcome: How each row's search ended.
         trace: How the search went.
+        elites: Sequences that the planner would try again, best first, or None. `ICEMPlanner` takes them up
+            in its next call: pass `init=torch.cat((guess[:, None], elites), 1)`, all shifted by the steps
+            that have been executed.
 
     Example:
         ```python
@@ -65,3 +68,4 @@ class Plan:
     cost: Float[Tensor, " batch"]
     outcome: tuple[Outcome, ...]
     trace: Trace
+    elites: Float[Tensor, "batch elite horizon action"] | None = None

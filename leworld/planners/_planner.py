@@ -131,7 +131,9 @@ def plan(
         planner: The algorithm and its settings.
         batch: Number of problems.
         action_dim: Components of one planned step (for models with frameskip, of an action block).
-        init: First guess (batch, horizon, action), for example a shifted former plan. Zeros by default.
+        init: First guess (batch, horizon, action), for example a shifted former plan. Zeros by default. With
+            (batch, guess, horizon, action), the first is that guess and the further ones compete as elites in
+            `ICEMPlanner`; planners that keep no elites do without them.
         bounds: (low, high), each a number or one value an action component. Candidates are clipped to them.
         generator: One generator, from which one seed a row is drawn in order; or one generator a row; or None
             for a fixed seed, the same for all rows and calls. The global random state is never used.
@@ -183,6 +185,7 @@ def plan(
                 costs = torch.where(usable, answer.costs[:, 0], costs)
         best, mean, std = (torch.stack(values, dim=1) for values in zip(*history, strict=True))
         trace = Trace(best, mean, std, evaluate.num_evaluations, evaluate.num_non_finite)
+        elites = None if state.elites is None else problem.project(state.elites).to(problem.dtype)
         found = costs.isfinite()
         outcome = _outcomes(found, state.converged, out_of_time)
     if throw and Outcome.non_finite_cost in outcome:
@@ -194,7 +197,7 @@ def plan(
             "Look for NaN in the context, the goal or the model's weights, or pass `throw=False` and read "
             "`Plan.outcome`",
         )
-    return Plan(actions.to(problem.dtype), torch.where(found, costs, math.nan), outcome, trace)
+    return Plan(actions.to(problem.dtype), torch.where(found, costs, math.nan), outcome, trace, elites)
 
 
 def _time_is_up(started: float, time_budget: float | None, evaluate: Evaluator) -> bool:

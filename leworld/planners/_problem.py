@@ -22,6 +22,8 @@ class Problem:
         high: Upper bounds, or None.
         seeds: One 63-bit seed a row.
         dtype: What the cost is shown: the dtype of the caller's tensors, possibly a half type.
+        guesses: Further first guesses (batch, guess, horizon, action) inside the bounds, or None. `plan` has
+            shown none of them to the cost; a planner that keeps elites lets them compete.
 
     Example:
         ```python
@@ -39,6 +41,7 @@ class Problem:
     high: Float[Tensor, " action"] | None
     seeds: Int[Tensor, " batch"]
     dtype: torch.dtype
+    guesses: Float[Tensor, "batch guess horizon action"] | None = None
 
     def normal(self, *shape: int, iteration: int, stream: int = 0) -> Tensor:
         """Draw standard normal noise of shape (batch, *shape), each row from its own seed."""

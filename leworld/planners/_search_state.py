@@ -20,6 +20,8 @@ class SearchState(Generic[M]):
         converged: Whether the planner considers a row finished. Iterations go on for the other rows' sake;
             the flag only decides the row's `Outcome`.
         memory: Whatever else the planner needs, for CEM the standard deviations. Opaque to `plan`.
+        elites: Sequences worth trying again in the next planning call, best first (batch, elite, horizon,
+            action); None if the planner keeps none. They become `Plan.elites`.
 
     Example:
         ```python
@@ -35,3 +37,4 @@ class SearchState(Generic[M]):
     std: Float[Tensor, " batch"]
     converged: Bool[Tensor, " batch"]
     memory: M
+    elites: Float[Tensor, "batch elite horizon action"] | None = None

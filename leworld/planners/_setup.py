@@ -59,8 +59,10 @@ def make_problem(
         _check_init(init, shape)
         guess = init.detach().to(search_dtype)
     seeds = row_seeds(generator, shape[0]).to(device)
-    problem = Problem(guess, low, high, seeds, dtype)
-    return Problem(problem.project(guess), low, high, seeds, dtype)
+    guess = Problem(guess, low, high, seeds, dtype).project(guess)
+    if guess.ndim == 3:
+        return Problem(guess, low, high, seeds, dtype)
+    return Problem(guess[:, 0], low, high, seeds, dtype, guess[:, 1:] if guess.shape[1] > 1 else None)
 
 
 def _home(cost: object, init: Tensor | None, bounds: Bounds | None) -> tuple[torch.device, torch.dtype]:
@@ -76,11 +78,14 @@ def _home(cost: object, init: Tensor | None, bounds: Bounds | None) -> tuple[tor
 
 
 def _check_init(init: Tensor, shape: tuple[int, int, int]) -> None:
-    if tuple(init.shape) != shape or not init.is_floating_point():
+    several = init.ndim == 4 and init.shape[1] > 0
+    single = init[:, 0] if several else init
+    if tuple(single.shape) != shape or not init.is_floating_point():
         raise ShapeError(
             f"plan needs floating-point `init` of shape (batch, horizon, action) = {shape}",
             f"`init` is {describe(init)}",
-            "Make it agree with `batch`, the planner's `horizon` and `action_dim`, or leave it out",
+            "Make it agree with `batch`, the planner's `horizon` and `action_dim` (several guesses go on an "
+            "axis after the batch's), or leave it out",
         )
     check_finite("plan", "init", init, fix="Start from zeros, or from a plan whose outcome was fine")
 

@@ -1,6 +1,7 @@
 """The causal transformer that LeWM predicts with."""
 
-from typing import final
+from collections.abc import Sequence
+from typing import cast, final
 
 import torch
 from jaxtyping import Float
@@ -11,12 +12,14 @@ from .._checks import check_number
 from .._config import configurable
 from .._typing import shapechecked
 from ..errors import ShapeError
-from ..nn import ConditionedBlock
+from ..nn import ConditionedBlock, SelfAttention
+from ..nn._incremental import KeysValues
+from ._incremental import Conditions, IncrementalPredictor, Memory
 
 
 @final
 @configurable
-class TransformerPredictor(nn.Module):
+class TransformerPredictor(IncrementalPredictor):
     """Predict the next embedding at every time step from the embeddings and action embeddings so far.
 
     A learned position is added to each embedding, causal transformer blocks whose branches are modulated by
@@ -120,21 +123,89 @@ class TransformerPredictor(nn.Module):
             tokens = block(tokens, conditions)
         return self.norm(tokens)
 
+    @property
+    def can_extend(self) -> bool:
+        """Whether `extend` computes what `forward` does: nothing is in training mode, replaced or hooked."""
+        if any(m.training or m._forward_hooks or m._forward_pre_hooks for m in self.modules()):
+            return False
+        return all(type(b) is ConditionedBlock and type(b.attention) is SelfAttention for b in self.blocks)
+
+    @shapechecked
+    def prepare_conditions(self, conditions: Float[Tensor, "*row time condition"]) -> Conditions:
+        """Compute the modulations of every block, for `extend`.
+
+        They depend on a frame's condition alone, so that a rollout needs them once a step, while `forward`
+        computes them once a window. They take 6 * depth * embedding_dim numbers a step.
+
+        Args:
+            conditions: Action embeddings, of any number of steps.
+        """
+        self._check_last_axis("conditions", conditions, self.condition_dim)
+        time_first = conditions.movedim(-2, 0).contiguous()
+        return Conditions(tuple(block.modulation(time_first) for block in self._blocks()))
+
+    @shapechecked
+    def extend(
+        self,
+        embeddings: Float[Tensor, "*row time dim"],
+        conditions: Conditions,
+        *,
+        memory: Memory | None = None,
+    ) -> tuple[Float[Tensor, "*row dim"], Memory]:
+        """Append frames to a window and predict what follows the last of them, in evaluation mode.
+
+        Equal to the last output of `forward` on the whole window, but earlier frames are not computed again:
+        each block remembers their keys and values. See `can_extend`.
+
+        Args:
+            embeddings: New frames, behind those that `memory` holds.
+            conditions: The same number of steps of what `prepare_conditions` returned.
+            memory: What the last call returned; None at the start of a window. Its rows may broadcast.
+
+        Raises:
+            ShapeError: If the window grows beyond history_size or conditions and embeddings do not fit.
+        """
+        self._check_last_axis("embeddings", embeddings, self.embedding_dim)
+        before = 0 if memory is None else len(memory)
+        self._check_time("embeddings", embeddings, before)
+        if len(conditions) != embeddings.shape[-2]:
+            raise ShapeError(
+                "TransformerPredictor.extend needs one step of `conditions` for every new frame",
+                f"`conditions` has {len(conditions)} and `embeddings` shape {tuple(embeddings.shape)}",
+                "Slice what `prepare_conditions` returned, `conditions[first:last]`",
+            )
+        past = (KeysValues(),) * len(self.blocks) if memory is None else memory.blocks
+        span = slice(before, before + embeddings.shape[-2])
+        tokens = (embeddings + self.positions[0, span]).movedim(-2, 0).contiguous()
+        seen = []
+        for i, (block, modulations) in enumerate(zip(self._blocks(), conditions.modulations, strict=True)):
+            last_only = i == len(self.blocks) - 1
+            tokens, keys_values = block._extend(tokens, modulations, past[i], last_only=last_only)
+            seen.append(keys_values)
+        return self.norm(tokens[-1]), Memory(tuple(seen))
+
+    def _blocks(self) -> Sequence[ConditionedBlock]:
+        return cast(Sequence[ConditionedBlock], self.blocks)
+
     def _check(self, embeddings: Tensor, conditions: Tensor) -> None:
-        time = embeddings.shape[1]
-        if not 1 <= time <= self.history_size:
+        self._check_time("embeddings", embeddings, 0)
+        self._check_last_axis("embeddings", embeddings, self.embedding_dim)
+        self._check_last_axis("conditions", conditions, self.condition_dim)
+
+    def _check_time(self, name: str, tensor: Tensor, before: int) -> None:
+        time = tensor.shape[-2]
+        if not 1 <= time <= self.history_size - before:
+            rest = f" after the {before} that `memory` holds" if before else ""
             raise ShapeError(
                 f"TransformerPredictor needs from 1 to `history_size={self.history_size}` frames along time",
-                f"`embeddings` has shape {tuple(embeddings.shape)}, i.e. time={time}",
+                f"`{name}` has shape {tuple(tensor.shape)}, i.e. time={time}{rest}",
                 "Pass the last frames only; a model's `rollout` slides that window for you",
             )
-        for name, tensor, due in (
-            ("embeddings", embeddings, self.embedding_dim),
-            ("conditions", conditions, self.condition_dim),
-        ):
-            if tensor.shape[-1] != due:
-                raise ShapeError(
-                    f"TransformerPredictor needs `{name}` with {due} entries on the last axis",
-                    f"`{name}` has shape {tuple(tensor.shape)}",
-                    "Pass what the model's projector and action encoder return",
-                )
+
+    def _check_last_axis(self, name: str, tensor: Tensor, due: int) -> None:
+        if tensor.shape[-1] != due:
+            raise ShapeError(
+                f"TransformerPredictor needs `{name}` with {due} entries on the last axis",
+                f"`{name}` has shape {tuple(tensor.shape)}",
+                "Pass what the model's projector and action encoder return",
+            )

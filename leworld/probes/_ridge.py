@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from .._checks import check_equal_size, check_finite, check_number, check_size
-from .._typing import shapechecked
-from ..errors import ConfigError, ShapeError
-from ._score import ProbeScore, score_predictions
+from .._checks import check_number
+from ..errors import ConfigError
+from ._probe import Pair, Probe, common_scale
 
 
 @final
-class RidgeProbe(nn.Module):
+class RidgeProbe(Probe):
     r"""Predict targets as a linear function of embeddings, fitted by ridge regression in closed form.
 
     Use it to ask what a frozen embedding holds in linear form: it has one solution, no learning rate and no
@@ -78,7 +76,6 @@ class RidgeProbe(nn.Module):
     weight: Tensor
     bias: Tensor
     penalty: Tensor
-    target_std: Tensor
 
     def __init__(
         self,
@@ -87,9 +84,7 @@ class RidgeProbe(nn.Module):
         *,
         penalties: Sequence[float] = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0),
     ) -> None:
-        super().__init__()
-        check_number("RidgeProbe", "embedding_dim", embedding_dim, low=1, integer=True)
-        check_number("RidgeProbe", "target_dim", target_dim, low=1, integer=True)
+        super().__init__(embedding_dim, target_dim)
         if isinstance(penalties, str) or not isinstance(penalties, Sequence) or len(penalties) == 0:
             raise ConfigError(
                 "RidgeProbe needs `penalties` to hold at least one number",
@@ -98,61 +93,23 @@ class RidgeProbe(nn.Module):
             )
         for penalty in penalties:
             check_number("RidgeProbe", "penalties", penalty, low=0, open_low=True)
-        self.embedding_dim = embedding_dim
-        self.target_dim = target_dim
         self.penalties = tuple(sorted(float(penalty) for penalty in penalties))
         unset = torch.full((), torch.nan, dtype=torch.float64)
         self.register_buffer("weight", unset.repeat(target_dim, embedding_dim))
         self.register_buffer("bias", unset.repeat(target_dim))
         self.register_buffer("penalty", unset.clone())
-        self.register_buffer("target_std", unset.repeat(target_dim))
 
-    @shapechecked
-    @torch.no_grad()
-    def fit(
-        self,
-        embeddings: Float[Tensor, "sample dim"],
-        targets: Float[Tensor, "sample target"],
-        *,
-        validation_embeddings: Float[Tensor, "held dim"] | None = None,
-        validation_targets: Float[Tensor, "held target"] | None = None,
-    ) -> "RidgeProbe":
-        """Fit on training samples, choosing the penalty on validation samples of other episodes.
+    def _validation_purpose(self) -> str | None:
+        return f"choose among {len(self.penalties)} penalties" if len(self.penalties) > 1 else None
 
-        The validation samples choose the penalty only; the weights come from the training samples. With a
-        single penalty they are not needed.
-
-        Returns:
-            The probe itself.
-        """
-        self._check("fit", "embeddings", embeddings, "targets", targets, low=2)
-        held = None
-        if validation_embeddings is not None and validation_targets is not None:
-            names = ("validation_embeddings", "validation_targets")
-            self._check("fit", names[0], validation_embeddings, names[1], validation_targets, low=1)
-            held = (validation_embeddings.double(), validation_targets.double())
-        elif validation_embeddings is not None or validation_targets is not None or len(self.penalties) > 1:
-            raise ConfigError(
-                f"RidgeProbe.fit needs `validation_embeddings` and `validation_targets` to choose among "
-                f"{len(self.penalties)} penalties",
-                "at least one of them is missing",
-                "Pass both, or construct the probe with a single penalty and pass neither",
-            )
-        x, y = embeddings.double(), targets.double()
+    def _fit(
+        self, embeddings: Tensor, targets: Tensor, held: Pair | None, generator: torch.Generator | None
+    ) -> None:
+        del generator
+        x, y = embeddings.double(), targets
         y_mean, y_std = y.mean(dim=0), y.std(dim=0, correction=0)
-        flat = (y - y_mean).abs().amax(dim=0) <= 16 * torch.finfo(torch.float64).eps * y.abs().amax(dim=0)
-        if bool(flat.any()):
-            raise ConfigError(
-                "RidgeProbe.fit needs targets that vary in every dimension",
-                f"dimension {int(flat.nonzero()[0])} of `targets` is constant over {y.shape[0]} samples",
-                "Leave that dimension out, or fit on more episodes",
-            )
-        x_mean = x.mean(dim=0)
-        centred = x - x_mean
-        scale = centred.square().mean().sqrt()
-        if scale <= 16 * torch.finfo(torch.float64).eps * x.abs().max():
-            centred, scale = torch.zeros_like(centred), torch.ones_like(scale)
-        centred = centred / scale
+        x_mean, scale = common_scale(x)
+        centred = (x - x_mean) / scale
         answers = (y - y_mean) / y_std
         count = x.shape[0]
         values, vectors = torch.linalg.eigh(centred.T @ centred / count)
@@ -162,7 +119,7 @@ class RidgeProbe(nn.Module):
             weight = (vectors @ (projected / (values.clamp(min=0) + penalty)[:, None])).T
             error = 0.0
             if held is not None:
-                guess = (held[0] - x_mean) / scale @ weight.T
+                guess = (held[0].double() - x_mean) / scale @ weight.T
                 error = float((guess - (held[1] - y_mean) / y_std).square().mean())
             if best is None or error < best[0]:
                 best = (error, penalty, weight)
@@ -172,62 +129,6 @@ class RidgeProbe(nn.Module):
         self.weight = weight
         self.bias = y_mean - weight @ x_mean
         self.penalty = torch.tensor(best[1], dtype=torch.float64, device=x.device)
-        self.target_std = y_std
-        return self
 
-    @shapechecked
-    @torch.no_grad()
-    def forward(self, embeddings: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch target"]:
-        """Predict targets in their own units, in float64."""
-        if bool(self.weight.isnan().any()):
-            raise ConfigError(
-                "RidgeProbe needs to be fitted before it predicts",
-                "it has no weights yet",
-                "Call `fit` with training samples, or load a state dict",
-            )
-        self._check_width("forward", "embeddings", embeddings, self.embedding_dim)
-        check_finite("RidgeProbe", "embeddings", embeddings)
+    def _predict(self, embeddings: Tensor) -> Tensor:
         return embeddings.double() @ self.weight.T + self.bias
-
-    def predict(self, embeddings: Tensor) -> Tensor:
-        """Predict targets in their own units, in float64; the same as calling the probe."""
-        return self(embeddings)
-
-    @shapechecked
-    @torch.no_grad()
-    def score(
-        self, embeddings: Float[Tensor, "sample dim"], targets: Float[Tensor, "sample target"]
-    ) -> ProbeScore:
-        """Compare predictions with the targets of held-out samples, at least 2."""
-        self._check("score", "embeddings", embeddings, "targets", targets, low=2)
-        return score_predictions(self.forward(embeddings), targets, self.target_std)
-
-    def extra_repr(self) -> str:
-        """Say the sizes."""
-        return f"embedding_dim={self.embedding_dim}, target_dim={self.target_dim}"
-
-    def _check(
-        self, method: str, name: str, embeddings: Tensor, target_name: str, targets: Tensor, *, low: int
-    ) -> None:
-        owner = f"RidgeProbe.{method}"
-        check_size(owner, name, embeddings, 0, "sample", low=low, fix="Pass more samples, one a row")
-        self._check_width(method, name, embeddings, self.embedding_dim)
-        self._check_width(method, target_name, targets, self.target_dim)
-        if embeddings.device != targets.device:
-            raise ShapeError(
-                f"{owner} needs `{name}` and `{target_name}` on one device",
-                f"they are on {embeddings.device} and {targets.device}",
-                "Move one of them with `.to(...)`",
-            )
-        check_finite(owner, name, embeddings)
-        check_finite(owner, target_name, targets)
-
-    def _check_width(self, method: str, name: str, tensor: Tensor, expected: int) -> None:
-        check_equal_size(
-            f"RidgeProbe.{method}",
-            f"the last axis of `{name}`",
-            tensor.shape[-1],
-            expected,
-            expected_by="set when the probe was constructed",
-            fix=f"Construct the probe with the size of `{name}`",
-        )

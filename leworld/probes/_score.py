@@ -21,6 +21,7 @@ class ProbeScore:
             training targets had, so that 1 is about as bad as predicting their mean.
         rmse: Root mean squared error in the targets' own units.
         num_samples: Number of samples that were scored.
+        degrees: Mean error in degrees where the target is an angle or a rotation, else None.
 
     A number that is not defined is NaN, never a guess: R2 of a target dimension that is constant among the
     scored samples, and r when targets or predictions are constant. A mean over dimensions is NaN when any
@@ -45,6 +46,7 @@ class ProbeScore:
     mse: tuple[float, ...]
     rmse: tuple[float, ...]
     num_samples: int
+    degrees: float | None = None
 
     def __post_init__(self) -> None:
         sizes = [len(self.r2), len(self.pearson), len(self.mse), len(self.rmse)]
@@ -76,7 +78,8 @@ class ProbeScore:
         data: dict[str, Any] = {
             name: [None if value != value else value for value in getattr(self, name)] for name in names
         }
-        return data | {"num_samples": self.num_samples}
+        data["num_samples"] = self.num_samples
+        return data if self.degrees is None else data | {"degrees": self.degrees}
 
     def __str__(self) -> str:
         rows = [f"{'target':>8}  {'R2':>8}  {'r':>8}  {'MSE':>10}  {'RMSE':>10}"]
@@ -84,6 +87,8 @@ class ProbeScore:
         for index, (r2, pearson, mse, rmse) in enumerate(columns):
             rows.append(f"{index:>8}  {r2:8.4f}  {pearson:8.4f}  {mse:10.3g}  {rmse:10.3g}")
         rows.append(f"{'mean':>8}  {self.mean_r2:8.4f}  {self.mean_pearson:8.4f}  {self.mean_mse:10.3g}")
+        if self.degrees is not None:
+            rows.append(f"{'':>8}  off by {self.degrees:.2f} degrees on average")
         return "\n".join(rows)
 
 

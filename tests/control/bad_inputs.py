@@ -3,9 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+import torch
 
-from leworld.control import MPCPolicy, Observation, RandomPolicy
-from leworld.errors import ConfigError, ShapeError
+from leworld.control import (
+    GoalConditionedInverseModel,
+    InversePolicy,
+    MPCPolicy,
+    Observation,
+    RandomPolicy,
+    StateGoal,
+)
+from leworld.costs import GoalCost
+from leworld.errors import ConfigError, NonFiniteError, ShapeError
 from leworld.planners import CEMPlanner
 from tests.bad_input import BadInput
 from tests.control.fakes import paint, point_model
@@ -54,7 +63,7 @@ ROWS = [
     _mpc("no processor", ("processor", "fit_processor"), change=lambda p: None),
     _mpc(
         "no action statistics",
-        ("statistics", "fit_processor"),
+        ("statistics", "with_action_stats"),
         change=lambda p: replace(p, action_mean=None, action_std=None),
     ),
     _mpc(
@@ -125,3 +134,127 @@ ROWS = [
         ("reset(goal)",),
     ),
 ]
+
+
+def _goal(case, error, mentions, make):
+    ROWS.append(
+        BadInput(
+            "leworld.control.MPCPolicy.reset",
+            case,
+            lambda: MPCPolicy(point_model(), CEMPlanner(3)).reset(make()),
+            error,
+            mentions,
+        )
+    )
+
+
+_goal("embeddings with a time axis", ShapeError, ("(env, dim)", "[:, -1]"), lambda: torch.zeros(2, 1, 2))
+_goal("embeddings of another size", ShapeError, ("dim=2", "(2, 5)"), lambda: torch.zeros(2, 5))
+_goal("integer embeddings", ShapeError, ("int64",), lambda: torch.zeros(2, 2, dtype=torch.long))
+_goal("no embedding", ShapeError, ("at least one goal",), lambda: torch.zeros(0, 2))
+_goal("NaN embeddings", NonFiniteError, ("goal",), lambda: torch.full((2, 2), torch.nan))
+_goal(
+    "a conversion that loses a goal",
+    ShapeError,
+    ("2 frames or embeddings", "(1, 2)"),
+    lambda: StateGoal(np.zeros((2, 2)), lambda states: torch.zeros(1, 2)),
+)
+_goal(
+    "a conversion to floating-point frames",
+    ShapeError,
+    ("uint8",),
+    lambda: StateGoal(np.zeros((2, 2)), lambda states: np.zeros((2, 4, 4, 3))),
+)
+for _case, _state, _convert, _error, _mentions in (
+    ("one state without axis", np.zeros(2), len, ShapeError, ("state[None]", "(2,)")),
+    ("integer states", np.zeros((2, 2), np.int64), len, ShapeError, ("floating-point", "int64")),
+    ("no conversion", np.zeros((2, 2)), None, ConfigError, ("convert", "renderer")),
+):
+    ROWS.append(
+        BadInput(
+            "leworld.control.StateGoal",
+            _case,
+            lambda state=_state, convert=_convert: StateGoal(state, convert),
+            _error,
+            _mentions,
+        )
+    )
+
+
+def _row(entry, case, error, mentions, call):
+    ROWS.append(BadInput(f"leworld.control.{entry}", case, call, error, mentions))
+
+
+def _inverse(**options):
+    return GoalConditionedInverseModel(2, 4, hidden_dim=8, **options)
+
+
+_Z, _ONE = torch.zeros(3, 2), torch.ones(3, dtype=torch.long)
+_row("GoalConditionedInverseModel", "no depth", ConfigError, ("depth=0",), lambda: _inverse(depth=0))
+_row("GoalConditionedInverseModel", "no steps", ConfigError, ("max_steps=0",), lambda: _inverse(max_steps=0))
+for _case, _arguments, _error, _mentions in (
+    ("other embeddings", (torch.zeros(3, 5), torch.zeros(3, 5), _ONE), ShapeError, ("dim", "5")),
+    ("other goals", (_Z, torch.zeros(3, 5), _ONE), ShapeError, ("goals",)),
+    ("a time axis", (_Z[:, None], _Z[:, None], _ONE), ShapeError, ("embeddings",)),
+    ("fractional steps", (_Z, _Z, _ONE.float()), ShapeError, ("remaining",)),
+):
+    _row(
+        "GoalConditionedInverseModel.forward",
+        _case,
+        _error,
+        _mentions,
+        lambda arguments=_arguments: _inverse()(*arguments),
+    )
+_row(
+    "GoalConditionedInverseModel.loss",
+    "single frames",
+    ShapeError,
+    ("at least 2", "time=1"),
+    lambda: _inverse().loss(torch.zeros(3, 1, 2), torch.zeros(3, 1, 4)),
+)
+_row(
+    "GoalConditionedInverseModel.loss",
+    "other blocks",
+    ShapeError,
+    ("action", "4"),
+    lambda: _inverse().loss(torch.zeros(3, 2, 2), torch.zeros(3, 2, 5)),
+)
+_row(
+    "GoalConditionedInverseModel.propose",
+    "a goal in a readout's space",
+    ShapeError,
+    ("readout",),
+    lambda: _inverse().propose(
+        GoalCost(point_model(), torch.zeros(1, 2), context=torch.zeros(1, 1, 2), readout=lambda z: z), 3
+    ),
+)
+_row(
+    "InversePolicy",
+    "for another model",
+    ConfigError,
+    ("embedding_dim=2", "7"),
+    lambda: InversePolicy(point_model(), GoalConditionedInverseModel(7, 4, hidden_dim=8)),
+)
+_row(
+    "InversePolicy",
+    "no time",
+    ConfigError,
+    ("horizon=0",),
+    lambda: InversePolicy(point_model(), _inverse(), horizon=0),
+)
+_row(
+    "InversePolicy.act",
+    "before reset",
+    ShapeError,
+    ("reset(goal)",),
+    lambda: InversePolicy(point_model(), _inverse()).act(paint(np.zeros((1, 2)))),
+)
+_row(
+    "MPCPolicy",
+    "an inverse model for another model",
+    ConfigError,
+    ("action_dim=4",),
+    lambda: MPCPolicy(
+        point_model(), CEMPlanner(3), warm_start=GoalConditionedInverseModel(2, 3, hidden_dim=8)
+    ),
+)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from leworld.control import MPCPolicy, Observation
-from leworld.planners import CEMPlanner
+from leworld.control import MPCPolicy, Observation, StateGoal
+from leworld.planners import CEMPlanner, ICEMPlanner
 from tests.control.fakes import FRAMESKIP, MEAN, STD, move, paint, point_model
 
 START = np.array([[-0.6, 0.2], [0.5, 0.5], [0.0, -0.8]])
@@ -172,6 +172,8 @@ def test_decisions_are_recorded():
     ]
     assert all(decision.milliseconds > 0 for decision in policy.decisions)
     assert policy.decisions[0].plan.actions.shape == (3, 3, 2 * FRAMESKIP)
+    assert torch.equal(policy.decisions[0].cost, policy.decisions[0].plan.cost)
+    assert policy.decisions[0].spread.shape == (3,)
     unchunked = MPCPolicy(point_model(), planner_of(), receding_horizon=2)
     run(unchunked, START, GOAL, 4 * FRAMESKIP)
     for one, other in zip(policy.decisions, unchunked.decisions, strict=True):
@@ -186,3 +188,86 @@ def test_a_deadline_still_gives_actions():
     assert time.perf_counter() - started < 2.0  # all 5000 iterations take longer on any machine
     assert np.isfinite(action).all()
     assert {outcome.value for outcome in policy.decisions[0].plan.outcome} == {"time_limit"}
+
+
+def test_goals_of_every_kind_give_the_same_actions():
+    model = point_model()
+    assert model.processor is not None
+    pictures = model.processor.observations(torch.from_numpy(paint(GOAL).pixels))
+    embeddings = model.encode(pictures[:, None])[:, -1].detach()
+    kinds = (
+        paint(GOAL),
+        embeddings,
+        StateGoal(GOAL, lambda states: paint(states).pixels),
+        StateGoal(GOAL, lambda states: embeddings),
+    )
+    found = []
+    for goal in kinds:
+        policy = MPCPolicy(model, planner_of(iterations=3))
+        policy.reset(goal)
+        found.append(policy.act(paint(START)))
+    for other in found[1:]:
+        assert np.array_equal(found[0], other)
+    assert not np.array_equal(found[0][0], found[0][1])
+
+
+def test_surprise_is_the_error_of_the_last_prediction():
+    """Environment 1 is pushed aside by 0.3 before its second frame; the others go as the model predicts."""
+    for history_size, settings in ((3, {"receding_horizon": 1}), (1, {"receding_horizon": 2})):
+        model = point_model()
+        model.history_size = history_size
+        policy = MPCPolicy(model, planner_of(iterations=1), **settings)
+        policy.reset(paint(GOAL))
+        positions, push = START, np.array([[0.0, 0.0], [0.3, 0.0], [0.0, 0.0]])
+        steps = FRAMESKIP * settings["receding_horizon"]
+        for step in range(steps + 1):
+            if step == steps:
+                positions = positions + push
+            positions = move(positions, policy.act(paint(positions)))
+        first, second = policy.decisions
+        assert first.surprise.isnan().all()
+        np.testing.assert_allclose(second.surprise.numpy(), [0.0, 0.09, 0.0], atol=8e-3)
+        assert second.surprise[1] > 0.07
+
+
+def test_elites_are_kept_and_shifted():
+    inits, plans = [], []
+
+    class Spy(ICEMPlanner):  # pyright: ignore -- final; a test may look inside
+        def plan(self, cost, **options):
+            found = super().plan(cost, **options)
+            inits.append(options["init"])
+            plans.append(found)
+            return found
+
+    planner = Spy(3, 20, num_elites=10, num_iterations=2, kept_elites=0.4)
+    run(MPCPolicy(point_model(), planner, receding_horizon=1), START, GOAL, 2 * FRAMESKIP)
+    assert inits[0] is None
+    assert plans[0].elites.shape == (3, 4, 3, 2 * FRAMESKIP)
+    assert torch.equal(inits[1][:, 0, :2], plans[0].actions[:, 1:])
+    assert torch.equal(inits[1][:, 1:, :2], plans[0].elites[:, :, 1:])
+    assert not inits[1][:, :, 2].any()
+    inits.clear()
+    run(MPCPolicy(point_model(), planner), START, GOAL, 4 * FRAMESKIP)
+    assert inits[1].ndim == 3  # nothing is left of a whole executed plan
+
+
+def test_an_environment_that_begins_anew_has_no_elites_and_disturbs_nobody():
+    def planner():
+        return ICEMPlanner(3, 20, num_elites=10, num_iterations=2)
+
+    model = point_model()
+    model.history_size = 1
+    policy = MPCPolicy(model, planner(), receding_horizon=1)
+    policy.reset(paint(GOAL))
+    positions, actions = START, []
+    for step in range(3 * FRAMESKIP):
+        if step == FRAMESKIP:
+            policy.reset(paint(GOAL[1:2]), environments=[1])
+        actions.append(policy.act(paint(positions)))
+        positions = move(positions, actions[-1])
+    alone_model = point_model()
+    alone_model.history_size = 1
+    _, expected = run(MPCPolicy(alone_model, planner(), receding_horizon=1), START, GOAL, 3 * FRAMESKIP)
+    assert np.array_equal(np.stack(actions)[:, [0, 2]], expected[:, [0, 2]])
+    assert not np.array_equal(np.stack(actions)[FRAMESKIP:, 1], expected[FRAMESKIP:, 1])

@@ -7,6 +7,7 @@ from leworld.costs import (
     ConstrainedCost,
     EnsembleCost,
     GoalCost,
+    SurpriseCost,
     WeightedSum,
     evaluation_mode,
 )
@@ -146,4 +147,39 @@ _bad(
     ConfigError,
     ("tolerance=-1",),
     lambda: ConstrainedCost(_effort, _effort, tolerance=-1),
+)
+
+
+def _surprise(case, error, mentions, **changes):
+    arguments = {"context": torch.zeros(2, 1, 4)} | changes
+    ROWS.append(
+        BadInput(
+            "leworld.costs.SurpriseCost",
+            case,
+            lambda: SurpriseCost(LinearLatent(), **arguments),
+            error,
+            mentions,
+        )
+    )
+
+
+_surprise("context without time", ShapeError, ("context",), context=torch.zeros(2))
+_surprise("empty batch", ShapeError, ("batch", "at least 1"), context=torch.zeros(0, 1, 4))
+_surprise(
+    "past blocks are missing", ShapeError, ("past action block", "time=0"), context=torch.zeros(2, 3, 4)
+)
+_surprise("NaN context", NonFiniteError, ("context",), context=torch.full((2, 1, 4), _NAN))
+_surprise("negative margin", ConfigError, ("margin=-1",), margin=-1)
+_surprise("one reference", ShapeError, ("reference", "at least 2"), reference=torch.zeros(1, 4))
+_surprise("reference of another size", ShapeError, ("dim=4", "(9, 5)"), reference=torch.randn(9, 5))
+_surprise("NaN reference", NonFiniteError, ("reference",), reference=torch.full((9, 4), _NAN))
+_surprise("equal references", ShapeError, ("differ", "collapsed"), reference=torch.ones(9, 4))
+ROWS.append(
+    BadInput(
+        "leworld.costs.SurpriseCost.__call__",
+        "another batch",
+        lambda: SurpriseCost(LinearLatent(), context=torch.zeros(2, 1, 2))(torch.zeros(3, 1, 5, 2)),
+        ShapeError,
+        ("2 problems", "batch=3"),
+    )
 )

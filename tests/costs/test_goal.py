@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from leworld.costs import GoalCost, evaluation_mode
@@ -87,3 +88,44 @@ def test_half_precision_is_summed_in_float32():
 def test_protocol():
     assert isinstance(LinearLatent(), RolloutModel)
     assert not isinstance(torch.nn.Linear(1, 1), RolloutModel)
+
+
+class Remembering:
+    """z' depends on the last two states and blocks."""
+
+    history_size = 2
+
+    def rollout(self, context, past_actions, actions):
+        samples = actions.shape[1]
+        states = [state[:, None].expand(-1, samples, -1) for state in context.unbind(1)]
+        blocks = [block[:, None].expand(-1, samples, -1) for block in past_actions.unbind(1)]
+        known = len(states)
+        for action in actions.unbind(2):
+            blocks.append(action)
+            before = states[-2] if len(states) > 1 else torch.zeros_like(states[-1])
+            pushed = blocks[-2] if len(blocks) > 1 else torch.zeros_like(action)
+            states.append((0.9 * states[-1] - 0.3 * before + action + 0.5 * pushed).tanh())
+        return torch.stack(states[known:], dim=2)
+
+
+@pytest.mark.parametrize("known", [1, 2, 3])
+def test_transition_on_the_rollout_is_the_rollout(known):
+    source = torch.Generator().manual_seed(known)
+    context, past = torch.randn(2, known, 3, generator=source), torch.randn(2, known - 1, 3, generator=source)
+    actions = torch.randn(2, 4, 5, 3, generator=source)
+    cost = GoalCost(Remembering(), torch.zeros(2, 3), context=context, past_actions=past)
+    states = cost.rollout(actions)
+    torch.testing.assert_close(cost.transition(states[:, :, :-1], actions), states)
+    moved = states[:, :, :-1].clone()
+    moved[:, :, 1] += 1.0
+    following = cost.transition(moved, actions)
+    changed = (following - states).abs().amax((0, 1, 3)) > 1e-4
+    assert changed.tolist() == [False, False, True, True, False]  # two steps look back at state 2
+    torch.testing.assert_close(cost.goal_distance(states)[:, :, -1], cost(actions))
+
+
+def test_first_states_are_a_straight_line():
+    cost = GoalCost(Remembering(), torch.tensor([[4.0, 0.0, 8.0]]), context=torch.zeros(1, 1, 3))
+    states = cost.guess_states(torch.zeros(1, 2, 4, 3))
+    assert states.shape == (1, 2, 3, 3)
+    assert states[0, 1, :, 2].tolist() == [2.0, 4.0, 6.0]

@@ -108,7 +108,7 @@ PROCESSOR_ROWS: list[BadInput] = [
         "no statistics",
         lambda: Processor(8, frameskip=2, action_dim=2).action_blocks(torch.zeros(4, 2)),
         ConfigError,
-        "fit_processor",
+        "leworld stats",
     ),
     row(
         "Processor.raw_actions",
@@ -123,14 +123,14 @@ PROCESSOR_ROWS: list[BadInput] = [
         "no statistics",
         lambda: Processor(8, frameskip=2, action_dim=2).raw_actions(torch.zeros(4)),
         ConfigError,
-        "fit_processor",
+        "leworld stats",
     ),
     row(
         "Processor.block_bounds",
         "no statistics",
         lambda: Processor(8, frameskip=2, action_dim=2).block_bounds(-1, 1),
         ConfigError,
-        "fit_processor",
+        "leworld stats",
     ),
     row(
         "Processor.block_bounds",

@@ -132,7 +132,7 @@ def test_blocks_are_differentiable() -> None:
     ],
 )
 def test_without_statistics_the_error_says_how_to_get_them(call) -> None:
-    with pytest.raises(ConfigError, match=r"fit_processor\(episodes, frameskip=2\)"):
+    with pytest.raises(ConfigError, match=r"leworld stats DATASET\.h5"):
         call(Processor(8, frameskip=2, action_dim=1))
 
 

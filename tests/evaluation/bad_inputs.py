@@ -23,6 +23,7 @@ from leworld.evaluation import (
 )
 from leworld.planners import CEMPlanner
 from tests.bad_input import BadInput
+from tests.evaluation.bad_latent_inputs import ROWS as LATENT_ROWS
 from tests.evaluation.checks import scripted, walks
 from tests.evaluation.fakes import Plane, Sighted, Still, plain_processor
 
@@ -372,4 +373,5 @@ ROWS = [
         ("kind",),
         lambda: GoalReachingResult.from_json([]),
     ),
+    *LATENT_ROWS,
 ]

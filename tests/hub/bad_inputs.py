@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import leworld
-from leworld import hub
+from leworld import data, hub
 from leworld.errors import CheckpointError, ConfigError, DataError, NonFiniteError, ShapeError
 from tests.bad_input import BadInput
 
@@ -57,6 +57,10 @@ def _convert_to_onnx() -> object:
     return hub.convert(_NOWHERE, _NOWHERE, layout="onnx")  # type: ignore[arg-type]
 
 
+def _export_to_torchscript() -> object:
+    return hub.export(_model(), _NOWHERE, format="torchscript")  # type: ignore[arg-type]
+
+
 def _statistics_of(columns: dict[str, Any]) -> object:
     import tempfile
 
@@ -66,15 +70,16 @@ def _statistics_of(columns: dict[str, Any]) -> object:
         with h5py.File(Path(folder) / "d.h5", "w") as file:
             for name, values in columns.items():
                 file[name] = np.asarray(values, dtype=np.float32)
-        return hub.action_statistics(Path(folder) / "d.h5")
+        return data.action_statistics(Path(folder) / "d.h5")
 
 
-_STATISTICS = hub.ActionStatistics((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "x")
+_STATISTICS = data.ActionStatistics((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "x")
 
 LOAD, SAVE = "leworld.hub.load", "leworld.hub.save"
 PUSH, CONVERT = "leworld.hub.push_to_hub", "leworld.hub.convert"
-STATISTICS, COMPUTE = "leworld.hub.ActionStatistics", "leworld.hub.action_statistics"
-SET = "leworld.hub.with_action_stats"
+STATISTICS, COMPUTE = "leworld.data.ActionStatistics", "leworld.data.action_statistics"
+SET = "leworld.models.WorldModel.with_action_stats"
+EXPORT = "leworld.hub.export"
 LIST, INFO = "leworld.hub.list_checkpoints", "leworld.hub.checkpoint_info"
 
 ROWS = [
@@ -158,29 +163,39 @@ ROWS = [
     BadInput(PUSH, "NaN", lambda: hub.push_to_hub(_poisoned(), "me/mine"), NonFiniteError, ("narrow.bias",)),
     BadInput(CONVERT, "no source", lambda: hub.convert(_NOWHERE, _NOWHERE), CheckpointError, (_NOWHERE,)),
     BadInput(CONVERT, "unknown layout", _convert_to_onnx, ConfigError, ("layout", "onnx")),
-    BadInput(STATISTICS, "empty", lambda: hub.ActionStatistics((), (), "x"), ConfigError, ("`mean`",)),
+    BadInput(EXPORT, "unknown format", _export_to_torchscript, ConfigError, ("format", "torchscript")),
+    BadInput(EXPORT, "no model", lambda: hub.export("model", _NOWHERE), ConfigError, ("`model`",)),  # type: ignore[arg-type]
+    BadInput(EXPORT, "no processor", lambda: hub.export(_bare(), _NOWHERE), CheckpointError, ("processor",)),
+    BadInput(
+        EXPORT,
+        "over other files",
+        lambda: hub.export(_model(), Path(__file__).parent, format="pt2"),
+        CheckpointError,
+        ("holds",),
+    ),
+    BadInput(STATISTICS, "empty", lambda: data.ActionStatistics((), (), "x"), ConfigError, ("`mean`",)),
     BadInput(
         STATISTICS,
         "negative std",
-        lambda: hub.ActionStatistics((0.0,), (-1.0,), "x"),
+        lambda: data.ActionStatistics((0.0,), (-1.0,), "x"),
         ConfigError,
         ("`std`",),
     ),
     BadInput(
-        STATISTICS, "NaN", lambda: hub.ActionStatistics((float("nan"),), (1.0,), "x"), ConfigError, ("nan",)
+        STATISTICS, "NaN", lambda: data.ActionStatistics((float("nan"),), (1.0,), "x"), ConfigError, ("nan",)
     ),
     BadInput(
         STATISTICS,
         "sizes differ",
-        lambda: hub.ActionStatistics((0.0,), (1.0, 1.0), "x"),
+        lambda: data.ActionStatistics((0.0,), (1.0, 1.0), "x"),
         ConfigError,
         ("1 and 2",),
     ),
     BadInput(
-        STATISTICS, "no source", lambda: hub.ActionStatistics((0.0,), (1.0,), ""), ConfigError, ("source",)
+        STATISTICS, "no source", lambda: data.ActionStatistics((0.0,), (1.0,), ""), ConfigError, ("source",)
     ),
-    BadInput(COMPUTE, "no file", lambda: hub.action_statistics(_NOWHERE), DataError, (_NOWHERE,)),
-    BadInput(COMPUTE, "no HDF5", lambda: hub.action_statistics(__file__), DataError, ("HDF5",)),
+    BadInput(COMPUTE, "no file", lambda: data.action_statistics(_NOWHERE), DataError, (_NOWHERE,)),
+    BadInput(COMPUTE, "no HDF5", lambda: data.action_statistics(__file__), DataError, ("HDF5",)),
     BadInput(
         COMPUTE, "other column", lambda: _statistics_of({"act": [[1.0]]}), DataError, ("`act`", "column")
     ),
@@ -191,13 +206,9 @@ ROWS = [
     BadInput(
         COMPUTE, "all NaN", lambda: _statistics_of({"action": [[float("nan")]]}), DataError, ("no row",)
     ),
+    BadInput(SET, "other size", lambda: _model().with_action_stats(_STATISTICS), ConfigError, ("2", "3")),
     BadInput(
-        SET, "other size", lambda: hub.with_action_stats(_model(), _STATISTICS), ConfigError, ("2", "3")
+        SET, "no processor", lambda: _bare().with_action_stats(_STATISTICS), ConfigError, ("processor",)
     ),
-    BadInput(
-        SET, "no processor", lambda: hub.with_action_stats(_bare(), _STATISTICS), ConfigError, ("processor",)
-    ),
-    BadInput(
-        SET, "numbers", lambda: hub.with_action_stats(_model(), (0.0, 1.0)), ConfigError, ("statistics",)
-    ),  # type: ignore[arg-type]
+    BadInput(SET, "numbers", lambda: _model().with_action_stats((0.0, 1.0)), ConfigError, ("statistics",)),  # type: ignore[arg-type]
 ]

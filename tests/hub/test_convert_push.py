@@ -12,8 +12,9 @@ import pytest
 import torch
 
 import leworld
+from leworld.data import action_statistics
 from leworld.errors import CheckpointError
-from leworld.hub import Score, action_statistics, convert, push_to_hub, with_action_stats
+from leworld.hub import Score, convert, push_to_hub
 from leworld.hub._records import PINNED
 from tests.hub.examples import tiny_lewm
 from tests.hub.hub_server import Hub, point_at, serving
@@ -107,7 +108,7 @@ def dataset(path: Path, actions: np.ndarray, name: str = "action") -> Path:
 
 
 def test_statistics_against_numpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leworld.hub._statistics._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("leworld.data._action_statistics._ROWS_AT_ONCE", 7)
     actions = np.random.default_rng(0).normal(3.0, [1e-3, 50.0, 0.0], (100, 3)).astype(np.float32)
     actions[9::10] = np.nan
     found = action_statistics(dataset(tmp_path / "d.h5", actions))
@@ -122,7 +123,7 @@ def test_statistics_against_numpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_statistics_travel_with_the_model(tmp_path: Path) -> None:
     actions = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
     statistics = action_statistics(dataset(tmp_path / "d.h5", actions, "act"), column="act")
-    model = with_action_stats(leworld.load(MINI), statistics)
+    model = leworld.load(MINI).with_action_stats(statistics)
     again = leworld.load(leworld.save(model, tmp_path / "m"))
     assert again.processor is not None
     assert (again.processor.action_mean, again.processor.action_std) == (statistics.mean, statistics.std)

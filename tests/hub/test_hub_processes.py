@@ -1,4 +1,4 @@
-"""What only separate processes show: offline mode, two loaders at once, kills, full disks, no network."""
+"""What only separate processes show: offline mode, two loaders at once, kills, full disks."""
 
 import os
 import signal
@@ -101,11 +101,3 @@ def test_a_full_disk_is_told_and_leaves_nothing(hub: Hub, tmp_path: Path) -> Non
     assert (code, "no room" in out) == (0, True), (out, err)
     assert not list((tmp_path / "home").rglob("model.safetensors"))
     assert loads_here(tmp_path)
-
-
-def test_the_shipped_model_needs_no_network(tmp_path: Path) -> None:
-    if not (Path(leworld.__file__).parent / "hub" / "checkpoints" / "lewm-tworoom-tiny").is_dir():
-        pytest.skip("this checkout has no shipped model yet")
-    nowhere = "http://127.0.0.1:9"
-    assert finish(start(tmp_path, nowhere, name="lewm-tworoom-tiny"))[0] == 0
-    assert not (tmp_path / "home").exists()

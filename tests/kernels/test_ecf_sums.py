@@ -10,7 +10,7 @@ from torch import Tensor
 
 from leworld.errors import KernelUnavailableError
 from leworld.kernels import _compiler, ecf_sums, explain
-from leworld.kernels.sliced_ecf import _native, _op
+from leworld.kernels.sliced_ecf import _native, _op, _triton
 from tests.kernels.conformance import CHECKS, Sums, draw, formula, unit
 from tests.kernels.wrong import WRONG
 
@@ -80,7 +80,22 @@ def test_explain_names_the_choice_and_the_obstacles() -> None:
     lines = explain("ecf_sums", draw(4, 2)).splitlines()
     assert lines[0] == "native: it computes in float32 only" or "compiler" in lines[0]
     assert lines[1] == "cpu: chosen"
-    assert lines[2].startswith("reference: can run")
+    assert lines[2].startswith("triton: the tensor is on cpu")
+    assert lines[3].startswith("reference: can run")
+
+
+def test_without_triton_the_reason_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.setattr(_triton.importlib.util, "find_spec", lambda name: None)
+    _triton._obstacle_triton.cache_clear()
+    try:
+        assert "triton: triton is not installed (pip install" in explain("ecf_sums", torch.zeros(2, 2))
+        with pytest.raises(KernelUnavailableError, match="triton is not installed"):
+            ecf_sums(torch.zeros(2, 2), torch.eye(2), spacing=0.1, num_knots=2, implementation="triton")
+    finally:
+        _triton._obstacle_triton.cache_clear()
+    with pytest.raises(KernelUnavailableError, match="float32 only"):
+        ecf_sums(draw(4, 2), torch.eye(2).double(), spacing=0.1, num_knots=2, implementation="triton")
 
 
 @pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")

@@ -6,11 +6,19 @@ from leworld.errors import ConfigError, NonFiniteError, ShapeError
 from leworld.metrics import (
     GoalMonotonicity,
     Interval,
+    auroc,
+    conformal_p_values,
     effective_rank,
     goal_monotonicity,
+    horizon_error,
+    lidar,
+    paired_t_test,
+    participation_ratio,
+    sliced_normality,
     temporal_straightness,
     wilson_interval,
 )
+from leworld.normality import AndersonDarling
 from tests.bad_input import BadInput
 
 _NAN = float("nan")
@@ -44,7 +52,51 @@ def _wilson(case, mentions, *arguments, **options):
     return BadInput(entry, case, lambda: wilson_interval(*arguments, **options), ConfigError, mentions)
 
 
+def _call(function, case, error, mentions, *arguments, **options):
+    entry = f"leworld.metrics.{function.__name__}"
+    return BadInput(entry, case, lambda: function(*arguments, **options), error, mentions)
+
+
+_BAD, _TEN = torch.full((10,), _NAN), torch.ones(10)
+
+
 ROWS = [
+    _call(participation_ratio, "one sample", ShapeError, ("sample=1",), torch.ones(1, 3)),
+    _call(participation_ratio, "no components", ShapeError, ("dim=0",), torch.ones(4, 0)),
+    _call(participation_ratio, "pixels", ShapeError, ("floating",), torch.ones(4, 4, dtype=torch.uint8)),
+    _call(participation_ratio, "NaN", NonFiniteError, ("embeddings",), torch.full((4, 3), _NAN)),
+    _call(lidar, "no views", ShapeError, ("embeddings",), torch.ones(4, 3)),
+    _call(lidar, "one view", ShapeError, ("view=1",), torch.ones(4, 1, 3)),
+    _call(lidar, "one object", ShapeError, ("object=1",), torch.ones(1, 4, 3)),
+    _call(lidar, "no ridge", ConfigError, ("ridge",), torch.ones(4, 2, 3), ridge=0.0),
+    _call(lidar, "NaN", NonFiniteError, ("embeddings",), torch.full((4, 2, 3), _NAN)),
+    _call(sliced_normality, "few samples", ShapeError, ("sample=3",), torch.ones(3, 2), AndersonDarling()),
+    _call(
+        sliced_normality,
+        "more slices than dimensions",
+        ConfigError,
+        ("num_slices",),
+        torch.ones(9, 2),
+        AndersonDarling(),
+        num_slices=3,
+    ),
+    _call(sliced_normality, "a class", ConfigError, ("instance",), torch.ones(9, 2), AndersonDarling),
+    _call(sliced_normality, "a name", ConfigError, ("statistic",), torch.ones(9, 2), "anderson-darling"),
+    _call(
+        sliced_normality, "NaN", NonFiniteError, ("embeddings",), torch.full((9, 2), _NAN), AndersonDarling()
+    ),
+    _call(horizon_error, "another horizon", ShapeError, ("truth",), torch.ones(2, 3, 4), torch.ones(2, 2, 4)),
+    _call(horizon_error, "no steps", ShapeError, ("horizon=0",), torch.ones(2, 0, 4), torch.ones(2, 0, 4)),
+    _call(horizon_error, "NaN", NonFiniteError, ("truth",), torch.ones(2, 3, 4), torch.full((2, 3, 4), _NAN)),
+    _call(auroc, "no usual score", ShapeError, ("usual=0",), _TEN, torch.ones(0)),
+    _call(auroc, "integers", ShapeError, ("floating-point",), torch.ones(3).long(), _TEN),
+    _call(auroc, "NaN", NonFiniteError, ("unusual",), _BAD, _TEN),
+    _call(conformal_p_values, "no calibration", ShapeError, ("calibration=0",), _TEN, torch.ones(0)),
+    _call(conformal_p_values, "NaN score", NonFiniteError, ("scores",), _BAD, _TEN),
+    _call(conformal_p_values, "two axes", ShapeError, ("scores",), torch.ones(3, 3), _TEN),
+    _call(paired_t_test, "one pair", ShapeError, ("pair=1",), torch.ones(1), torch.ones(1)),
+    _call(paired_t_test, "unpaired", ShapeError, ("pair=9",), _TEN, torch.ones(9)),
+    _call(paired_t_test, "NaN", NonFiniteError, ("second",), _TEN, _BAD),
     _rank("one axis", ShapeError, ("embeddings", "(8,)"), torch.ones(8)),
     _rank("one sample", ShapeError, ("sample=1",), torch.ones(1, 8)),
     _rank("no samples", ShapeError, ("sample=0",), torch.ones(0, 8)),

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import torch
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_rel
+from sklearn.metrics import roc_auc_score
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -103,3 +104,81 @@ def check_wilson(interval) -> None:
             oracle = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
             assert math.isclose(ours.low, oracle.low, abs_tol=1e-9)
             assert math.isclose(ours.high, oracle.high, abs_tol=1e-9)
+
+
+def check_participation_ratio(ratio) -> None:
+    # Variances 4 and 1 by hand: (4 + 1)^2 / (16 + 1); an offset does not count.
+    cross = torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]) + 50.0
+    assert math.isclose(float(ratio(cross)), 25 / 17, rel_tol=1e-6)
+    batch = _random(3, 40, 6) * torch.tensor([1.0, 2.0, 0.5, 0.1, 3.0, 1.0])
+    values = ratio(batch)
+    for index in range(3):
+        spectrum = np.linalg.eigvalsh(np.cov(batch[index].numpy().T))
+        assert math.isclose(float(values[index]), spectrum.sum() ** 2 / (spectrum**2).sum(), rel_tol=1e-9)
+    assert math.isclose(float(ratio(batch[0] @ _rotation(6) * 7.0 - 3.0)), float(values[0]), rel_tol=1e-9)
+    assert math.isclose(float(ratio(batch[0][:4])), float(ratio(batch[0][:4] @ _rotation(6))), rel_tol=1e-9)
+    assert float(ratio(torch.full((5, 3), 0.1))) == 0.0
+
+
+def check_lidar(lidar) -> None:
+    # Objects at distance 3 and 1 along the axes, noise 1 in both: eigenvalues proportional to 9 and 1.
+    means = torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]]).double()
+    noise = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]).double()
+    views = means[:, None] + noise
+    by_hand = math.exp(-(0.9 * math.log(0.9) + 0.1 * math.log(0.1)))
+    assert math.isclose(float(lidar(views)), by_hand, rel_tol=1e-9)
+    # Ten times the noise along the first axis: 9 / 100 and 1, so the second direction dominates.
+    loud = means[:, None] + noise * torch.tensor([10.0, 1.0]).double()
+    share = np.array([9 / 50.0001, 1 / 0.5001])
+    share /= share.sum()
+    assert math.isclose(float(lidar(loud)), math.exp(-(share * np.log(share)).sum()), rel_tol=1e-9)
+    # Rotation and shift change nothing; objects that differ along one line use one direction.
+    many = _random(30, 4, 5)
+    assert math.isclose(float(lidar(many)), float(lidar(many @ _rotation(5) + 9.0)), rel_tol=1e-9)
+    line = torch.arange(6.0)[:, None, None] * torch.ones(1, 1, 3) + 0.1 * noise[:3, :1]
+    assert math.isclose(float(lidar(line.double())), 1.0, abs_tol=1e-6)
+
+
+def check_auroc(auroc) -> None:
+    for seed in range(4):
+        usual, unusual = _random(60, seed=seed), _random(25, seed=seed + 9) + 0.7
+        usual, unusual = (values.mul(4).round() for values in (usual, unusual))  # with ties
+        truth = np.r_[np.zeros(60), np.ones(25)]
+        oracle = roc_auc_score(truth, torch.cat([usual, unusual]).numpy())
+        assert math.isclose(float(auroc(unusual, usual)), oracle, rel_tol=1e-12)
+    assert float(auroc(torch.tensor([2.0]), torch.tensor([1.0]))) == 1.0
+
+
+def check_conformal(p_values) -> None:
+    calibration = torch.tensor([3.0, 1.0, 2.0, 2.0])
+    scores = torch.tensor([0.0, 1.0, 2.0, 2.5, 3.0, 9.0])
+    assert np.allclose(p_values(scores, calibration), [1.0, 1.0, 0.8, 0.4, 0.4, 0.2])
+    # Exchangeable scores: P(p <= a) <= a, here exactly uniform on {1/20, ..., 1} over fresh calibrations.
+    source = torch.Generator().manual_seed(0)
+    drawn = torch.rand(4000, 20, generator=source)
+    found = torch.stack([p_values(row[:1], row[1:])[0] for row in drawn])
+    for level in (0.05, 0.5, 0.95):
+        assert (
+            abs(float((found <= level + 1e-9).double().mean()) - level)
+            < 5 * (level * (1 - level) / 4000) ** 0.5
+        )
+
+
+def check_paired_test(test) -> None:
+    for count in (2, 3, 10, 200):
+        for shift in (0.0, 0.3, -2.0):
+            first, second = _random(count, seed=count) + shift, _random(count, seed=count + 1)
+            ours, theirs = test(first, second), ttest_rel(first.numpy(), second.numpy())
+            assert math.isclose(ours.t, theirs.statistic, rel_tol=1e-9)
+            assert math.isclose(ours.p_value, theirs.pvalue, rel_tol=1e-8)
+            gap = (first - second).numpy()
+            assert math.isclose(ours.effect_size, gap.mean() / gap.std(ddof=1), rel_tol=1e-9)
+            assert math.isclose(ours.mean_difference, gap.mean(), rel_tol=1e-9)
+            assert ours.num_pairs == count
+
+
+def check_horizon_error(error) -> None:
+    truth = torch.zeros(2, 3, 2)
+    imagined = torch.tensor([[[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]], [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]])
+    assert error(imagined, truth).tolist() == [12.5, 1.0, 2.0]
+    assert error(imagined + 5.0, truth + 5.0).tolist() == [12.5, 1.0, 2.0]

@@ -2,7 +2,18 @@
 
 import pytest
 
-from leworld.metrics import effective_rank, goal_monotonicity, temporal_straightness, wilson_interval
+from leworld.metrics import (
+    auroc,
+    conformal_p_values,
+    effective_rank,
+    goal_monotonicity,
+    horizon_error,
+    lidar,
+    paired_t_test,
+    participation_ratio,
+    temporal_straightness,
+    wilson_interval,
+)
 from tests.metrics import checks, wrong
 
 SUITES = {
@@ -10,6 +21,12 @@ SUITES = {
     "temporal_straightness": (checks.check_straightness, temporal_straightness, wrong.STRAIGHTNESS),
     "goal_monotonicity": (checks.check_goal_monotonicity, goal_monotonicity, wrong.MONOTONICITY),
     "wilson_interval": (checks.check_wilson, wilson_interval, wrong.WILSON),
+    "participation_ratio": (checks.check_participation_ratio, participation_ratio, wrong.PARTICIPATION),
+    "lidar": (checks.check_lidar, lidar, wrong.LIDARS),
+    "auroc": (checks.check_auroc, auroc, wrong.AUROCS),
+    "conformal_p_values": (checks.check_conformal, conformal_p_values, wrong.CONFORMALS),
+    "paired_t_test": (checks.check_paired_test, paired_t_test, wrong.PAIRED),
+    "horizon_error": (checks.check_horizon_error, horizon_error, wrong.HORIZONS),
 }
 
 

@@ -1,11 +1,24 @@
 """Mistakes that the checks of this room must notice."""
 
+import dataclasses
 import math
 
 import torch
 from torch.nn import functional as F
 
-from leworld.metrics import GoalMonotonicity, Interval, goal_monotonicity, wilson_interval
+from leworld.metrics import (
+    GoalMonotonicity,
+    Interval,
+    auroc,
+    conformal_p_values,
+    effective_rank,
+    goal_monotonicity,
+    horizon_error,
+    lidar,
+    paired_t_test,
+    participation_ratio,
+    wilson_interval,
+)
 
 
 def _shares(values: torch.Tensor) -> torch.Tensor:
@@ -90,4 +103,55 @@ WILSON = {
     "one-sided quantile": lambda s, n, *, confidence: wilson_interval(s, n, confidence=2 * confidence - 1),
     "confidence ignored": lambda s, n, *, confidence: wilson_interval(s, n),
     "failures for successes": lambda s, n, *, confidence: wilson_interval(n - s, n, confidence=confidence),
+}
+
+
+def _spectrum_ratio(values: torch.Tensor) -> torch.Tensor:
+    return values.sum(-1) ** 2 / (values**2).sum(-1)
+
+
+def _centred(z: torch.Tensor) -> torch.Tensor:
+    return z.double() - z.double().mean(-2, keepdim=True)
+
+
+PARTICIPATION = {
+    "not centred": lambda z: _spectrum_ratio(torch.linalg.svdvals(z.double()) ** 2),
+    "singular values for variances": lambda z: _spectrum_ratio(torch.linalg.svdvals(_centred(z))),
+    "leading axes flattened": lambda z: participation_ratio(z.reshape(-1, z.shape[-1])).expand(z.shape[:-2]),
+    "entropy": lambda z: effective_rank(z, center=True),
+}
+LIDARS = {
+    "means only": lambda z: effective_rank(z.mean(1), center=True),
+    "views as objects": lambda z: lidar(z.flatten(0, 1)[:, None].repeat(1, 2, 1)),
+    "views and objects swapped": lambda z: lidar(z.transpose(0, 1)),
+    "singular values for eigenvalues": lambda z: lidar(z) ** 0.9,
+    "huge ridge": lambda z: lidar(z, ridge=1e6),
+}
+AUROCS = {
+    "sides swapped": lambda a, b: auroc(b, a),
+    "ties count fully": lambda a, b: (a[:, None] >= b).double().mean(),
+    "ties do not count": lambda a, b: (a[:, None] > b).double().mean(),
+    "means compared": lambda a, b: (a.mean() > b.mean()).double(),
+}
+CONFORMALS = {
+    "strictly above": lambda s, c: ((c > s[:, None]).sum(1) + 1).double() / (len(c) + 1),
+    "without the new score": lambda s, c: (c >= s[:, None]).double().mean(1),
+    "lower tail": lambda s, c: conformal_p_values(-s, -c),
+}
+PAIRED = {
+    "unpaired": lambda a, b: paired_t_test(a, b[torch.arange(len(b)).roll(1)]),
+    "one-sided": lambda a, b: dataclasses.replace(r := paired_t_test(a, b), p_value=r.p_value / 2),
+    "sides swapped": lambda a, b: paired_t_test(b, a),
+    "biased spread": lambda a, b: dataclasses.replace(
+        r := paired_t_test(a, b), effect_size=r.effect_size * (len(a) / (len(a) - 1)) ** 0.5
+    ),
+    "normal for Student": lambda a, b: dataclasses.replace(
+        r := paired_t_test(a, b), p_value=math.erfc(abs(r.t) / 2**0.5)
+    ),
+}
+HORIZONS = {
+    "mean over components": lambda p, t: (p - t).square().mean(-1).mean(0),
+    "not squared": lambda p, t: (p - t).norm(dim=-1).mean(0),
+    "cumulated": lambda p, t: horizon_error(p, t).cumsum(0),
+    "norm of the prediction": lambda p, t: horizon_error(p, 0 * t),
 }

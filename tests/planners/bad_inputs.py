@@ -11,6 +11,7 @@ from leworld.planners import (
     CEMPlanner,
     Evaluator,
     GradientPlanner,
+    GRASPPlanner,
     ICEMPlanner,
     LagrangianPlanner,
     MPPIPlanner,
@@ -53,6 +54,7 @@ _PLAN_CASES = (
         ShapeError,
         ("floating-point", "int64"),
     ),
+    ("no guess", {"init": torch.zeros(2, 0, 3, 2)}, ShapeError, ("(2, 3, 2)", "(2, 0, 3, 2)")),
     ("NaN in init", {"init": torch.full((2, 3, 2), torch.nan)}, NonFiniteError, ("init", "12 of 12")),
     ("reversed bounds", {"bounds": (1.0, -1.0)}, ConfigError, ("low=1", "high=-1", "Swap")),
     ("infinite bounds", {"bounds": (-torch.inf, 1.0)}, ConfigError, ("finite `low`", "bounds=None")),
@@ -118,7 +120,7 @@ def _bad_plan(planner, case, error, mentions, cost=good_cost, action_dim=2):
     )
 
 
-for _kind in (ICEMPlanner, MPPIPlanner, RandomShootingPlanner, GradientPlanner):
+for _kind in (ICEMPlanner, MPPIPlanner, RandomShootingPlanner, GradientPlanner, GRASPPlanner):
     _bad(_kind, "horizon 0", ConfigError, ("horizon=0",), 0)
     _bad(_kind, "no samples", ConfigError, ("=0`", "at least 1"), 5, 0)
     _bad(_kind, "no iterations", ConfigError, ("num_iterations=0",), num_iterations=0)
@@ -144,6 +146,20 @@ _bad_plan(
 _bad_plan(
     GradientPlanner(3, 2), "cost of wrong shape", ShapeError, ("(2, 2)", "(2, 2, 3)"), cost=lambda a: a.sum(3)
 )
+_bad(GRASPPlanner, "no cycle", ConfigError, ("sync_every=0",), sync_every=0)
+_bad(
+    GRASPPlanner,
+    "more than the cycle",
+    ConfigError,
+    ("sync_steps=9", "sync_every=4"),
+    sync_every=4,
+    sync_steps=9,
+)
+_bad(GRASPPlanner, "overshooting states", ConfigError, ("state_rate=2",), state_rate=2)
+_bad(GRASPPlanner, "negative noise", ConfigError, ("state_noise=-1",), state_noise=-1)
+_bad(GRASPPlanner, "no step", ConfigError, ("action_rate=0",), action_rate=0)
+_bad(GRASPPlanner, "negative weight", ConfigError, ("goal_weight=-1",), goal_weight=-1)
+_bad_plan(GRASPPlanner(3, 2), "a plain function", ConfigError, ("LiftedCost", "GoalCost", "GradientPlanner"))
 _bad(CategoricalCEMPlanner, "a vector", ShapeError, ("choices", "(3,)"), torch.ones(3))
 _bad(CategoricalCEMPlanner, "one choice", ShapeError, ("at least 2", "choice=1"), torch.ones(1, 3))
 _bad(CategoricalCEMPlanner, "integers", ShapeError, ("floating-point",), torch.ones(2, 3, dtype=torch.long))

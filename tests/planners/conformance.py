@@ -75,6 +75,13 @@ PLANNERS = (
 )
 
 
+def brief(entry: Entry, horizon: int) -> Planner:
+    """Build the planner for a check of equality, which shows in a few iterations (Refine: 8 + 2)."""
+    planner = entry.build(horizon)
+    planner.num_iterations = min(planner.num_iterations, 10)
+    return planner
+
+
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
@@ -127,7 +134,7 @@ def check_bounds_and_best(entry: Entry) -> None:
     instance = separable(range(3), 3)
     recorder = Recorder(instance.cost)
     bounded = Instance(recorder, instance.optimum, 2, (-0.4, 0.25))
-    planner = entry.build(3)
+    planner = brief(entry, 3)
     plan = solve(planner, bounded, 3)
     shown, costs = torch.cat(recorder.actions, 1), torch.cat(recorder.costs, 1)
     assert shown.min() >= -0.4, "the cost was shown actions below the bounds"
@@ -142,7 +149,7 @@ def check_bounds_and_best(entry: Entry) -> None:
 
 def check_splitting(entry: Entry) -> None:
     """A batch of 5 equals calls for 2 and 3 in sequence; rows beside do not matter; chunks do not matter."""
-    planner, horizon = entry.build(4), 4
+    planner, horizon = brief(entry, 4), 4
     whole = solve(planner, separable(range(5), horizon), 5, seeds=7)
     source = torch.Generator().manual_seed(7)
     parts = [
@@ -160,7 +167,7 @@ def check_splitting(entry: Entry) -> None:
 
 
 def check_permuting_and_padding(entry: Entry) -> None:
-    planner, order = entry.build(3), [2, 0, 1]
+    planner, order = brief(entry, 3), [2, 0, 1]
     straight = solve(planner, separable(range(3), 3), 3, seeds=[10, 11, 12])
     permuted = solve(planner, separable(order, 3), 3, seeds=[10 + row for row in order])
     assert torch.equal(straight.actions[order], permuted.actions), "permuting rows changed their plans"
@@ -178,7 +185,7 @@ def check_constant_and_scale(entry: Entry) -> None:
         stepped = (smooth.detach() * 1024).round() / 1024
         return stepped + (smooth - smooth.detach())
 
-    planner = entry.build(2)
+    planner = brief(entry, 2)
     base = planner.plan(rounded, batch=2, action_dim=2)
     shifted = planner.plan(lambda actions: rounded(actions) + 64.0, batch=2, action_dim=2)
     assert torch.equal(base.actions, shifted.actions), "a constant in the cost changed the plan"
@@ -189,7 +196,7 @@ def check_constant_and_scale(entry: Entry) -> None:
 
 def check_randomness(entry: Entry) -> None:
     """The same generator state gives the same plan, another one another; the global state is left alone."""
-    planner, instance = entry.build(3), separable(range(2), 3)
+    planner, instance = brief(entry, 3), separable(range(2), 3)
     before = torch.get_rng_state()
     first, again, other = (solve(planner, instance, 2, seeds=seed) for seed in (3, 3, 4))
     assert torch.equal(before, torch.get_rng_state()), "the global random state was used"
@@ -230,7 +237,7 @@ def check_non_finite(entry: Entry) -> None:
 
 def check_flat(entry: Entry) -> None:
     """Where nothing matters, the plan is finite and inside the bounds."""
-    planner = entry.build(3)
+    planner = brief(entry, 3)
     plan = planner.plan(lambda a: torch.ones(a.shape[:2]) + 0 * a.sum((2, 3)), batch=2, action_dim=1)
     assert plan.actions.isfinite().all()
     assert (plan.cost == 1).all()

@@ -31,12 +31,13 @@ class TestProblem:
 
 
 def ordered_sum(values: Tensor) -> Tensor:
-    """Sum the last two axes one entry at a time."""
-    total = torch.zeros_like(values[..., 0, 0])
-    for step in range(values.shape[-2]):
-        for component in range(values.shape[-1]):
-            total = total + values[..., step, component]
-    return total
+    """Sum the last two axes by halves, one elementwise addition a level."""
+    flat = values.flatten(-2)
+    while flat.shape[-1] > 1:
+        half = flat.shape[-1] // 2
+        folded = flat[..., :half] + flat[..., half : 2 * half]
+        flat = torch.cat((folded, flat[..., 2 * half :]), dim=-1)
+    return flat[..., 0]
 
 
 def _column(rows: Sequence[int]) -> Tensor:
@@ -103,16 +104,13 @@ def double_integrator(rows: Sequence[int], horizon: int) -> Instance:
     optimum = torch.tensor(np.einsum("bi,ij,bj->b", start, value, start), dtype=torch.float32)
 
     def cost(actions: Tensor) -> Tensor:
-        position = torch.tensor(start[:, 0], dtype=actions.dtype)[:, None].expand(actions.shape[:2])
-        velocity = torch.tensor(start[:, 1], dtype=actions.dtype)[:, None].expand(actions.shape[:2])
-        total = torch.zeros_like(position)
-        for step in range(horizon):
-            push = actions[:, :, step, 0]
-            position = position + dt * velocity + 0.5 * dt * dt * push
-            velocity = velocity + dt * push
-            total = total + weights[0] * position.square() + weights[1] * velocity.square()
-            total = total + effort * push.square()
-        return total
+        begin = torch.tensor(start, dtype=actions.dtype)[:, None, None]
+        push = actions[..., 0]
+        velocity = begin[..., 1] + dt * push.cumsum(2)
+        before = torch.cat((begin[..., 1].expand_as(push[:, :, :1]), velocity[:, :, :-1]), dim=2)
+        position = begin[..., 0] + (dt * before + 0.5 * dt * dt * push).cumsum(2)
+        terms = (weights[0] * position.square(), weights[1] * velocity.square(), effort * push.square())
+        return ordered_sum(torch.stack(terms, dim=-1))
 
     return Instance(cost, optimum, 1)
 

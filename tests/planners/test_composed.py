@@ -89,7 +89,9 @@ def test_lagrangian_with_several_constraints_and_nan():
         first = actions[:, :, 0, 0]
         return torch.stack((first - 0.2, torch.where(first < -0.5, torch.nan, -first - 0.4)), dim=-1)
 
-    found = LagrangianPlanner(CEMPlanner(1), constraint).plan(quadratic, batch=1, action_dim=1)
+    found = LagrangianPlanner(CEMPlanner(1, 200, num_iterations=12), constraint).plan(
+        quadratic, batch=1, action_dim=1
+    )
     torch.testing.assert_close(found.actions.item(), 0.2, atol=5e-3, rtol=0)
 
 
@@ -97,7 +99,9 @@ def test_lagrangian_says_when_nothing_holds():
     def impossible(actions):
         return 1.0 + actions.square().sum((2, 3)).unsqueeze(-1)
 
-    found = LagrangianPlanner(CEMPlanner(2), impossible).plan(quadratic, batch=1, action_dim=1)
+    found = LagrangianPlanner(CEMPlanner(2, 200, num_iterations=12), impossible).plan(
+        quadratic, batch=1, action_dim=1
+    )
     assert found.outcome == (Outcome.iteration_limit,)
     torch.testing.assert_close(found.actions, torch.zeros(1, 2, 1), atol=0.02, rtol=0)
 
@@ -109,9 +113,9 @@ def test_lagrangian_rows_are_independent():
         return lambda actions: actions[:, :, 0, :1] - limit[rows, None, None]
 
     both, one = (
-        LagrangianPlanner(CEMPlanner(1, 50, num_elites=5), constraint(rows)).plan(
-            quadratic, batch=len(rows), action_dim=1
-        )
+        LagrangianPlanner(
+            CEMPlanner(1, 50, num_elites=5, num_iterations=5), constraint(rows), num_rounds=3
+        ).plan(quadratic, batch=len(rows), action_dim=1)
         for rows in ([0, 1], [1])
     )
     assert torch.equal(both.actions[1:], one.actions)

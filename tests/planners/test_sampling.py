@@ -166,3 +166,25 @@ def test_categorical_cem_without_a_finite_cost():
         lambda actions: actions.sum((2, 3)) * torch.nan, batch=1, action_dim=3
     )
     assert found.outcome == (Outcome.non_finite_cost,)
+
+
+def test_icem_takes_up_the_elites_of_a_former_call():
+    """With them it starts where the last call ended; without them it does not know the narrow optimum."""
+
+    def narrow(actions):
+        return 1 - (-50 * (actions - 3.0).square().sum((2, 3))).exp()
+
+    planner = ICEMPlanner(2, 20, num_elites=5, num_iterations=1, kept_elites=0.4)
+    unaware = planner.plan(narrow, batch=2, action_dim=1)
+    assert unaware.elites is not None
+    assert unaware.elites.shape == (2, 2, 2, 1)
+    guesses = torch.zeros(2, 3, 2, 1)
+    guesses[:, 2] = 3.0
+    aware = planner.plan(narrow, batch=2, action_dim=1, init=guesses)
+    assert (unaware.cost > 0.5).all()
+    assert (aware.cost == 0).all()
+    assert aware.elites is not None
+    assert torch.equal(aware.elites[:, 0], guesses[:, 2])
+    assert aware.trace.num_evaluations == unaware.trace.num_evaluations + 2
+    single = planner.plan(narrow, batch=2, action_dim=1, init=guesses[:, :1])
+    assert torch.equal(single.actions, unaware.actions)

@@ -13,6 +13,13 @@ def make(**options) -> TransformerPredictor:
     )
 
 
+def extend(embeddings: torch.Tensor, *, times: int = 1) -> object:
+    predictor, memory = make().eval(), None
+    for _ in range(times):
+        _, memory = predictor.extend(embeddings, predictor.prepare_conditions(C), memory=memory)
+    return memory
+
+
 def row(case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
     return BadInput("leworld.predictors.TransformerPredictor", case, call, error, mentions)
 
@@ -37,4 +44,10 @@ ROWS: list[BadInput] = [
     row("wrong condition", lambda: make()(Z, Z), ShapeError, "conditions", "5"),
     row("no batch axis", lambda: make()(Z[0], C[0]), ShapeError, "batch"),
     row("integer actions", lambda: make()(Z, C.long()), ShapeError, "floating-point"),
+    row("conditions to prepare", lambda: make().prepare_conditions(Z), ShapeError, "conditions", "5"),
+    row("embeddings to append", lambda: extend(C), ShapeError, "embeddings", "6"),
+    row("nothing to append", lambda: extend(Z[:, :0]), ShapeError, "time=0"),
+    row("beyond the window", lambda: extend(Z, times=2), ShapeError, "time=3", "3 that `memory` holds"),
+    row("fewer prepared steps", lambda: extend(Z[:, :2]), ShapeError, "3", "(2, 2, 6)"),
+    row("raw conditions", lambda: make().extend(Z, C), ConfigError, "conditions"),
 ]

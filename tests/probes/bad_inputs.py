@@ -3,7 +3,17 @@
 import torch
 
 from leworld.errors import ConfigError, NonFiniteError, ShapeError
-from leworld.probes import ProbeScore, RidgeProbe, split_by_episode
+from leworld.probes import (
+    AttentiveProbe,
+    EpisodeSplit,
+    KNNProbe,
+    LinearProbe,
+    MLPProbe,
+    ProbeScore,
+    RidgeProbe,
+    fit_probe,
+    split_by_episode,
+)
 from tests.bad_input import BadInput
 
 _NAN = float("nan")
@@ -47,6 +57,74 @@ def _split(case, error, mentions, episode, **options):
     return BadInput(entry, case, lambda: split_by_episode(episode, **options), error, mentions)
 
 
+def _option(cls, case, mentions, *sizes, **options):
+    return BadInput(
+        f"leworld.probes.{cls.__name__}", case, lambda: cls(*sizes, **options), ConfigError, mentions
+    )
+
+
+def _other(cls, case, error, mentions, **changes):
+    """A mistake in fitting one of the probes that train or remember."""
+    x = _embeddings(30, 4)
+    x = x[:, None] if cls is AttentiveProbe else x
+    y = _embeddings(30, 2)
+    arguments = {
+        "embeddings": x,
+        "targets": y,
+        "validation_embeddings": x[20:],
+        "validation_targets": y[20:],
+    } | changes
+    entry = f"leworld.probes.{cls.__name__}.fit"
+    return BadInput(entry, case, lambda: cls(4, 2).fit(**arguments), error, mentions)
+
+
+def _all_probes():
+    rows = []
+    for cls in (LinearProbe, MLPProbe, AttentiveProbe, KNNProbe):
+        wrong = torch.ones(30, 5) if cls is AttentiveProbe else torch.ones(30, 2, 4)
+        rows += [
+            _option(cls, "no embedding", ("embedding_dim",), 0, 2),
+            _option(cls, "fractional target", ("target_dim",), 4, 1.5),
+            _other(cls, "wrong axes", ShapeError, ("embeddings",), embeddings=wrong),
+            _other(cls, "fewer targets", ShapeError, ("targets",), targets=torch.ones(9, 2)),
+            _other(cls, "NaN targets", NonFiniteError, ("targets",), targets=torch.full((30, 2), _NAN)),
+            _other(cls, "constant targets", ConfigError, ("constant",), targets=torch.ones(30, 2)),
+            _other(cls, "integer targets", ShapeError, ("floating-point",), targets=torch.ones(30, 2).long()),
+            _other(cls, "no validation", ConfigError, ("validation",), validation_embeddings=None),
+            BadInput(
+                f"leworld.probes.{cls.__name__}.forward",
+                "before fit",
+                lambda cls=cls: cls(4, 2)(torch.ones(2, 3, 4)),
+                ConfigError,
+                ("fit",),
+            ),
+        ]
+    for cls in (LinearProbe, MLPProbe, AttentiveProbe):
+        rows += [
+            _option(cls, "no learning rate", ("learning_rate",), 4, 2, learning_rate=0),
+            _option(cls, "negative decay", ("weight_decay",), 4, 2, weight_decay=-1),
+            _option(cls, "no batch", ("batch_size",), 4, 2, batch_size=0),
+            _option(cls, "no epochs", ("max_epochs",), 4, 2, max_epochs=0),
+            _option(cls, "no patience", ("patience",), 4, 2, patience=0),
+        ]
+    return rows
+
+
+def _fit_all(case, error, mentions, **changes):
+    episode = torch.arange(10).repeat_interleave(3)
+    arguments = {
+        "probe": RidgeProbe(4, 2),
+        "embeddings": _embeddings(30),
+        "targets": _embeddings(30, 2),
+        "split": split_by_episode(episode),
+    } | changes
+    probe, embeddings = arguments.pop("probe"), arguments.pop("embeddings")
+    return BadInput(
+        "leworld.probes.fit_probe", case, lambda: fit_probe(probe, embeddings, **arguments), error, mentions
+    )
+
+
+_THREE = EpisodeSplit(train=torch.arange(20), validation=torch.arange(20, 25), test=torch.arange(15, 30))
 _CONSTANT = _embeddings(10, 2).index_fill(1, torch.tensor([1]), 0.7)
 ROWS = [
     _make("no embedding", ("embedding_dim",), 0, 2),
@@ -115,4 +193,34 @@ ROWS = [
         ShapeError,
         ("[1, 0, 1, 1]",),
     ),
+    *_all_probes(),
+    _option(MLPProbe, "no units", ("hidden_dim",), 4, 2, hidden_dim=0),
+    _option(MLPProbe, "no hidden layer", ("num_layers",), 4, 2, num_layers=0),
+    _option(AttentiveProbe, "no heads", ("num_heads",), 4, 2, num_heads=0),
+    _option(AttentiveProbe, "heads that do not divide", ("multiple",), 4, 2, num_heads=3),
+    _option(KNNProbe, "no neighbours", ("num_neighbors",), 4, 2, num_neighbors=()),
+    _option(KNNProbe, "zero neighbours", ("num_neighbors",), 4, 2, num_neighbors=(0,)),
+    _other(
+        KNNProbe,
+        "fewer samples than neighbours",
+        ShapeError,
+        ("20", "sample=10"),
+        embeddings=_embeddings(10),
+        targets=_embeddings(10, 2),
+    ),
+    _fit_all("NaN embeddings", NonFiniteError, ("embeddings",), embeddings=torch.full((30, 4), _NAN)),
+    _fit_all("NaN targets", NonFiniteError, ("targets",), targets=torch.full((30, 2), _NAN)),
+    _fit_all("constant targets", ConfigError, ("constant",), targets=torch.ones(30, 2)),
+    _fit_all("embeddings of another length", ShapeError, ("sample=29",), targets=_embeddings(29, 2)),
+    _fit_all(
+        "a split of more samples",
+        ShapeError,
+        ("split", "20 samples"),
+        embeddings=_embeddings(20),
+        targets=_embeddings(20, 2),
+    ),
+    _fit_all("a test on training samples", ConfigError, ("share",), split=_THREE),
+    _fit_all("unknown kind", ConfigError, ("kind",), kind="degrees"),
+    _fit_all("quaternions of two components", ShapeError, ("quaternion",), kind="quaternion"),
+    _fit_all("angles without room for sine and cosine", ShapeError, ("it is 4",), kind="angle"),
 ]

@@ -36,17 +36,20 @@ def messages(monitor, embeddings):
 def check_monitor(kind) -> None:
     """What any monitor must say about courses whose end is known."""
     shrinking = messages(monitor := kind(), course(lambda step: 0.35 * 0.5 ** (step / 100)))
-    assert len(shrinking) == 1 and monitor.collapsing
+    assert len(shrinking) == 1
+    assert monitor.collapsing
     assert 150 <= shrinking[0] <= 300  # below a quarter since step 50, patience 100
     flattening = messages(monitor := kind(), course(lambda step: 1.0, lambda step: min(1.0, step / 200)))
-    assert len(flattening) == 1 and monitor.collapsing
+    assert len(flattening) == 1
+    assert monitor.collapsing
     for spread in (
         lambda step: min(1.0, 0.3 + step / 600),  # the usual course
         lambda step: min(1.0, 0.01 * 1.02**step),  # small for 150 steps, and growing
         lambda step: 1.0,
         lambda step: 0.1 if step in (300, 310) else 0.9,  # two bad batches
     ):
-        assert messages(monitor := kind(), course(spread)) == [] and not monitor.collapsing
+        assert messages(monitor := kind(), course(spread)) == []
+        assert not monitor.collapsing
 
 
 def test_the_monitor_tells_collapse_from_slow_growth():
@@ -62,7 +65,8 @@ def test_wrong_monitors_are_rejected(kind):
 def test_it_takes_a_recovery_back_and_warns_again_afterwards():
     monitor = CollapseMonitor()
     warned = messages(monitor, course(lambda step: 0.9 if 300 < step <= 350 else 0.1))
-    assert warned == [110, 460] and monitor.collapsing
+    assert warned == [110, 460]
+    assert monitor.collapsing
 
 
 def test_its_memory_survives_a_checkpoint():
@@ -125,4 +129,5 @@ def test_a_run_without_sigreg_is_reported_within_300_steps_and_others_are_not(
     assert bool(log["collapsing"].any()) == collapses
     assert bool(log["collapsing"][-1]) == collapses
     if collapses:
-        assert len(reports) == 1 and "collapsing" in str(reports[0].message)
+        assert len(reports) == 1
+        assert "collapsing" in str(reports[0].message)

@@ -1,6 +1,7 @@
 """The LightningModule: losses as a function of the step, the schedule, its numbers, other Trainers."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -31,7 +32,8 @@ def test_losses_depend_on_the_step_and_not_on_history(raw):
     other = module.losses(raw, step=5)
     torch.rand(3)
     again = module.losses(raw, step=4)
-    assert first.prediction == again.prediction and first.regularizer == again.regularizer
+    assert first.prediction == again.prediction
+    assert first.regularizer == again.regularizer
     assert first.prediction != other.prediction  # another dropout mask
     assert first.regularizer != other.regularizer  # other directions
 
@@ -50,7 +52,8 @@ def test_the_schedule_rises_linearly_and_falls_as_a_half_cosine():
     rates = [chosen.learning_rate_at(step, num_steps=100) for step in range(100)]
     assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)])
     assert rates[55] == pytest.approx(1.0 + math.cos(math.pi * 0.5))
-    assert all(a >= b for a, b in zip(rates[9:], rates[10:], strict=False)) and rates[-1] < 2e-3
+    assert all(a >= b for a, b in pairwise(rates[9:]))
+    assert rates[-1] < 2e-3
 
 
 def test_the_log_holds_what_it_says(tmp_path):
@@ -58,7 +61,8 @@ def test_the_log_holds_what_it_says(tmp_path):
     settings = tiny_settings(num_steps=3, log_every=1, optimizer=OptimizerSettings(learning_rate=1e-30))
     train(model, tiny_windows(), folder=tmp_path, settings=settings, progress=False)
     lines = (tmp_path / "metrics.csv").read_text().splitlines()
-    assert lines[0].split(",") == list(COLUMNS) and len(lines) == 4
+    assert lines[0].split(",") == list(COLUMNS)
+    assert len(lines) == 4
     row = dict(zip(COLUMNS, map(float, lines[3].split(",")), strict=True))
     from leworld.training._stream import WindowStream
 

@@ -22,7 +22,8 @@ def check_stream(kind) -> None:
     for turn in range(2):
         seen = np.concatenate(in_order[turn * per_pass : (turn + 1) * per_pass])
         assert len(seen) == len(set(seen.tolist())) == 16 * per_pass
-        assert seen.min() >= 0 and seen.max() < count
+        assert seen.min() >= 0
+        assert seen.max() < count
     first, second = np.concatenate(in_order[:per_pass]), np.concatenate(in_order[per_pass:])
     assert not np.array_equal(first, second)
     assert abs(np.corrcoef(first, np.arange(len(first)))[0, 1]) < 0.9
@@ -54,11 +55,13 @@ def test_the_loader_goes_on_where_it_is_told_and_has_the_whole_length():
     before = torch.get_rng_state()
     batches = list(StepLoader(stream, 10, first=7))
     assert torch.equal(torch.get_rng_state(), before)
-    assert len(batches) == 3 and len(StepLoader(stream, 10, first=7)) == 10
+    assert len(batches) == 3
+    assert len(StepLoader(stream, 10, first=7)) == 10
     assert torch.equal(batches[0].pixels, stream[7].pixels)
 
 
 def test_statistics_windows_do_not_depend_on_the_rank():
     one = WindowStream(tiny_windows(), 4, seed=0).statistics_indices(20)
     other = WindowStream(tiny_windows(), 4, seed=0, rank=1, num_ranks=2).statistics_indices(20)
-    assert np.array_equal(one, other) and len(set(one.tolist())) == 20
+    assert np.array_equal(one, other)
+    assert len(set(one.tolist())) == 20

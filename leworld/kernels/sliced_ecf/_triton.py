@@ -15,8 +15,8 @@ from torch import Tensor
 from ..._checks import accumulation_dtype
 
 _MAX_KNOTS = 64
-# (rows, columns, warps) of a program's tile, by major compute capability, None for every other. Two elements a
-# thread forward, since each carries 2 knots sums; eight or sixteen backward, which share their coefficients.
+# (rows, columns, warps) of a program's tile, by major compute capability, None for every other. Two elements
+# a thread forward, since each carries 2 knots sums; 8 or 16 backward, which share their coefficients.
 _FORWARD: dict[int | None, tuple[int, int, int]] = {9: (16, 32, 8), None: (8, 32, 4)}
 _BACKWARD: dict[int | None, tuple[int, int, int]] = {9: (32, 64, 4), None: (16, 64, 4)}
 _INTERPRETED_PROCESSORS = 4

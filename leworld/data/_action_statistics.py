@@ -21,7 +21,7 @@ class ActionStatistics:
 
     Example:
         ```python
-        from leworld.hub import ActionStatistics
+        from leworld.data import ActionStatistics
 
         statistics = ActionStatistics(mean=(0.0, 0.1), std=(0.5, 0.0), source="my robot, 3 hours")
         assert len(statistics.mean) == 2
@@ -61,9 +61,10 @@ class ActionStatistics:
 def action_statistics(path: str | os.PathLike[str], *, column: str = "action") -> ActionStatistics:
     """Compute the action statistics of an HDF5 dataset by streaming its action column only.
 
-    Use it for a model whose record has none, with the dataset that it was trained on; then
-    `with_action_stats`. Pixels are not touched, so compressed image columns and files larger than memory cost
-    nothing. Rows that hold NaN, as the last of every episode does, are left out. Needs the extra `train`.
+    Use it for a model whose record has none, with the dataset that it was trained on, and give the result to
+    `model.with_action_stats`. Pixels are not touched, so compressed image columns and files larger than
+    memory cost nothing. Rows that hold NaN, as the last of every episode does, are left out. Needs the extra
+    `train`.
 
     Args:
         path: A file in stable-worldmodel's layout; unpack `.h5.zst` first.
@@ -82,8 +83,7 @@ def action_statistics(path: str | os.PathLike[str], *, column: str = "action") -
         from pathlib import Path
 
         import numpy as np
-        from leworld.data import Episodes, write_hdf5
-        from leworld.hub import action_statistics
+        from leworld.data import Episodes, action_statistics, write_hdf5
 
         film = [np.zeros((3, 8, 8, 3), np.uint8)]
         episodes = Episodes.from_trajectories(film, [np.array([[1.0, 7.0], [3.0, 7.0]])])

@@ -1,0 +1,40 @@
+"""`leworld export`: a model as programs for runtimes without leworld."""
+
+from pathlib import Path
+
+import click
+
+_EPILOG = """Examples:
+
+\b
+  leworld export lewm-tworoom-tiny --out runs/robot                 encoder.onnx, predictor.onnx
+  leworld export runs/mine --format pt2 --out runs/mine-exported    for torch.export.load
+"""
+
+
+@click.command(short_help="Export a model to ONNX or torch.export.", epilog=_EPILOG)
+@click.argument("name")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["onnx", "pt2"]),
+    default="onnx",
+    show_default=True,
+    help="ONNX (needs the extra `export`), or torch.export's own format.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder to write the programs and export.json to.",
+)
+def export(name: str, file_format: str, out: Path) -> None:
+    """Write the encoder and the predictor of the model NAME as programs that run without leworld.
+
+    NAME is a name from `leworld list`, hf-hub:owner/repository, or a folder. Each program is compared with
+    the model before it is kept.
+    """
+    from .. import hub
+
+    written = hub.export(hub.load(name), out, format="pt2" if file_format == "pt2" else "onnx")
+    click.echo(f"written  {written}")

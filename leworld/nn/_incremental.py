@@ -1,0 +1,96 @@
+"""Causal attention for new tokens only, given the keys and values of the tokens before them.
+
+Tensors here are time-first, (token, *row, head, head_dim), so that one token is one contiguous piece. The
+rows of past tokens may be fewer and broadcast: what all rows have in common is stored once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_FEW = 4
+_PIECE = 640 * 1024
+
+
+@final
+@dataclass(frozen=True)
+class KeysValues:
+    """Keys and values that one attention layer has computed, one tensor (*row, head, head_dim) a token.
+
+    Never changed in place: several continuations may start from the same one.
+    """
+
+    keys: tuple[Tensor, ...] = ()
+    values: tuple[Tensor, ...] = ()
+
+    def with_tokens(self, keys: Tensor, values: Tensor) -> "KeysValues":
+        """Return these and the new tokens' (token, *row, head, head_dim) behind them."""
+        return KeysValues(self.keys + keys.unbind(0), self.values + values.unbind(0))
+
+
+def attends_by_formula(tokens: int, device: torch.device) -> bool:
+    """Whether that many keys are so few that torch's CPU kernel, made for hundreds, would be slower."""
+    return tokens <= _FEW and device.type == "cpu"
+
+
+def in_pieces(layer: Callable[[Tensor], Tensor], tokens: Tensor, width: int) -> Tensor:
+    """Apply a layer that treats each token alone, on a CPU to so many at a time that `width` fits its cache.
+
+    Fresh memory for a wide hidden layer of thousands of tokens costs a CPU more than its GELU.
+    """
+    rows, count = _PIECE // width or 1, tokens[..., 0].numel()
+    if tokens.device.type != "cpu" or torch.compiler.is_compiling() or count <= rows * 3 // 2:
+        return layer(tokens)
+    pieces = tokens.reshape(count, -1).tensor_split(-(-count // rows))
+    return torch.cat([layer(piece) for piece in pieces]).view(tokens.shape)
+
+
+def attend_new(query: Tensor, seen: KeysValues, *, first_alone: bool = False) -> Tensor:
+    """Mix values for the last tokens of `seen`, one for each query; -> (token, *row, head * head_dim).
+
+    With `first_alone` the first token of all comes before them, without a query: it sees nothing but itself.
+    """
+    if not attends_by_formula(len(seen.keys), query.device):
+        return _attend(query, seen)
+    mixed = [seen.values[0].flatten(-2)] if first_alone else []
+    mixed += _attend_few(query, seen)
+    return torch.stack(mixed) if len(mixed) > 1 else mixed[0].unsqueeze(0)
+
+
+def _attend(query: Tensor, seen: KeysValues) -> Tensor:
+    """Attend with torch's fused kernel."""
+    new, rows, (heads, width) = len(query), query.shape[1:-2], query.shape[-2:]
+    query, key, value = (
+        tensor.reshape(len(tensor), -1, heads, width).permute(1, 2, 0, 3)
+        for tensor in (query, *(_stack(tokens, query) for tokens in (seen.keys, seen.values)))
+    )
+    total = key.shape[2]
+    mask = None
+    if 1 < new < total:
+        mask = torch.ones(new, total, dtype=torch.bool, device=query.device).tril(total - new)
+    mixed = F.scaled_dot_product_attention(query, key, value, mask, is_causal=1 < new == total)
+    return mixed.permute(2, 0, 1, 3).reshape(new, *rows, heads * width)
+
+
+def _stack(tokens: tuple[Tensor, ...], query: Tensor) -> Tensor:
+    return torch.stack([token.expand(query.shape[1:]) for token in tokens])
+
+
+def _attend_few(query: Tensor, seen: KeysValues) -> list[Tensor]:
+    """Attend by the formula, pair by pair, leaving out the pairs that causality forbids."""
+    before = len(seen.keys) - len(query)
+    scaled = query * query.shape[-1] ** -0.5
+    mixed = []
+    for i, one in enumerate(scaled.unbind(0)):
+        visible = before + i + 1
+        scores = torch.stack([(one * key).sum(-1) for key in seen.keys[:visible]])
+        weights = scores.softmax(0).unsqueeze(-1).unbind(0)
+        total = weights[0] * seen.values[0]
+        for weight, value in zip(weights[1:], seen.values[1:visible], strict=True):
+            total = torch.addcmul(total, weight, value)
+        mixed.append(total.flatten(-2))
+    return mixed

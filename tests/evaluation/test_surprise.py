@@ -1,0 +1,211 @@
+"""Violation of expectation: the impossible is noticed, the normal is not, and p-values are calibrated."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import kstest
+
+from leworld.data import Episodes, Processor
+from leworld.envs import TwoRoomArena
+from leworld.errors import ConfigError, DataError, NonFiniteError, ShapeError
+from leworld.evaluation import (
+    SurpriseMonitor,
+    SurpriseResult,
+    open_loop,
+    perturb,
+    prediction_errors,
+    surprise,
+    two_room_held_out,
+)
+from leworld.metrics import conformal_p_values
+from leworld.models import WorldModel
+
+KINDS = ("teleport", "colour", "freeze", "reversal", "vanish")
+
+
+class Walker(WorldModel):
+    """Sees brightness per channel and knows that an action adds to it."""
+
+    def __init__(self, *, history: int = 2, wrong: float = 0.0) -> None:
+        super().__init__()
+        self.history_size, self.embedding_dim, self.action_dim, self.wrong = history, 3, 2, wrong
+        self.processor = Processor(
+            2,
+            frameskip=2,
+            action_dim=1,
+            image_mean=(0.0,) * 3,
+            image_std=(1 / 255,) * 3,
+            action_mean=(0.0,),
+            action_std=(1.0,),
+        )
+
+    def _encode(self, observations):
+        return observations.mean(dim=(-2, -1)) + self.wrong
+
+    def _predict(self, embeddings, actions):
+        return embeddings + actions.sum(-1, keepdim=True) * torch.tensor([1.0, 0.0, 0.0])
+
+    def _loss(self, batch, generator):
+        raise NotImplementedError
+
+
+def walks(num: int = 60, rows: int = 25, *, seed: int = 0) -> Episodes:
+    """Red brightness moves with the actions and a little by itself; green stands still."""
+    source = np.random.default_rng(seed)
+    moves = source.integers(1, 4, (num, rows, 1)) * source.choice([-1, 1], (num, 1, 1))
+    drift = source.normal(0, 0.6, (num, rows, 1))
+    level = 128 + (np.cumsum(moves + drift, axis=1) - moves - drift)
+    pixels = np.zeros((num * rows, 2, 2, 3), np.uint8)
+    pixels[..., 0] = level.reshape(-1, 1, 1).round().clip(0, 255)
+    pixels[..., 1] = 60
+    return Episodes(
+        pixels,
+        moves.reshape(-1, 1).astype(np.float32),
+        lengths=np.full(num, rows),
+        columns={"state": level.reshape(-1, 1).astype(np.float32)},
+    )
+
+
+def test_scores_are_the_definition() -> None:
+    data, model = walks(3), Walker()
+    for index, scores in enumerate(prediction_errors(model, data)):
+        one = data.select([index])
+        seen = one.pixels[::2].reshape(13, 4, 3).astype(np.float64).mean(1)
+        moved = one.actions[:24, 0].reshape(12, 2).sum(1)
+        expected = seen[:-1] + moved[:, None] * np.array([1.0, 0.0, 0.0])
+        assert np.allclose(scores.numpy(), ((expected - seen[1:]) ** 2).sum(1), rtol=1e-4, atol=1e-3)
+
+
+def test_the_impossible_is_noticed_and_the_normal_is_not(tmp_path) -> None:
+    result = surprise(Walker(), walks(), normal_events={"bright": walks().columns["state"][:, 0] > 140})
+    assert [row.kind for row in result.rows] == list(KINDS)
+    for kind in ("teleport", "colour", "vanish", "freeze", "reversal"):
+        row = result.row(kind)
+        assert row.auroc > 0.95
+        assert row.detected > 0.8
+        assert row.p_value < 0.01
+        assert row.effect_size > 0.8
+        assert row.offsets[row.disturbed.index(max(row.disturbed[:4]))] == 0  # not before it happens
+        assert np.allclose(row.disturbed[:3], row.undisturbed[:3])
+    alarms, frames = result.normal["all"]
+    assert alarms / frames < 0.1  # scores are whole numbers, and ties count against an alarm
+    assert 0 < result.normal["bright"][1] < frames
+    assert SurpriseResult.from_json(json.loads(result.save(tmp_path / "s.json").read_text())) == result
+    assert result.plot(tmp_path / "s.png").stat().st_size > 5000
+    assert surprise(Walker(), walks(), kinds=("colour",)).to_json()["rows"][0]["kind"] == "colour"
+
+
+def test_a_model_that_sees_nothing_claims_nothing() -> None:
+    class Blind(Walker):
+        def _encode(self, observations):
+            source = torch.Generator().manual_seed(int(observations.shape[0]))
+            return torch.randn(*observations.shape[:2], 3, generator=source)
+
+    result = surprise(Blind(), walks(200), kinds=("colour", "teleport"))
+    for row in result.rows:
+        assert 0.35 < row.auroc < 0.65
+        assert row.p_value > 1e-3
+
+
+def test_a_kind_that_cannot_be_shown_is_undefined() -> None:
+    grey = walks(20)
+    grey.pixels[...] = grey.pixels[..., :1]
+    result = surprise(Walker(), grey, kinds=("colour", "freeze"))
+    assert "no pixel changes" in result.undefined["colour"]
+    assert "undefined" in str(result)
+    with pytest.raises(DataError, match="colour"):
+        result.row("colour")
+
+
+def test_a_model_that_gives_nan_is_an_error() -> None:
+    for run in (surprise, prediction_errors, open_loop, SurpriseMonitor.calibrate):
+        with pytest.raises(NonFiniteError, match="encode"):
+            run(Walker(wrong=float("nan")), walks(6))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_everything_before_the_event_stays(kind: str) -> None:
+    data = walks(10)
+    made = perturb(data, kind, frameskip=2)
+    again, other = perturb(data, kind, frameskip=2), perturb(data, kind, frameskip=2, seed=1)
+    assert np.array_equal(made.episodes.pixels, again.episodes.pixels)
+    assert not np.array_equal(made.event, other.event)
+    assert (made.event % 2 == 0).all()
+    for index, event in enumerate(made.event):
+        old, new = data.select([int(made.source[index])]), made.episodes.select([index])
+        assert np.array_equal(old.pixels[: event - 1], new.pixels[: event - 1])
+        assert np.array_equal(old.actions[: event - 1], new.actions[: event - 1])
+        assert not np.array_equal(old.pixels[event:], new.pixels[event:])
+        if kind == "freeze":
+            assert (new.pixels[event:] == old.pixels[event - 2]).all()
+        if kind == "reversal":
+            assert np.array_equal(new.pixels[event], old.pixels[event - 4])
+        if kind == "colour":
+            assert np.array_equal(new.pixels[event:], old.pixels[event:, ..., ::-1])
+
+
+def test_a_teleport_in_two_rooms_obeys_the_world_but_once() -> None:
+    data, arena = two_room_held_out(6, image_size=16), TwoRoomArena()
+    made = perturb(data, "teleport", frameskip=5, world=arena)
+    for index, event in enumerate(made.event):
+        new = made.episodes.select([index])
+        state = new.columns["state"]
+        assert np.array_equal(arena.render(state, 16), new.pixels)
+        moved = arena.step(state[:-1], new.actions[:-1])
+        wrong = np.flatnonzero(np.abs(moved - state[1:]).max(1) > 1e-3)
+        assert wrong.tolist() == [event - 1]
+        assert np.linalg.norm(state[event] - state[event - 1]) > 30
+
+
+def test_p_values_are_uniform_on_held_out_normal_frames() -> None:
+    model = Walker()
+    monitor = SurpriseMonitor.calibrate(model, walks(400, seed=1))
+    fresh = walks(60, seed=2)
+    online = []
+    for index in range(30):
+        one = fresh.select([index])
+        monitor.reset()
+        for row in range(0, 25, 2):
+            reading = monitor.observe(one.pixels[row], one.actions[row - 2 : row] if row else None)
+            if reading is not None:
+                online.append(reading)
+    scores = torch.cat(prediction_errors(model, fresh.select(slice(0, 30))))
+    assert np.allclose([r.score for r in online], scores.numpy())  # online and offline are the same scores
+    calibration = torch.cat(prediction_errors(model, walks(400, seed=1)))
+    assert np.allclose([r.p_value for r in online], conformal_p_values(scores, calibration))
+    assert all(r.alarm == (r.p_value <= 0.05) for r in online)
+    # Brightness is rounded to whole numbers, so equal scores occur: spread ties evenly before the test.
+    above = torch.searchsorted(calibration.sort().values, scores, side="right")
+    low = 1 - above.double() / len(calibration)
+    high = torch.tensor([r.p_value for r in online]).double()
+    drawn = low + (high - low) * torch.rand(len(low), generator=torch.Generator().manual_seed(0))
+    assert kstest(drawn.numpy(), "uniform").pvalue > 1e-3
+    shifted = drawn.numpy() ** 2
+    assert kstest(shifted, "uniform").pvalue < 1e-3  # the test can fail
+
+
+def test_the_monitor_keeps_no_more_than_it_needs() -> None:
+    monitor = SurpriseMonitor(Walker(), torch.rand(50, generator=torch.Generator().manual_seed(0)))
+    frame = np.zeros((2, 2, 3), np.uint8)
+    assert monitor.observe(frame) is None
+    for _ in range(20):
+        monitor.observe(frame, np.zeros((2, 1)))
+    assert len(monitor._frames) == len(monitor._blocks) == 2
+    with pytest.raises(ConfigError, match="reset"):
+        monitor.observe(frame)
+    with pytest.raises(ShapeError, match="actions"):
+        monitor.observe(frame, np.zeros((3, 1)))
+
+
+def test_imagination_beside_its_baselines() -> None:
+    result = open_loop(Walker(), walks(20), horizon=4, column="state", num_windows=64)
+    assert max(result.latent["model"]) < min(result.latent["copy"])
+    assert max(result.physical["model"]) < min(result.physical["copy"])
+    assert result.useful_steps == 4
+    assert result.physical["probe"][0] < 1.0
+    assert str(result).count("\n") == 4
+    still = open_loop(Walker(), walks(20), horizon=4)
+    assert still.physical == {}
+    assert still.latent["shuffled"][0] > still.latent["model"][0]
