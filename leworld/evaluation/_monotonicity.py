@@ -87,7 +87,7 @@ def metric_monotonicity(
     if len(borders) < 2 or any(high - low < 1 for low, high in itertools.pairwise(borders)):
         raise ConfigError(
             f"{owner} needs `edges` to hold at least two numbers that increase by 1 or more",
-            f"`edges={borders}`",
+            f"`edges={borders}` was given",
             "Pass for example (10, 20, 40, 80)",
         )
     start, goal = _draw(arena, borders, num_steps, np.random.default_rng(seed))

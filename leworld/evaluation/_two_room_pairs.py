@@ -72,7 +72,7 @@ def two_room_pairs(
         if episodes is None:
             raise ConfigError(
                 "two_room_pairs needs `episodes` for the protocol `trajectory-25`",
-                "`episodes=None`",
+                "`episodes` is None",
                 "Pass held-out episodes, for example `two_room_held_out(num_pairs)`",
             )
         return trajectory_pairs(episodes, num_pairs, goal_offset=25, budget=50, seed=seed)

@@ -125,7 +125,7 @@ def goal_monotonicity(
     if len(borders) < 2 or any(low >= high for low, high in itertools.pairwise(borders)):
         raise ConfigError(
             f"{owner} needs `edges` to hold at least two increasing numbers",
-            f"`edges={borders}`",
+            f"`edges={borders}` was given",
             "Pass for example (0, 20, 40, 80)",
         )
     target = goal.detach().double()

@@ -75,7 +75,7 @@ def wilson_interval(successes: int, trials: int, *, confidence: float = 0.95) ->
     if confidence >= 1:
         raise ConfigError(
             "wilson_interval needs `confidence` to be below 1",
-            f"`confidence={confidence}`",
+            f"`confidence={confidence}` was given",
             "Pass 0.95, or another share of intervals that may cover the truth",
         )
     z = NormalDist().inv_cdf((1 + confidence) / 2)

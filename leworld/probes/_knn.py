@@ -69,7 +69,7 @@ class KNNProbe(Probe):
         if isinstance(num_neighbors, str) or not isinstance(num_neighbors, Sequence) or not num_neighbors:
             raise ConfigError(
                 "KNNProbe needs `num_neighbors` to hold at least one number",
-                f"`num_neighbors={num_neighbors!r}`",
+                f"`num_neighbors={num_neighbors!r}` was given",
                 "Pass for example (1, 5, 20)",
             )
         for number in num_neighbors:

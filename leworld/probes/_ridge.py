@@ -88,7 +88,7 @@ class RidgeProbe(Probe):
         if isinstance(penalties, str) or not isinstance(penalties, Sequence) or len(penalties) == 0:
             raise ConfigError(
                 "RidgeProbe needs `penalties` to hold at least one number",
-                f"`penalties={penalties!r}`",
+                f"`penalties={penalties!r}` was given",
                 "Pass for example (1e-4, 1e-2, 1.0)",
             )
         for penalty in penalties:

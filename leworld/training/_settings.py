@@ -82,6 +82,9 @@ class TrainSettings:
         save_every: Steps between two resumable checkpoints.
         log_every: Steps between two rows of the log.
         batchnorm_windows: How many training windows the final BatchNorm statistics are measured on.
+        num_threads: CPU threads of the run. With one, a resumed run equals an uninterrupted one bit for bit;
+            with more, matrix products on a CPU may round differently after a resume. None keeps torch's
+            setting, which is right when the work is done by an accelerator or the last bit does not matter.
 
     Raises:
         ConfigError: A value is out of range or unknown.
@@ -103,6 +106,7 @@ class TrainSettings:
     save_every: int = 100
     log_every: int = 10
     batchnorm_windows: int = 4096
+    num_threads: int | None = 1
 
     def __post_init__(self) -> None:
         owner = "TrainSettings"
@@ -112,6 +116,8 @@ class TrainSettings:
             fix = "The regularizer and BatchNorm compare windows with each other, so take at least 2"
             check_number(owner, name, getattr(self, name), low=2, integer=True, fix=fix)
         check_number(owner, "seed", self.seed, low=0, integer=True)
+        if self.num_threads is not None:
+            check_number(owner, "num_threads", self.num_threads, low=1, integer=True)
         check_choice(owner, "precision", self.precision, PRECISIONS)
         if not isinstance(self.optimizer, OptimizerSettings):
             raise ConfigError(

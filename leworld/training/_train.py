@@ -18,6 +18,7 @@ from ._batchnorm import reestimate_batchnorm
 from ._module import WorldModelModule
 from ._settings import TrainSettings
 from ._stream import WindowStream
+from ._threads import cpu_threads
 
 _STATISTICS_BATCH = 256
 
@@ -109,13 +110,19 @@ def train(
         (folder / STATE_FILE).unlink(missing_ok=True)
     done = 0 if state is None else int(state["global_step"])
     model.train()
-    if state is not None and done >= settings.num_steps:
-        module.load_state_dict(state["state_dict"])
-    else:
-        module.first_step = done
-        trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "progress": progress}
-        _fit(module, folder, trainer, identity=identity, resumed=state is not None)
-    reestimate_batchnorm(model, _StatisticsBatches(model, windows, settings))
+    with cpu_threads(settings.num_threads):
+        if state is not None and done >= settings.num_steps:
+            module.load_state_dict(state["state_dict"])
+        else:
+            module.first_step = done
+            trainer = {
+                "accelerator": accelerator,
+                "devices": devices,
+                "strategy": strategy,
+                "progress": progress,
+            }
+            _fit(module, folder, trainer, identity=identity, resumed=state is not None)
+        reestimate_batchnorm(model, _StatisticsBatches(model, windows, settings))
     return model.eval()
 
 

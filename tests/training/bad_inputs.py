@@ -62,6 +62,13 @@ _ROOM = "leworld.training"
 
 ROWS: list[BadInput] = [
     BadInput(
+        f"{_ROOM}.TrainSettings",
+        "no threads",
+        lambda: TrainSettings(num_threads=0),
+        ConfigError,
+        ("num_threads", "0"),
+    ),
+    BadInput(
         f"{_ROOM}.OptimizerSettings",
         "learning rate 0",
         lambda: OptimizerSettings(learning_rate=0.0),
