@@ -24,6 +24,11 @@ _ENABLED = os.environ.get("LEWORLD_SHAPECHECK", "1") != "0"
 _checker = _beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 
+def checking() -> bool:
+    """Whether inputs are checked now: not while tracing, and not when the user turned checks off."""
+    return _ENABLED and not torch.compiler.is_compiling() and not is_tracing()
+
+
 def shapechecked(function: Callable[P, R]) -> Callable[P, R]:
     """Enforce the annotations of `function` at run time.
 
@@ -37,7 +42,7 @@ def shapechecked(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def boundary(*args: P.args, **kwargs: P.kwargs) -> R:
-        if torch.compiler.is_compiling() or is_tracing():
+        if not checking():
             return function(*args, **kwargs)
         try:
             return checked(*args, **kwargs)

@@ -1,15 +1,14 @@
 """Writing `Episodes` to a file in stable-worldmodel's layout, whole or not at all."""
 
-import contextlib
 import json
 import os
-import uuid
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from .._checks import check_choice, describe, require
+from .._files import write_atomically
 from ..errors import ConfigError, DataError
 from ._episodes import Episodes, check_episodes
 from ._hdf5_layout import COLUMNS_ATTRIBUTE, ENVIRONMENT_ATTRIBUTE, RESERVED_COLUMNS
@@ -71,17 +70,12 @@ def write_hdf5(
             "write_hdf5 needs a new `path`", f"{target} exists", "Pass overwrite=True to replace it"
         )
     _check_columns(episodes)
-    # h5py opens it, and not mkstemp, so that it gets the permissions of any other new file.
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
-    try:
-        with h5py.File(partial, "x") as file:
+
+    def write(path: Path) -> None:
+        with h5py.File(path, "x") as file:
             _fill(file, episodes, None if compression == "none" else compression)
-        with open(partial, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+
+    write_atomically(target, write)
 
 
 def _check_columns(episodes: Episodes) -> None:
@@ -122,13 +116,3 @@ def _fill(file: Any, episodes: Episodes, compression: str | None) -> None:
     file.attrs[COLUMNS_ATTRIBUTE] = json.dumps(list(episodes.columns))
     if episodes.environment_id is not None:
         file.attrs[ENVIRONMENT_ATTRIBUTE] = episodes.environment_id
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename durable where the system can do that."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

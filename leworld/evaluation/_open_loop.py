@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_finite, check_number
+from .._files import write_atomically
 from ..costs import evaluation_mode
 from ..data import Episodes
 from ..errors import DataError, ShapeError
@@ -19,7 +20,6 @@ from ..metrics import horizon_error
 from ..models import WorldModel
 from ..probes import RidgeProbe
 from ._columns import state_column
-from ._files import write_atomically
 from ._latent_paths import latent_paths
 
 

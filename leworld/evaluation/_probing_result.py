@@ -10,8 +10,8 @@ from typing import Any, final
 from torch import Tensor
 
 from .._checks import require
+from .._files import write_atomically
 from ..errors import ConfigError, DataError
-from ._files import write_atomically
 from ._probe_row import ProbeRow
 
 _KIND, _VERSION = "probing", 1

@@ -10,9 +10,9 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float
 
+from .._files import write_atomically
 from ..errors import ConfigError, DataError, ShapeError
 from ._figures import draw_film, draw_paths
-from ._files import write_atomically
 from ._outcome import PolicyOutcome
 from ._recording import Recording
 

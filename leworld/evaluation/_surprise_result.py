@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, final
 
 from .._checks import require
+from .._files import write_atomically
 from ..errors import DataError, ShapeError
 from ..metrics import wilson_interval
-from ._files import write_atomically
 
 _KIND, _VERSION = "surprise", 1
 

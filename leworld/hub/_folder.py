@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .._files import flush
 from ..errors import CheckpointError
 from ._json import read_json
 from ._schema import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
@@ -40,10 +41,10 @@ def replaced_folder(folder: Path, *, known: Callable[[Path], bool] = lambda fold
         fresh.mkdir()
         yield fresh
         for file in fresh.iterdir():
-            _flush(file)
-        _flush(fresh)
+            flush(file)
+        flush(fresh)
         _swap(fresh, folder, aside=folder.with_name(f".{folder.name}.{mark}.old"))
-        _flush(folder.parent)
+        flush(folder.parent)
     except OSError as error:
         raise CheckpointError(
             f"leworld.save needs to write {folder}",
@@ -89,14 +90,3 @@ def _swap(fresh: Path, folder: Path, *, aside: Path) -> None:
         aside.rename(folder)
         raise
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    """Force a file or folder to disk, where the system can."""
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

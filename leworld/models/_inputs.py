@@ -1,21 +1,11 @@
 """What every public method of a world model checks before it computes."""
 
-import os
-
 import torch
 from torch import Tensor, nn
-from torch.jit._trace import is_tracing
 
 from .._checks import check_finite, describe
 from ..data import Batch
 from ..errors import ShapeError
-
-_ENABLED = os.environ.get("LEWORLD_SHAPECHECK", "1") != "0"
-
-
-def checking() -> bool:
-    """Whether inputs are checked now: not while tracing, and not when the user turned checks off."""
-    return _ENABLED and not torch.compiler.is_compiling() and not is_tracing()
 
 
 def check_input(model: nn.Module, method: str, name: str, tensor: Tensor) -> None:

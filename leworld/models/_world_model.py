@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .._checks import describe
-from .._typing import shapechecked
+from .._typing import checking, shapechecked
 from ..data import ActionStatistics, Batch, Processor
 from ..errors import ConfigError
-from ._inputs import check_batch, check_input, check_last_axis, check_time, checking
+from ._inputs import check_batch, check_input, check_last_axis, check_time
 from ._losses import Losses
 
 

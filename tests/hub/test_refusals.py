@@ -243,7 +243,7 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: py
 
     for place in (
         "leworld.hub._prepare.write_weights",
-        "leworld.hub._folder._flush",
+        "leworld.hub._folder.flush",
     ):
         with monkeypatch.context() as patch:
             patch.setattr(place, full)
@@ -276,7 +276,7 @@ KILLED = """
 import os, signal, sys
 import leworld, leworld.hub._folder as folder
 from tests.hub.examples import tiny_lewm
-folder._flush = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+folder.flush = lambda path: os.kill(os.getpid(), signal.SIGKILL)
 leworld.save(tiny_lewm(), sys.argv[1])
 """
 

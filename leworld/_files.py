@@ -1,0 +1,36 @@
+"""Write files whole or not at all."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
+    """Call `write` with a temporary path beside `path`, then flush and rename.
+
+    A failure leaves an old file as it was. The temporary path has the suffix of `path`, which writers of
+    pictures take for the format. Missing folders are made.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{target.suffix}")
+    try:
+        write(temporary)
+        flush(temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    flush(target.parent)
+    return target
+
+
+def flush(path: Path) -> None:
+    """Force a file or folder to disk; Windows can flush no folder, so there nothing happens."""
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
