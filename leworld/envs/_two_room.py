@@ -17,7 +17,7 @@ from ._task import RENDER_SIZE, check_render_mode, check_started, draw_task, rea
 class TwoRoom(gymnasium.Env[np.ndarray, np.ndarray]):
     """Reach a goal in the other room, through the door, from pixels: the TwoRoom task of LeWorldModel.
 
-    Reach for `TwoRoomVector` to gather data or to evaluate, where it is many times faster. Made by
+    Reach for `TwoRoomVector` to gather data or to evaluate, which moves all copies at once. Made by
     `gymnasium.make("leworld/TwoRoom-v0")` with episodes of at most 100 steps, or directly without that limit.
 
     Observation: uint8 picture (image_size, image_size, 3) of the arena and the agent; the goal is not in it.
