@@ -8,8 +8,6 @@ from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin
 
 import numpy as np
 import torch
-from beartype import BeartypeConf
-from beartype import beartype as _beartype
 from jaxtyping import AbstractArray, TypeCheckError, jaxtyped
 from torch import Tensor
 from torch.jit._trace import is_tracing
@@ -21,7 +19,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _ENABLED = os.environ.get("LEWORLD_SHAPECHECK", "1") != "0"
-_checker = _beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 
 def checking() -> bool:
@@ -34,16 +31,20 @@ def shapechecked(function: Callable[P, R]) -> Callable[P, R]:
 
     A violation raises `ShapeError` for a tensor and `ConfigError` for anything else. The check costs tens of
     microseconds, steps aside while torch.compile, torch.export or torch.jit trace, and is off for the whole
-    process when the environment variable LEWORLD_SHAPECHECK is 0 at import.
+    process when the environment variable LEWORLD_SHAPECHECK is 0 at import. The checker is compiled at the
+    first checked call, so a function that is never called costs an import nothing.
     """
     if not _ENABLED:
         return function
-    checked = jaxtyped(typechecker=_checker)(function)
+    checked: Callable[P, R] | None = None
 
     @functools.wraps(function)
     def boundary(*args: P.args, **kwargs: P.kwargs) -> R:
+        nonlocal checked
         if not checking():
             return function(*args, **kwargs)
+        if checked is None:
+            checked = _checked(function)
         try:
             return checked(*args, **kwargs)
         except TypeCheckError:
@@ -53,6 +54,12 @@ def shapechecked(function: Callable[P, R]) -> Callable[P, R]:
         raise violation
 
     return boundary
+
+
+def _checked(function: Callable[P, R]) -> Callable[P, R]:
+    from beartype import BeartypeConf, beartype  # imported here: slow to load and needed at a call only
+
+    return jaxtyped(typechecker=beartype(conf=BeartypeConf(is_pep484_tower=True)))(function)
 
 
 def _explain(
