@@ -6,15 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
+def write_atomically(
+    path: str | os.PathLike[str], write: Callable[[Path], object], *, temporary_name: str | None = None
+) -> Path:
     """Call `write` with a temporary path beside `path`, then flush and rename.
 
     A failure leaves an old file as it was. The temporary path has the suffix of `path`, which writers of
-    pictures take for the format. Missing folders are made.
+    pictures take for the format, and a random name, so that several processes may write at once. A
+    `temporary_name` is for a file that only one process writes, over and over: what a killed process leaves
+    behind is then overwritten by the next one. Missing folders are made.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{target.suffix}")
+    name = temporary_name or f".{target.stem}-{secrets.token_hex(4)}{target.suffix}"
+    temporary = target.with_name(name)
     try:
         write(temporary)
         flush(temporary)

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from .._files import write_atomically
 from ..errors import CheckpointError, ConfigError
 
 STATE_FILE = "state.ckpt"
@@ -23,14 +24,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
     ) -> None:
         """Write `checkpoint` to `path` in one step."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(target.name + ".unfinished")
-        with unfinished.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(target)
+        write_atomically(
+            path,
+            lambda temporary: torch.save(checkpoint, temporary),
+            temporary_name=Path(path).name + ".unfinished",
+        )
 
     def load_checkpoint(
         self,
