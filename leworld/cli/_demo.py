@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ._measure import draw_pairs, measure, write_result
+from ._options import out_option, pairs_option, seed_option
 
 _EPILOG = """Examples:
 
@@ -17,28 +18,9 @@ _MODEL = "lewm-tworoom-tiny"
 
 
 @click.command(short_help="Watch a small pretrained model plan.", epilog=_EPILOG)
-@click.option(
-    "--pairs",
-    "num_pairs",
-    type=click.IntRange(min=1),
-    default=24,
-    show_default=True,
-    help="Pairs of start and goal.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Decides the pairs and the planner's noise.",
-)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("runs/demo"),
-    show_default=True,
-    help="Folder for the numbers (JSON), a picture and a film.",
-)
+@pairs_option(24)
+@seed_option("the pairs and the planner's noise")
+@out_option("the numbers (JSON), a picture and a film", Path("runs/demo"))
 def demo(num_pairs: int, seed: int, out: Path) -> None:
     """Watch a small pretrained world model plan in TwoRoom, in under three minutes.
 

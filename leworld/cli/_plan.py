@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ._measure import PROTOCOLS, draw_pairs, measure, write_result
+from ._options import out_option, pairs_option, seed_option
 
 _EPILOG = """Examples:
 
@@ -26,21 +27,8 @@ _EPILOG = """Examples:
     help="Which starts and goals: 25 steps apart in an expert's episode, 40 to 110 units apart in one room, "
     "or on opposite sides of the door.",
 )
-@click.option(
-    "--pairs",
-    "num_pairs",
-    type=click.IntRange(min=1),
-    default=100,
-    show_default=True,
-    help="Pairs of start and goal; those solved at the start do not count.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Decides the pairs and the planner's noise.",
-)
+@pairs_option(100)
+@seed_option("the pairs and the planner's noise")
 @click.option(
     "--iterations", type=click.IntRange(min=1), default=30, show_default=True, help="Rounds of CEM a plan."
 )
@@ -57,11 +45,7 @@ _EPILOG = """Examples:
     show_default=True,
     help="Also play random actions and a planner that knows the true dynamics.",
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the numbers (JSON), a picture and a film.",
-)
+@out_option("the numbers (JSON), a picture and a film")
 def plan(
     model: str,
     protocol: str,

@@ -1,0 +1,40 @@
+"""Options that several commands share, so that they read and behave alike everywhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., object])
+Option = Callable[[Command], Command]
+
+
+def pairs_option(default: int) -> Option:
+    """How many pairs of start and goal to play."""
+    return click.option(
+        "--pairs",
+        "num_pairs",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help="Pairs of start and goal; those solved at the start do not count.",
+    )
+
+
+def seed_option(decides: str) -> Option:
+    """The seed, and what follows from it."""
+    return click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help=f"Decides {decides}."
+    )
+
+
+def out_option(holds: str, default: Path | None = None) -> Option:
+    """Where results go; without a default nothing is written unless it is given."""
+    return click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default,
+        show_default=default is not None,
+        help=f"Folder for {holds}.",
+    )
