@@ -55,9 +55,7 @@ def main(run: Path | None, seed: int) -> None:
     if unchanged and path.exists():
         provenance["scores"] = scores(json.loads(path.read_text(encoding="utf-8")))
     model = leworld.load(str(source))
-    leworld.save(model, SHIPPED, provenance=provenance)
-    card = (SHIPPED / "README.md").read_text(encoding="utf-8").replace("path/to/this/folder", SHIPPED.name)
-    click.echo(leworld.save(model, SHIPPED, provenance=provenance, card=card))
+    click.echo(leworld.save(model, SHIPPED, provenance=provenance, address=SHIPPED.name))
     for file in SHIPPED.iterdir():
         file.chmod(0o644)
 

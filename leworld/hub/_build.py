@@ -1,11 +1,13 @@
 """From the architecture in a config back to a module, field by field."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from .._checks import describe, nearest
 from ..errors import CheckpointError, LeWorldError
@@ -13,6 +15,41 @@ from ._registry import resolve
 
 _MAX_NESTING = 16
 _MAX_BLOCKS = 4096  # of a network; a file that asks for more would keep its reader busy for ever
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Build modules that have shapes but neither memory nor values while the block lasts."""
+    with torch.device("meta"), _NoDraws():
+        yield
+
+
+@contextmanager
+def zero_parameters() -> Iterator[None]:
+    """Build modules whose initial parameters are not drawn while the block lasts: they are read anyway.
+
+    What a constructor draws into anything else, such as a seeded buffer, is drawn.
+    """
+    with _NoParameterDraws():
+        yield
+
+
+class _NoDraws(TorchFunctionMode):
+    """Leave new random tensors empty: on the meta device, drawing them imports sympy, 40 MB for nothing."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        options = dict(kwargs or {})
+        if func in (torch.randn, torch.rand):
+            func = torch.empty
+            options.pop("generator", None)
+        return func(*args, **options)
+
+
+class _NoParameterDraws(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.Tensor.normal_, torch.Tensor.uniform_) and isinstance(args[0], nn.Parameter):
+            return args[0].zero_()
+        return func(*args, **(kwargs or {}))
 
 
 def build(

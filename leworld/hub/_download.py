@@ -15,6 +15,7 @@ from ._download_errors import explain, is_unreachable
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_ETAG = re.compile(r"[0-9A-Za-z_-][\w.=+-]{0,199}")  # huggingface_hub makes it the name of a file
 _PATIENCE = 4.0  # seconds that a Hub may take to say which commit a revision is
 
 
@@ -103,6 +104,8 @@ def _ask_commit(place: HubRepository, file: str) -> str:
         )
         if metadata.commit_hash is None or not _COMMIT.fullmatch(metadata.commit_hash):
             raise OSError("its answer names no commit, so it is no Hub")
+        if metadata.etag is None or not _ETAG.fullmatch(metadata.etag):
+            raise OSError("its answer has an ETag that is no plain name, so it is no Hub to trust")
         return metadata.commit_hash
 
     return _within(_PATIENCE + 0.5, ask)

@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import CheckpointError, LeWorldError
 
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
-_AGAIN = "Try again in a moment; what was downloaded so far is kept"
+_AGAIN = "Try again in a moment; files that came whole are kept"
 
 
 def is_unreachable(error: Exception) -> bool:

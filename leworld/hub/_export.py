@@ -1,8 +1,6 @@
 """Export a world model for runtimes without leworld."""
 
 import json
-import logging
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +15,7 @@ from ..errors import CheckpointError
 from ..models import WorldModel
 from ._folder import replaced_folder
 from ._json import json_text
+from ._onnx import write_onnx
 from ._paths import local_path
 from ._programs import Part, compare, parts_of, trace
 
@@ -28,7 +27,7 @@ def export(model: WorldModel, folder: str | Path, *, format: Literal["onnx", "pt
     """Write the encoder and the predictor of `model` as programs that run without leworld.
 
     Reach for it to take a model to a robot, to C++ or to ONNX Runtime and TensorRT. The batch size is free in
-    both; everything else is fixed:
+    both, an axis called `batch` in ONNX; everything else is fixed:
 
         encoder     observations (batch, channel, height, width)                    -> (batch, dim)
         predictor   embeddings (batch, history_size, dim), actions (batch, history_size, block)
@@ -94,7 +93,7 @@ def export(model: WorldModel, folder: str | Path, *, format: Literal["onnx", "pt
             require(package, extra="export", purpose="leworld.hub.export to ONNX")
     size = model.processor.image_size
     parts = parts_of(model, (3, size, size))
-    write = _write_onnx if format == "onnx" else _write_pt2
+    write = write_onnx if format == "onnx" else _write_pt2
     target = local_path(folder)
     with replaced_folder(target, known=_is_export) as fresh:
         programs = {}
@@ -129,33 +128,6 @@ def _write_pt2(name: str, part: Part, file: Path) -> Callable[[tuple[Tensor, ...
     torch.export.save(trace(name, part), file)
     program = torch.export.load(file).module()
     return lambda inputs: program(*inputs)
-
-
-def _write_onnx(name: str, part: Part, file: Path) -> Callable[[tuple[Tensor, ...]], Tensor]:
-    traced = trace(name, part)
-    chatter = logging.getLogger("torch.onnx._internal.exporter._registration")
-    was_silent, chatter.disabled = chatter.disabled, True  # it tells that torchvision is not installed
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch's and onnxscript's own deprecations
-        program = torch.onnx.export(
-            traced,
-            dynamo=True,
-            verbose=False,
-            input_names=list(part.names),
-            output_names=[part.output],
-        )
-    chatter.disabled = was_silent
-    if program is None:
-        raise CheckpointError("leworld.hub.export needs a program from torch.onnx", "it gave none", "Use pt2")
-    program.save(str(file))
-    runtime = require("onnxruntime", extra="export", purpose="leworld.hub.export to ONNX")
-    session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-
-    def run(inputs: tuple[Tensor, ...]) -> Tensor:
-        feed = {name: tensor.numpy() for name, tensor in zip(part.names, inputs, strict=True)}
-        return torch.from_numpy(session.run(None, feed)[0])
-
-    return run
 
 
 def _is_export(folder: Path) -> bool:

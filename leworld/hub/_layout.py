@@ -9,6 +9,7 @@ from torch import nn
 from ..errors import CheckpointError
 from ..models import WorldModel
 from ._build import build
+from ._foreign import foreign_layout
 from ._json import read_json
 from ._released_files import RELEASED_WEIGHTS, load_released
 from ._schema import CONFIG_FILE, WEIGHTS_FILE, read_config
@@ -29,13 +30,7 @@ def layout_of(folder: Path) -> Layout:
         return "leworld"
     if "_target_" in config:
         return "released"
-    fields = ", ".join(f"`{field}`" for field in list(config)[:6]) or "no field"
-    raise CheckpointError(
-        f"{folder / CONFIG_FILE} needs `schema_version` (leworld's layout) or `_target_` (the published LeWM "
-        "weights' layout)",
-        f"it has {fields}",
-        "For weights of another library, build the model of leworld's parts and rename the tensors yourself",
-    )
+    raise foreign_layout(folder, config)
 
 
 def load_folder(folder: Path, own: Mapping[str, type[nn.Module]]) -> WorldModel:

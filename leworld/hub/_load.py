@@ -38,7 +38,7 @@ def load(
     right shape, and every weight finite. Nothing in a checkpoint is executed; pickles are read as plain
     tensors only. A known name wins over a folder of the same name (write `./name` for the folder). Once
     downloaded, a pinned model loads without a single request. The cost is building the module and reading the
-    file once.
+    file once; nothing is in memory twice.
 
     Args:
         name_or_path: A name or alias of `list_checkpoints`, `hf-hub:owner/repository` (both also with

@@ -10,9 +10,11 @@ from ..errors import CheckpointError
 
 _CLASSES = {
     "models": ("LeWM",),
+    "decoders": ("CrossAttentionDecoder",),
     "encoders": ("ActionEncoder", "ConvEncoder", "ViTEncoder"),
     "predictors": ("TransformerPredictor",),
     "nn": ("Projector",),
+    "control": ("GoalConditionedInverseModel",),
     "regularizers": (
         "ExactSIGReg",
         "InverseDynamics",

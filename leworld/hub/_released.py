@@ -18,6 +18,8 @@ from ..errors import CheckpointError, ConfigError, ShapeError
 from ..models import LeWM
 from ..nn import Projector
 from ..predictors import TransformerPredictor
+from ..regularizers import SIGReg
+from ._build import shapes_only
 
 _REQUIRED = object()
 _RULE = "A released checkpoint needs exactly the tensors of the LeWM that its config describes"
@@ -86,31 +88,48 @@ _PREDICTOR_BLOCK = {
 _BLOCK = re.compile(r"(encoder|predictor)\.(?:encoder\.layer|layers|transformer\.layers)\.(\d+)\.(.+)")
 
 
-def from_released(config: Mapping[str, Any], state: Mapping[str, Any]) -> LeWM:
+def from_released(config: Mapping[str, Any], state: Mapping[str, Any], *, take_over: bool = False) -> LeWM:
     """Build a LeWM from a released `config.json` and the contents of its `weights.pt`, in evaluation mode.
 
     Args:
         config: The parsed JSON. Nothing in it is instantiated or imported.
         state: The state dict, possibly under "state_dict" and with keys prefixed by `model.` or `module.`.
+        take_over: Whether the model may keep the tensors themselves, so that none is in memory twice.
 
     Raises:
         CheckpointError: For unknown, missing or unsupported settings and missing, extra or misshapen tensors.
     """
     tensors = _rename(_unwrap(state))
-    with torch.random.fork_rng(devices=[]):
-        try:
-            with torch.device("meta"):  # Sizes are compared before a file can ask for memory.
-                _compare(_build(config, tensors), tensors)
-            model = _build(config, tensors)
-        except (ConfigError, ShapeError) as error:
-            rule = "A released config needs settings that leworld's LeWM accepts"
-            raise CheckpointError(rule, str(error).rstrip("."), "Restore the file") from error
-    regularizer = {f"regularizer.{key}": value for key, value in model.regularizer.state_dict().items()}
-    model.load_state_dict({**regularizer, **tensors}, strict=True)
+    regularizer = SIGReg()  # not in the layout, and not filled from it: built for good
+    try:
+        with torch.random.fork_rng(devices=[]), shapes_only():
+            model = _build(config, tensors, regularizer)
+    except (ConfigError, ShapeError) as error:
+        rule = "A released config needs settings that leworld's LeWM accepts"
+        raise CheckpointError(rule, str(error).rstrip("."), "Restore the file") from error
+    due = {key: value for key, value in model.state_dict().items() if not key.startswith("regularizer.")}
+    _compare(due, tensors)
+    kept = {f"regularizer.{key}": value for key, value in regularizer.state_dict().items()}
+    memories: set[int] = set()
+    own = {
+        key: _alone(tensors.pop(key).detach().to("cpu", value.dtype, copy=not take_over), memories)
+        for key, value in due.items()
+    }
+    model.load_state_dict({**kept, **own}, strict=True, assign=True)
     return model.eval()
 
 
-def _build(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> LeWM:
+def _alone(tensor: Tensor, memories: set[int]) -> Tensor:
+    """Return `tensor`, or a copy if it shares its memory; `memories` holds what is in use, and grows."""
+    memory = tensor.untyped_storage()
+    is_whole = tensor.is_contiguous() and memory.nbytes() == tensor.numel() * tensor.element_size()
+    if not is_whole or memory.data_ptr() in memories:
+        tensor = tensor.clone(memory_format=torch.contiguous_format)
+    memories.add(tensor.untyped_storage().data_ptr())
+    return tensor
+
+
+def _build(config: Mapping[str, Any], tensors: Mapping[str, Tensor], regularizer: SIGReg) -> LeWM:
     top = _fields(config, "config", _LEWM, dict.fromkeys(_PARTS, _REQUIRED))
     vit = _fields(top["encoder"], "encoder", _VIT, _VIT_FIELDS)
     for name in sorted(_FIXED):
@@ -152,6 +171,7 @@ def _build(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> LeWM:
         ),
         projector=_projector(top["projector"], "projector"),
         prediction_projector=_projector(top["pred_proj"], "pred_proj"),
+        regularizer=regularizer,
     )
 
 
@@ -238,8 +258,7 @@ def _new_name(key: str) -> str | None:
     return None if part is None else f"{room}.blocks.{number}.{part}.{leaf}"
 
 
-def _compare(model: LeWM, tensors: Mapping[str, Tensor]) -> None:
-    due = {key: value for key, value in model.state_dict().items() if not key.startswith("regularizer.")}
+def _compare(due: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
     missing, extra = sorted(due.keys() - tensors.keys()), sorted(tensors.keys() - due.keys())
     if missing or extra:
         got = f"{len(missing)} are missing {missing[:3]} and {len(extra)} are left over {extra[:3]}"

@@ -18,6 +18,7 @@ from ..models import LeWM
 from ._json import read_json
 from ._released import from_released
 from ._schema import CONFIG_FILE, WEIGHTS_FILE
+from ._tensors import is_finite
 
 RELEASED_WEIGHTS = "weights.pt"
 _SLACK = 2**20  # what a zip archive may unpack to beyond its own size
@@ -33,7 +34,7 @@ def load_released(folder: Path) -> LeWM:
     state = _read_safetensors(safe) if safe.is_file() and not pickled.is_file() else _read_pickle(pickled)
     _check_tensors(folder, state)
     try:
-        return from_released(read_json(folder / CONFIG_FILE), state)
+        return from_released(read_json(folder / CONFIG_FILE), state, take_over=True)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error.rule}", error.got, error.fix) from error
 
@@ -44,7 +45,7 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's remark on newer pickle protocols is no news to users
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} needs to hold a plain state dict",
@@ -117,7 +118,7 @@ def _check_tensors(folder: Path, state: Mapping[str, Any]) -> None:
                 f"`{name}` of shape {tuple(value.shape)} repeats a smaller memory",
                 "Save it with `.contiguous()`, or do not trust its source",
             )
-        if value.is_floating_point() and not bool(value.isfinite().all()):
+        if not is_finite(value):
             raise CheckpointError(
                 f"{folder} needs finite weights", f"`{name}` holds NaN or infinity", "Take another checkpoint"
             )

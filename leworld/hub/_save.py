@@ -18,6 +18,7 @@ def save(
     *,
     provenance: Mapping[str, Any] | None = None,
     card: str | None = None,
+    address: str = "path/to/this/folder",
 ) -> Path:
     """Write `model` as `config.json`, `model.safetensors` and `README.md` into `folder`.
 
@@ -34,6 +35,8 @@ def save(
             `paper`, `command`, `training_data`, `limits` and `scores` (a list of `Score`) in places of their
             own and lists all others.
         card: The text of `README.md`; None writes one from the config and the provenance.
+        address: What that card tells readers to pass to `leworld.load`, such as a name of the catalogue. The
+            default leaves it to them, since a folder's own path means nothing on another machine.
 
     Returns:
         The folder, as an absolute path.
@@ -69,7 +72,7 @@ def save(
         ```
     """
     target = local_path(folder)
-    files = prepare(model, provenance=provenance, card=card, address="path/to/this/folder")
+    files = prepare(model, provenance=provenance, card=card, address=address)
     with replaced_folder(target) as fresh:
         files.write(fresh)
     return target

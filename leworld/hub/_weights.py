@@ -1,5 +1,6 @@
 """Weights in and out of safetensors files: every name, shape and value is checked."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ from torch import Tensor, nn
 
 from .._checks import nearest
 from ..errors import CheckpointError
-from ._tensors import tensor_state
+from ._build import shapes_only, zero_parameters
+from ._tensors import is_finite, tensor_state
 
 M = TypeVar("M", bound=nn.Module)
 
 _FLOATING = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _WHOLE = ("I64", "I32", "I16", "I8", "U8", "BOOL")
+_MAPPED_BYTES = 8 * 2**20  # of a file, about, that are mapped at a time
 
 
 def write_weights(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -28,23 +31,57 @@ def write_weights(path: Path, tensors: dict[str, Tensor]) -> None:
 def read_weights(path: Path, make: Callable[[], M]) -> M:
     """Build a module with `make` and fill it with the tensors, in the dtypes, of a safetensors file.
 
-    First a shadow of it is built on the meta device and compared with the header, so that a config that lies
-    about sizes is refused before it can ask for memory; then tensors are read one at a time.
+    First a shadow of it without memory is compared with the header, so that a config that lies about sizes is
+    refused before it can ask for memory. Then tensors are read a few at a time, each lot through a mapping of
+    its own: pages of a mapped file count as memory of the process until the mapping is closed.
 
     Raises:
         CheckpointError: if the file is missing, damaged, or differs from the module by a name, a shape or a
-            kind of number, or if it holds NaN or infinity.
+            kind of number, if it holds NaN or infinity, or if it is replaced meanwhile.
     """
     with _open(path) as file:
-        with torch.device("meta"):
+        before = _identity(path)
+        with shapes_only():
             dtypes = _check_header(path, file, make())
+    with zero_parameters():
         module = make()
-        kinds = {_FLOATING[dtype] for dtype in dtypes if dtype in _FLOATING}
-        if len(kinds) == 1:
-            module.to(kinds.pop())
-        for name, target in tensor_state(module).items():
-            _fill(path, name, target, file.get_tensor(name))
+    kinds = {_FLOATING[dtype] for dtype in dtypes if dtype in _FLOATING}
+    if len(kinds) == 1:
+        module.to(kinds.pop())
+    targets = tensor_state(module)
+    for names in _lots(targets):
+        with _open(path) as file:
+            _check_same(path, before)
+            for name in names:
+                _fill(path, name, targets[name], file.get_tensor(name))
+    _check_same(path, before)
     return module
+
+
+def _lots(tensors: Mapping[str, Tensor]) -> Iterator[list[str]]:
+    """Yield the names in groups whose tensors take a few MiB together, or that hold one alone."""
+    names: list[str] = []
+    size = 0
+    for name, tensor in tensors.items():
+        if names and size + tensor.nbytes > _MAPPED_BYTES:
+            yield names
+            names, size = [], 0
+        names.append(name)
+        size += tensor.nbytes
+    if names:
+        yield names
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    facts = os.stat(path)
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def _check_same(path: Path, before: tuple[int, ...]) -> None:
+    if _identity(path) != before:
+        raise CheckpointError(
+            f"{path} needs to stay as it is while it is read", "it was replaced meanwhile", "Load it again"
+        )
 
 
 def _check_header(path: Path, file: Any, module: nn.Module) -> set[str]:
@@ -71,7 +108,7 @@ def _fill(source: Path, name: str, target: Tensor, value: Tensor) -> None:
             f"it holds {str(value.dtype).removeprefix('torch.')}",
             "Save the model again with `leworld.save`",
         )
-    if value.is_floating_point() and not bool(value.isfinite().all()):
+    if not is_finite(value):
         count = int((~value.isfinite()).sum())
         raise CheckpointError(
             f"{source} needs finite weights",

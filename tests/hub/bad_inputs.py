@@ -155,6 +155,7 @@ ROWS = [
     BadInput(
         SAVE, "provenance in words", lambda: _save(_model(), provenance="x"), ConfigError, ("provenance",)
     ),
+    BadInput(SAVE, "no address", lambda: _save(_model(), address=3), ConfigError, ("address", "3")),
     BadInput(LIST, "no string", lambda: leworld.hub.list_checkpoints(3), ConfigError, ("pattern", "3")),  # type: ignore[arg-type]
     BadInput(INFO, "unknown", lambda: leworld.hub.checkpoint_info("lewm"), CheckpointError, ("`lewm`",)),
     BadInput(INFO, "no string", lambda: leworld.hub.checkpoint_info(None), ConfigError, ("`name`",)),  # type: ignore[arg-type]

@@ -20,12 +20,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "ViTEncoder": {
         "image_size": 16, "patch_size": 8, "hidden_dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 16
     },
+    "CrossAttentionDecoder": {
+        "embedding_dim": 8, "image_size": 16, "patch_size": 8, "hidden_dim": 8, "depth": 1
+    },
     "TransformerPredictor": {
         "embedding_dim": 8, "history_size": 2, "depth": 1, "num_heads": 2, "head_dim": 4, "mlp_dim": 16
     },
     "Projector": {"in_dim": 8, "hidden_dim": 16},
     "InverseDynamics": {"embedding_dim": 8, "action_dim": 4},
     "WeakSIGReg": {"sketch_dim": 4},
+    "GoalConditionedInverseModel": {"embedding_dim": 8, "action_dim": 4},
 }  # fmt: skip
 
 
@@ -44,7 +48,7 @@ def tiny_lewm(encoder: str = "conv", *, seed: int = 0, part: nn.Module | None = 
     `part` takes the place of the encoder, or that of the regularizer if it is one.
     """
     is_regularizer = part is not None and type(part).__module__.startswith("leworld.regularizers")
-    is_encoder = part is not None and type(part).__name__ in ("ConvEncoder", "ViTEncoder", "Centre")
+    is_encoder = part is not None and type(part).__name__ in ("ConvEncoder", "ViTEncoder", "Centre", "Seeded")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         image_encoder = (

@@ -25,10 +25,14 @@ class Hub:
     branches: dict[tuple[str, str], str] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)
     status: int | None = None
-    cut_to: int | None = None
+    cut_to: int | None = None  # bytes after which the connection of a large file breaks
+    cuts: int = 10**9  # how often it does
     stall_at: int | None = None
     stalled: threading.Event = field(default_factory=threading.Event)
     requests: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)  # what each request authorised itself with
+    lies: dict[str, str] = field(default_factory=dict)  # headers that replace the true ones
+    ranges: list[str] = field(default_factory=list)  # of the requests that asked for a part
 
     def add(self, repository: str, files: dict[str, bytes], *, branch: str = "main") -> str:
         """Put files under a new commit of a branch and return the commit."""
@@ -85,6 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _resolve(self, *, body: bool) -> None:
         self.hub.requests.append(f"{self.command} {self.path}")
+        self.hub.tokens.append(self.headers.get("Authorization") or "")
         if self.hub.status is not None:
             return self._error(self.hub.status, "")
         match = _RESOLVE.fullmatch(self.path)
@@ -104,6 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(data, commit, body=body)
 
     def _send(self, data: bytes, commit: str, *, body: bool) -> None:
+        if "Range" in self.headers:
+            self.hub.ranges.append(self.headers["Range"])
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
         large = len(data) > _LARGE
         sha1 = hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
@@ -121,7 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not body:
             return
         part = data[start:]
-        if self.hub.cut_to is not None and large:
+        if self.hub.cut_to is not None and large and self.hub.cuts > 0:
+            self.hub.cuts -= 1
             self.close_connection = True
             part = part[: self.hub.cut_to]
         with contextlib.suppress(OSError):
@@ -132,6 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
                 threading.Event().wait(5)
                 part = part[self.hub.stall_at :]
             self.wfile.write(part)
+
+    def send_header(self, keyword: str, value: str) -> None:
+        super().send_header(keyword, self.hub.lies.get(keyword, value))
 
     def _error(self, status: int, code: str, commit: str = "") -> None:
         content = json.dumps({"error": code}).encode()

@@ -1,5 +1,6 @@
 """Exported programs compute what the model does, whatever the batch and the number of frames."""
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -28,9 +29,15 @@ def mini() -> Any:
 MODELS = {"conv": tiny_lewm, "released ViT": mini}
 
 
+@functools.cache
+def loaded(file: Path) -> torch.export.ExportedProgram:
+    return torch.export.load(file)
+
+
+@functools.cache
 def opened(file: Path) -> Run:
     if file.suffix == ".pt2":
-        program = torch.export.load(file).module()
+        program = loaded(file).module()
         return lambda *inputs: program(*map(torch.from_numpy, inputs)).detach().numpy()
     runtime = pytest.importorskip("onnxruntime")
     session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
@@ -71,6 +78,23 @@ def test_both_programs_equal_the_model(exported: tuple[Any, Path], batch: int) -
     np.testing.assert_allclose(predict(embeddings, actions)[:, 0], one_frame[:, 0], atol=1e-4, rtol=0)
 
 
+def test_the_free_axis_of_an_onnx_program_is_called_batch(exported: tuple[Any, Path]) -> None:
+    _, folder = exported
+    onnx = pytest.importorskip("onnx")
+    for path in folder.glob("*.onnx"):
+        onnx.checker.check_model(str(path))
+        graph = onnx.load(path).graph
+        facts = json.loads((folder / "export.json").read_text())["programs"][path.stem]
+        told = {name: shape for kind in ("inputs", "outputs") for name, shape in facts[kind].items()}
+        assert {value.name: axes(value) for value in (*graph.input, *graph.output)} == told
+        inner = {axis for value in graph.value_info for axis in axes(value) if isinstance(axis, str)}
+        assert all(axis.endswith("batch") for axis in inner), inner
+
+
+def axes(value: Any) -> list[str | int]:
+    return [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+
+
 def test_the_folder_says_what_is_in_it(exported: tuple[Any, Path]) -> None:
     model, folder = exported
     facts = json.loads((folder / "export.json").read_text())
@@ -89,9 +113,7 @@ def test_a_program_holds_its_own_weights_only(exported: tuple[Any, Path]) -> Non
     model, folder = exported
     size = sum(path.stat().st_size for path in folder.glob("*.onnx"))
     if not size:
-        encoder, predictor = (
-            torch.export.load(folder / f"{n}.pt2").state_dict for n in ("encoder", "predictor")
-        )
+        encoder, predictor = (loaded(folder / f"{n}.pt2").state_dict for n in ("encoder", "predictor"))
         assert all(".encoder." in name or ".projector." in name for name in encoder)
         assert not any(".encoder." in name or ".projector." in name for name in predictor)
         assert len(encoder) + len(predictor) <= len(model.state_dict())
@@ -121,7 +143,7 @@ def test_an_earlier_export_is_replaced_and_nothing_else(
         return lambda inputs: part.module(*inputs)
 
     monkeypatch.setattr("leworld.hub._export._write_pt2", write)
-    monkeypatch.setattr("leworld.hub._export._write_onnx", write)
+    monkeypatch.setattr("leworld.hub._export.write_onnx", write)
     export(tiny_lewm(), tmp_path / "out", format="pt2")
     export(tiny_lewm(), tmp_path / "out", format="onnx")
     assert (tmp_path / "out" / "encoder.onnx").exists()

@@ -5,8 +5,6 @@ import json
 import os
 import pickle
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ from torch import nn
 
 import leworld
 from leworld.errors import CheckpointError, LeWorldError, NonFiniteError
-from leworld.models import LeWM
 from tests.hub.examples import tiny_lewm
 
 
@@ -270,26 +267,6 @@ def test_a_failed_rename_puts_the_old_checkpoint_back(
         leworld.save(tiny_lewm(seed=1), tmp_path / "m")
     monkeypatch.undo()
     assert torch.equal(leworld.load(tmp_path / "m").state_dict()[BIAS], tiny_lewm().state_dict()[BIAS])
-
-
-KILLED = """
-import os, signal, sys
-import leworld, leworld.hub._folder as folder
-from tests.hub.examples import tiny_lewm
-folder.flush = lambda path: os.kill(os.getpid(), signal.SIGKILL)
-leworld.save(tiny_lewm(), sys.argv[1])
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-def test_a_killed_save_is_never_taken_for_a_checkpoint(tmp_path: Path) -> None:
-    target = tmp_path / "m"
-    result = subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False, timeout=120)
-    assert result.returncode == -9
-    assert not target.exists()
-    assert all(path.name.startswith(".") for path in tmp_path.iterdir())
-    leworld.save(tiny_lewm(), target)
-    assert isinstance(leworld.load(target), LeWM)
 
 
 def test_a_link_to_a_checkpoint_stays_a_link(tmp_path: Path) -> None:

@@ -78,16 +78,39 @@ def test_le_wm_80_and_68_both_generations_and_every_wrapping_load_strictly(folde
     torch.testing.assert_close(prediction, reference["prediction"], atol=1e-5, rtol=0)
 
 
+def test_no_tensor_is_left_without_memory_and_none_shares_it(folder: Path) -> None:
+    tied = state()
+    tied["pred_proj.net.0.bias"] = tied["projector.net.0.bias"]
+    whole = torch.stack([tied["projector.net.1.weight"], tied["projector.net.1.bias"]])
+    tied["projector.net.1.weight"], tied["projector.net.1.bias"] = whole
+    torch.save(tied, folder / "weights.pt")
+    model = leworld.load(folder)
+    tensors = [*model.parameters(), *model.buffers()]
+    assert not any(tensor.is_meta for tensor in tensors)
+    assert len({tensor.untyped_storage().data_ptr() for tensor in tensors if tensor.numel()}) == len(tensors)
+    assert all(tensor.untyped_storage().nbytes() == tensor.nbytes for tensor in tensors)
+    assert torch.equal(model.projector.widen.bias, model.prediction_projector.widen.bias)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
 def test_le_wm_17_weights_load_without_a_conversion_step(folder: Path) -> None:
     assert leworld.load(folder).embedding_dim == 24
 
 
-def test_a_loaded_model_is_in_evaluation_mode(folder: Path) -> None:
-    assert not any(module.training for module in leworld.load(folder).modules())
+@torch.no_grad()
+def test_a_model_returned_in_train_mode_is_what_others_give(folder: Path) -> None:
+    model = leworld.load(folder)
+    assert not any(module.training for module in model.modules())
+    pixels = torch.load(MINI / "reference.pt", weights_only=True)["pixels"]
+    first = model.encode(pixels)
+    assert torch.equal(model.encode(pixels), first)  # no dropout, no statistics that move
+    torch.testing.assert_close(model.encode(pixels[:1]), first[:1], atol=1e-6, rtol=0)  # nor those of a batch
+    model.train()
+    assert not torch.allclose(model.encode(pixels), first, atol=1e-2)
 
 
 @pytest.mark.parametrize("history", [1, 3])
-def test_stable_worldmodel_225_history_size_is_the_configs(folder: Path, history: int) -> None:
+def test_stable_worldmodel_225_and_233_history_size_is_the_configs(folder: Path, history: int) -> None:
     config = json.loads((folder / "config.json").read_text())
     config["predictor"]["num_frames"] = history
     (folder / "config.json").write_text(json.dumps(config))
@@ -122,6 +145,29 @@ def test_without_statistics_the_model_loads_and_acting_says_what_is_missing(fold
     model.processor = PINNED["lewm-reacher"].processor
     with pytest.raises(ConfigError, match="statistics"):
         MPCPolicy(model, CEMPlanner())
+
+
+def torch_world_names(depth: int = 1) -> list[str]:
+    """The tensors of torch-world 0.2's LeWM around any encoder, as its modules are nested."""
+    block = ("attn.qkv", "attn.proj", "mlp.0", "mlp.3", "modulation.1")
+    layers = [f"predictor.blocks.{i}.{part}" for i in range(depth) for part in block]
+    layers += ["predictor.norm", "action_encoder.0", "action_encoder.1.0", "action_encoder.1.2"]
+    layers += [f"{name}.{i}" for name in ("projector", "pred_proj") for i in (0, 1, 3)]
+    return ["pos_embed", *(f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias"))]
+
+
+def test_torch_worlds_lewm_is_refused_saying_where_its_architecture_differs(folder: Path) -> None:
+    (folder / "weights.pt").unlink()
+    (folder / "config.json").write_text(json.dumps({"model": "LeWM", "embed_dim": 4, "history": 3}))
+    save_file({name: torch.zeros(4) for name in torch_world_names()}, folder / "model.safetensors")
+    with pytest.raises(
+        CheckpointError, match="LeWM of torch-world, whose architecture does not map"
+    ) as caught:
+        leworld.load(folder)
+    assert "no LayerNorm inside attention and MLP, and biases on queries" in str(caught.value)
+    (folder / "model.safetensors").write_bytes(b"noise")
+    with pytest.raises(CheckpointError, match="it has `model`, `embed_dim`, `history`"):
+        leworld.load(folder)
 
 
 def archive(files: dict[str, bytes], *, compression: int = zipfile.ZIP_STORED) -> bytes:

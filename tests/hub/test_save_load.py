@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 import leworld
 from leworld._config import ModuleConfig
 from leworld.errors import CheckpointError, ConfigError
-from leworld.hub import Score
+from leworld.hub import Score, _weights
 from leworld.hub._build import build
 from leworld.hub._registry import registered, resolve
 from leworld.hub._tensors import tensor_state
@@ -90,6 +91,55 @@ def test_a_class_of_ones_own_is_saved_and_loaded_only_when_handed_over(tmp_path:
     with pytest.raises(CheckpointError, match="`Centre`"):
         leworld.load(tmp_path / "m")
     assert same_tensors(model, leworld.load(tmp_path / "m", classes=[Centre]))
+
+
+@configurable
+class Seeded(Centre):
+    """An encoder with numbers that its constructor draws and that no file holds."""
+
+    def __init__(self, seed: int = 3) -> None:
+        super().__init__()
+        drawn = torch.randn(self.embedding_dim, generator=torch.Generator().manual_seed(seed))
+        self.plain = drawn.clone()
+        self.register_buffer("drawn", drawn, persistent=False)
+
+
+def test_what_a_constructor_draws_besides_parameters_is_there_after_loading(tmp_path: Path) -> None:
+    leworld.save(tiny_lewm(part=Seeded()), tmp_path / "m")
+    encoder = leworld.load(tmp_path / "m", classes=[Seeded]).encoder
+    assert isinstance(encoder, Seeded)
+    assert torch.equal(encoder.get_buffer("drawn"), Seeded().get_buffer("drawn"))
+    assert torch.equal(encoder.plain, Seeded().plain)
+    assert encoder.plain.any()
+
+
+@pytest.mark.parametrize("mapped", [1, 2**10, 2**30])
+def test_weights_are_read_in_lots_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: int
+) -> None:
+    leworld.save(tiny_lewm(), tmp_path / "m")
+    monkeypatch.setattr("leworld.hub._weights._MAPPED_BYTES", mapped)
+    assert same_tensors(tiny_lewm(), leworld.load(tmp_path / "m"))
+
+
+def test_weights_that_are_replaced_while_they_are_read_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leworld.save(tiny_lewm(), tmp_path / "m")
+    leworld.save(tiny_lewm(seed=1), tmp_path / "other")
+    monkeypatch.setattr("leworld.hub._weights._MAPPED_BYTES", 1)
+    fill = _weights._fill
+
+    def fill_and_replace(source: Path, name: str, target: torch.Tensor, value: torch.Tensor) -> None:
+        fill(source, name, target, value)
+        if name.startswith("projector"):
+            os.replace(tmp_path / "other" / "model.safetensors", source)
+            monkeypatch.setattr("leworld.hub._weights._fill", fill)
+
+    monkeypatch.setattr("leworld.hub._weights._fill", fill_and_replace)
+    with pytest.raises(CheckpointError, match="replaced meanwhile"):
+        leworld.load(tmp_path / "m")
+    assert same_tensors(tiny_lewm(seed=1), leworld.load(tmp_path / "m"))
 
 
 def test_a_class_of_ones_own_cannot_pose_as_leworlds(tmp_path: Path) -> None:
@@ -174,6 +224,10 @@ def test_device_and_dtype(tmp_path: Path) -> None:
     leworld.save(tiny_lewm(), tmp_path / "m")
     model = leworld.load(str(tmp_path / "m"), device="cpu", dtype=torch.float64)
     assert {p.dtype for p in model.parameters()} == {torch.float64}
+    assert {p.device.type for p in leworld.load(tmp_path / "m", device="meta").parameters()} == {"meta"}
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match="cuda"):
+            leworld.load(tmp_path / "m", device="cuda")
 
 
 def test_home_and_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +270,9 @@ def test_the_card_says_what_matters(tmp_path: Path) -> None:
     ):
         assert text in rest
     assert "| same-room | 92.5 % | 85.0 to 96.0 % | 100 | measured: plan.json |" in rest
+    assert 'leworld.load("path/to/this/folder")' in rest
+    named = leworld.save(tiny_lewm(), tmp_path / "m", address="hf-hub:me/my-model")
+    assert 'leworld.load("hf-hub:me/my-model")' in (named / "README.md").read_text()
     again = leworld.save(tiny_lewm(), tmp_path / "m", card="my own words")
     assert (again / "README.md").read_text() == "my own words"
 
