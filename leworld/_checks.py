@@ -122,6 +122,18 @@ def check_samples(owner: str, name: str, tensor: Tensor, *, low: int = 2) -> Non
         )
 
 
+def check_one_device(owner: str, **tensors: Tensor) -> None:
+    """Raise `ShapeError` unless the named tensors are all on one device."""
+    (first, one), *others = tensors.items()
+    for name, other in others:
+        if other.device != one.device:
+            raise ShapeError(
+                f"{owner} needs `{first}` and `{name}` on one device",
+                f"they are on {one.device} and {other.device}",
+                "Move one of them with `.to(...)`",
+            )
+
+
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
     """Return the dtype to add up in: float64 for float64, float32 for every other floating-point dtype."""
     return torch.float64 if dtype == torch.float64 else torch.float32

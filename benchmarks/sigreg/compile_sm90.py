@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import triton
 from triton import knobs
@@ -21,47 +21,85 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 KERNELS = Path(__file__).resolve().parents[2] / "leworld/kernels/sliced_ecf/_triton_kernels.py"
-# rows, columns and warps of a tile: those of leworld/kernels/sliced_ecf/_triton.py, Hopper's before others'
-HOPPER = (("ep_fwd", 16, 32, 8), ("ep_bwd", 32, 64, 4))
-PORTABLE = (("ep_fwd", 8, 32, 4), ("ep_bwd", 16, 64, 4))
 KNOTS = 16
 BLOCK = re.compile(r"<!-- table: sm90 -->\n.*?<!-- end -->", re.DOTALL)
-POINTERS = ("y_ptr", "out_ptr", "grad_ptr", "dy_ptr")
 FLOATS = ("spacing", "turn", "turn_rest")
 COUNTED = ("FFMA", "FADD", "FMUL", "MUFU", "SHFL")
+HALF = "bf16"
 
 
-def compiled(kernels: Any, name: str, rows: int, columns: int, warps: int) -> dict[str, Any]:
+class Case(NamedTuple):
+    """A kernel at a tile that leworld/kernels/sliced_ecf/_triton.py or _triton_fused.py picks."""
+
+    kernel: str
+    when: str
+    tile: tuple[int, ...]  # rows, columns, coordinates a step for fused kernels, warps
+    dtype: str  # of embeddings and directions, or of the gradient that ep_bwd writes
+    constants: dict[str, int]
+
+
+CHECKED = (
+    Case("ep_fwd", "Hopper", (16, 32, 8), "fp32", {"DIRECT": 0}),
+    Case("ep_bwd", "Hopper, half precision", (32, 64, 4), HALF, {}),
+    Case("fused_fwd", "dim 129 to 192", (32, 64, 64, 4), HALF, {"STEPS": 3, "WIDEN": 0, "DIRECT": 0}),
+    Case("fused_bwd", "half precision", (32, 64, 64, 4), HALF, {"WIDEN": 0}),
+)
+FURTHER = (
+    Case("ep_bwd", "Hopper, float32", (32, 64, 4), "fp32", {}),
+    Case("ep_fwd", "Hopper, few samples", (16, 32, 8), "fp32", {"DIRECT": 1}),
+    Case("ep_fwd", "other", (8, 32, 4), "fp32", {"DIRECT": 0}),
+    Case("ep_bwd", "other, float32", (16, 64, 4), "fp32", {}),
+    Case("fused_fwd", "dim up to 64", (32, 64, 64, 4), HALF, {"STEPS": 1, "WIDEN": 0, "DIRECT": 0}),
+    Case("fused_fwd", "dim 193 to 256", (32, 64, 64, 4), HALF, {"STEPS": 4, "WIDEN": 0, "DIRECT": 0}),
+    Case("fused_fwd", "by name, dim above 256", (32, 64, 32, 4), HALF, {"STEPS": 0, "WIDEN": 0, "DIRECT": 0}),
+    Case("fused_fwd", "by name, few samples", (16, 64, 64, 4), HALF, {"STEPS": 0, "WIDEN": 0, "DIRECT": 1}),
+    Case("fused_fwd", "by name, float32", (16, 32, 32, 4), "fp32", {"STEPS": 0, "WIDEN": 1, "DIRECT": 0}),
+    Case("fused_bwd", "by name, float32", (16, 32, 32, 4), "fp32", {"WIDEN": 1}),
+)
+
+
+def compiled(kernels: Any, case: Case) -> dict[str, Any]:
     """Compile one kernel at one tile and return what its binary says."""
-    function = getattr(kernels, name)
-    constants = {"KNOTS": KNOTS, "ROWS": rows, "COLUMNS": columns}
+    function = getattr(kernels, case.kernel)
+    (rows, columns, *dims), warps = case.tile[:-1], case.tile[-1]
+    constants = {"KNOTS": KNOTS, "ROWS": rows, "COLUMNS": columns, **case.constants}
+    if dims:
+        constants["DIMS"] = dims[0]
     signature, attributes = {}, {}
     for position, argument in enumerate(function.arg_names):
         if argument in constants:
             signature[argument] = "constexpr"
-        elif argument in POINTERS:
+        elif argument in ("z_ptr", "a_ptr", "dy_ptr"):
+            signature[argument] = f"*{case.dtype}"
+        elif argument.endswith("_ptr"):
             signature[argument] = "*fp32"
         else:
             signature[argument] = "fp32" if argument in FLOATS else "i32"
-        if argument in POINTERS or argument == "slices":
+        if argument.endswith("_ptr") or argument in ("samples", "slices", "dim"):
             attributes[(position,)] = [["tt.divisibility", 16]]
     source = ASTSource(fn=function, signature=signature, constexprs=constants, attrs=attributes)
-    kernel = triton.compile(
-        source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps, "enable_fp_fusion": False}
-    )
+    options = {"num_warps": warps, "enable_fp_fusion": False} | ({"num_stages": 2} if dims else {})
+    kernel = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+    elements = rows * columns / (32 * warps)
     return {
-        "kernel": name,
-        "rows": rows,
-        "columns": columns,
+        "kernel": case.kernel,
+        "when": case.when,
+        "tile": case.tile[:-1],
         "warps": warps,
+        "dtype": case.dtype,
+        "constants": case.constants,
         "knots": KNOTS,
-        "elements_a_thread": rows * columns / (32 * warps),
+        "elements_a_thread": elements,
         "shared_bytes": kernel.metadata.shared,
-    } | facts(kernel.asm["cubin"], rows * columns / (32 * warps))
+        "matrix_unit": "wgmma" in kernel.asm["ptx"],
+    } | facts(kernel.asm["cubin"], elements, whole=case.kernel.endswith("_bwd"))
 
 
-def facts(cubin: bytes, elements: float) -> dict[str, Any]:
-    """Read registers, stack and instructions off a cubin with the cuobjdump that comes with Triton."""
+def facts(cubin: bytes, elements: float, *, whole: bool) -> dict[str, Any]:
+    """Read registers, stack and instructions off a cubin with the cuobjdump that comes with Triton.
+
+    Instructions are counted in the whole kernel or in its longest loop, that over samples.
+    """
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin)
         file.flush()
@@ -70,7 +108,7 @@ def facts(cubin: bytes, elements: float) -> dict[str, Any]:
     found = {key: int(value) for key, value in re.findall(r"\b(REG|STACK|LOCAL):(\d+)", usage)}
     lines = re.findall(r"/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)([^;]*);", sass)
     code = [(int(place, 16), name, rest) for place, name, rest in lines if name != "NOP"]
-    loop = longest_loop(code)
+    loop = code if whole else longest_loop(code)
     names = [name.split(".")[0] for _, name, _ in loop]
     return {
         "registers": found["REG"],
@@ -98,7 +136,7 @@ def tool(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def rows(cases: tuple[tuple[str, int, int, int], ...]) -> list[dict[str, Any]]:
+def rows(cases: tuple[Case, ...]) -> list[dict[str, Any]]:
     """Compile each case."""
     if os.environ.get("TRITON_INTERPRET") == "1":
         raise SystemExit("TRITON_INTERPRET=1 replaces the compiler; unset it")
@@ -108,29 +146,29 @@ def rows(cases: tuple[tuple[str, int, int, int], ...]) -> list[dict[str, Any]]:
     kernels = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = kernels
     spec.loader.exec_module(kernels)
-    return [compiled(kernels, *case) for case in cases]
+    return [compiled(kernels, case) for case in cases]
 
 
 def render(page: str, found: list[dict[str, Any]]) -> str:
     """Fill the table of the kernel's README."""
-    head = "| kernel | tile, warps | elements a thread | registers | spills | counted | SASS | FFMA | SHFL |"
+    head = "| kernel | when | tile, warps | registers | spills | shared KiB | SASS | FFMA | SHFL |"
     lines = [head, "|" + " --- |" * 9]
     for row in found:
         lines.append(
-            f"| {row['kernel']} | {row['rows']} x {row['columns']}, {row['warps']} | "
-            f"{row['elements_a_thread']:g} | {row['registers']} | {row['spill_instructions']} | "
-            f"{row['counted']} | {row['instructions_an_element']:.0f} | {row['ffma_an_element']:.0f} | "
+            f"| {row['kernel']} | {row['when']} | {' x '.join(map(str, row['tile']))}, {row['warps']} | "
+            f"{row['registers']} | {row['spill_instructions']} | {row['shared_bytes'] / 1024:.3g} | "
+            f"{row['instructions_an_element']:.0f} | {row['ffma_an_element']:.0f} | "
             f"{row['shfl_an_element']:g} |"
         )
     return BLOCK.sub("\n".join(["<!-- table: sm90 -->", *lines, "<!-- end -->"]), page)
 
 
 def main() -> None:
-    """With `--check` print Hopper's rows as JSON; else write the committed result."""
+    """With `--check` print the first rows as JSON; else write the committed result."""
     if "--check" in sys.argv:
-        print(json.dumps(rows(HOPPER)))
+        print(json.dumps(rows(CHECKED)))
         return
-    found = rows(HOPPER + PORTABLE)
+    found = rows(CHECKED + FURTHER)
     from benchmarks.harness import write_result
 
     settings = {"target": "sm_90", "triton": triton.__version__, "run_on_gpu": False}

@@ -1,46 +1,20 @@
 """SIGReg and ExactSIGReg, forward and backward, beside the published formula, eager and compiled."""
 
-import json
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.harness import paired, write_result
+from benchmarks.sigreg import cuda
+from benchmarks.sigreg.published import Published, peak_megabytes, step
 from leworld.kernels import explain
 from leworld.kernels.sliced_ecf import _native, _triton
 from leworld.regularizers import ExactSIGReg, SIGReg
 
 # leading axis, samples, dim, slices, rounds: LeWorldModel's size, and one view of LeJEPA's
 SIZES = ((4, 128, 192, 1024, 15), (1, 2048, 1024, 4096, 2))
-
-
-class Published(nn.Module):
-    """The published formula: every knot of every projection is an entry of a stored tensor."""
-
-    def __init__(self, num_slices: int) -> None:
-        super().__init__()
-        t = torch.linspace(0, 3, 17)
-        quadrature = torch.full((17,), 2 * 3 / 16)
-        quadrature[[0, -1]] = 3 / 16
-        self.num_slices = num_slices
-        self.register_buffer("t", t)
-        self.register_buffer("phi", torch.exp(-t.square() / 2))
-        self.register_buffer("weights", quadrature * torch.exp(-t.square() / 2))
-
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """Draw directions from the global generator and return the mean statistic."""
-        directions = torch.randn(embeddings.shape[-1], self.num_slices, device=embeddings.device)
-        return self.value(embeddings, directions.div_(directions.norm(p=2, dim=0)))
-
-    def value(self, embeddings: Tensor, directions: Tensor) -> Tensor:
-        """Return the mean statistic along given directions."""
-        angles = (embeddings @ directions).unsqueeze(-1) * self.t
-        error = (angles.cos().mean(-3) - self.phi).square() + angles.sin().mean(-3).square()
-        return ((error @ self.weights) * embeddings.shape[-2]).mean()
 
 
 def gate(embeddings: Tensor, slices: int, names: list[str]) -> dict[str, dict[str, float]]:
@@ -73,37 +47,6 @@ def exact_gate(embeddings: Tensor) -> None:
         raise SystemExit(f"ExactSIGReg is off: {fast} against {slow}; nothing was timed")
 
 
-def step(module: Callable[[Tensor], Tensor], embeddings: Tensor) -> Callable[[], None]:
-    """Return forward and backward as one call."""
-
-    def run() -> None:
-        embeddings.grad = None
-        module(embeddings).backward()
-
-    return run
-
-
-def peak_megabytes(function: Callable[[], None], device: str) -> float:
-    """Return the most memory that PyTorch's allocator held above where it stood before."""
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        function()
-        return (torch.cuda.max_memory_allocated() - before) / 1e6
-    activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
-        function()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trace.json"
-        profile.export_chrome_trace(str(path))
-        events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
-    held, most = 0, 0
-    for event in sorted((e for e in events if e.get("name") == "[memory]"), key=lambda e: e["ts"]):
-        held += event["args"]["Bytes"]
-        most = max(most, held)
-    return most / 1e6
-
-
 def measure(size: tuple[int, int, int, int, int], device: str) -> list[dict[str, Any]]:
     """Check, time and weigh everything at one size."""
     leading, samples, dim, slices, rounds = size
@@ -134,7 +77,7 @@ def measure(size: tuple[int, int, int, int, int], device: str) -> list[dict[str,
 
 
 def run(device: str) -> None:
-    """Measure every size and write benchmarks/results/sigreg_<device>.json."""
+    """Measure every size and write benchmarks/results/sigreg_<device>.json, and sigreg_cuda_half.json."""
     torch.set_num_threads(1)
     with torch.random.fork_rng():
         rows = [row for size in SIZES for row in measure(size, device)]
@@ -152,3 +95,22 @@ def run(device: str) -> None:
         rows=rows,
     )
     print(f"wrote {path.name}")
+    if device == "cuda":
+        with torch.random.fork_rng():
+            rows = cuda.rows(device)
+        for row in rows:
+            print(
+                f"({row['leading']}, {row['samples']}, {row['dim']}) x {row['slices']} {row['dtype']}  "
+                f"{row['what']:34} {row['median_ms']:9.3f} ms {row['ratio']:7.2f}x"
+            )
+        path = write_result(
+            "sigreg_cuda_half",
+            command=f"python benchmarks/run.py sigreg --device {device}",
+            settings={
+                "pass": "forward and backward",
+                "knots": 17,
+                "baseline": "first row of each size and suite",
+            },
+            rows=rows,
+        )
+        print(f"wrote {path.name}")

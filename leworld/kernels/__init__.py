@@ -1,7 +1,7 @@
 """The few operations that deserve more than plain PyTorch, each with its definition beside its fast versions.
 
 Every operation takes `implementation="auto"` or a name. A named implementation that cannot run raises with
-the reason; `auto` takes the first that can, and `explain` says which and why.
+the reason; `auto` takes the first that can and pays at the size, and `explain` says which and why.
 """
 
 from ._registry import explain as explain

@@ -1,7 +1,8 @@
 """Which implementations an operation has, which of them can run on given tensors, and why not the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import final
 
 from torch import Tensor
@@ -10,21 +11,32 @@ from .._checks import check_choice
 from ..errors import KernelUnavailableError
 
 
+def _nothing(*tensors: Tensor) -> str | None:
+    return None
+
+
 @final
 @dataclass(frozen=True)
 class _Implementation:
-    """A name, and what keeps it from running on a tensor (None when nothing does)."""
+    """A name, what keeps it from running on a tensor, what makes `auto` pass it over; None for nothing."""
 
     name: str
     obstacle: Callable[[Tensor], str | None]
+    drawback: Callable[..., str | None]
 
 
 _OPERATIONS: dict[str, tuple[_Implementation, ...]] = {}
 
 
-def _register(operation: str, *implementations: tuple[str, Callable[[Tensor], str | None]]) -> None:
-    """Declare the implementations of an operation, best first."""
-    _OPERATIONS[operation] = tuple(_Implementation(*pair) for pair in implementations)
+def _register(
+    operation: str,
+    *implementations: tuple[str, Callable[[Tensor], str | None]],
+    drawbacks: Mapping[str, Callable[..., str | None]] = MappingProxyType({}),
+) -> None:
+    """Declare the implementations of an operation with their obstacles, best first; and drawbacks by name."""
+    _OPERATIONS[operation] = tuple(
+        _Implementation(name, obstacle, drawbacks.get(name, _nothing)) for name, obstacle in implementations
+    )
 
 
 def check_implementation(owner: str, operation: str, implementation: object) -> None:
@@ -33,13 +45,15 @@ def check_implementation(owner: str, operation: str, implementation: object) -> 
     check_choice(owner, "implementation", implementation, ["auto", *names])
 
 
-def _choose(operation: str, implementation: str, tensor: Tensor) -> str:
-    """Return the named implementation, or for `auto` the first that can run on `tensor`."""
+def _choose(operation: str, implementation: str, tensor: Tensor, *others: Tensor) -> str:
+    """Return the named implementation, or for `auto` the first that can and should run on the tensors."""
     obstacles = []
     for candidate in _OPERATIONS[operation]:
         if implementation not in ("auto", candidate.name):
             continue
         obstacle = candidate.obstacle(tensor)
+        if obstacle is None and implementation == "auto":
+            obstacle = candidate.drawback(tensor, *others)
         if obstacle is None:
             return candidate.name
         obstacles.append(f"{candidate.name}: {obstacle}")
@@ -50,14 +64,15 @@ def _choose(operation: str, implementation: str, tensor: Tensor) -> str:
     )
 
 
-def explain(operation: str, tensor: Tensor) -> str:
-    """Say which implementation of an operation `auto` takes for a tensor, and what keeps the others from it.
+def explain(operation: str, tensor: Tensor, *others: Tensor) -> str:
+    """Say which implementation of an operation `auto` takes for tensors, and what keeps the others from it.
 
     Costs no more than the choice itself, which may compile a kernel once.
 
     Args:
         operation: Name of the operation, for example "ecf_sums".
         tensor: Its first tensor argument; device and dtype decide.
+        others: Its further tensor arguments, where sizes decide too; for "ecf_sums" the directions.
 
     Returns:
         One line an implementation, best first.
@@ -70,17 +85,15 @@ def explain(operation: str, tensor: Tensor) -> str:
         import torch
         from leworld.kernels import explain
 
-        report = explain("ecf_sums", torch.zeros(8, 4))
+        report = explain("ecf_sums", torch.zeros(8, 4), torch.eye(4))
         assert "chosen" in report and "reference" in report
         ```
     """
     check_choice("explain", "operation", operation, _OPERATIONS)
-    chosen = _choose(operation, "auto", tensor)
+    chosen = _choose(operation, "auto", tensor, *others)
     lines = []
     for candidate in _OPERATIONS[operation]:
-        obstacle = candidate.obstacle(tensor)
-        state = (
-            "chosen" if candidate.name == chosen else obstacle or "can run, but an earlier one is preferred"
-        )
+        reason = candidate.obstacle(tensor) or candidate.drawback(tensor, *others)
+        state = "chosen" if candidate.name == chosen else reason or "can run, but an earlier one is preferred"
         lines.append(f"{candidate.name}: {state}")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from torch import Tensor
 from .._checks import accumulation_dtype, check_number, check_samples
 from .._config import configurable
 from .._typing import shapechecked
+from ._constants import constants
 from ._statistic import UnivariateStatistic
 
 
@@ -98,11 +99,11 @@ class EppsPulley(UnivariateStatistic):
         """Return the statistic of each coordinate."""
         check_samples("EppsPulley", "samples", samples)
         x = samples.to(accumulation_dtype(samples.dtype))
-        angles = x.unsqueeze(-1) * x.new_tensor(self.knots)
-        cosine_error = angles.cos().mean(-3) - x.new_tensor(self.targets)
+        angles = x.unsqueeze(-1) * constants(self.knots, x)
+        cosine_error = angles.cos().mean(-3) - constants(self.targets, x)
         sine_error = angles.sin().mean(-3)
         distance = cosine_error.square() + sine_error.square()
-        return samples.shape[-2] * (distance * x.new_tensor(self.weights)).sum(-1)
+        return samples.shape[-2] * (distance * constants(self.weights, x)).sum(-1)
 
     def from_sums(
         self, sums: Float[Tensor, "*batch 2 knot slice"], num_samples: int | Tensor
@@ -112,9 +113,9 @@ class EppsPulley(UnivariateStatistic):
         The knot at 0, where both characteristic functions are 1, is left out of the sums and adds nothing.
         """
         means = sums / num_samples
-        cosine_error = means[..., 0, :, :] - sums.new_tensor(self.targets[1:]).unsqueeze(-1)
+        cosine_error = means[..., 0, :, :] - constants(self.targets[1:], sums).unsqueeze(-1)
         distance = cosine_error.square() + means[..., 1, :, :].square()
-        return num_samples * (sums.new_tensor(self.weights[1:]).unsqueeze(-1) * distance).sum(-2)
+        return num_samples * (constants(self.weights[1:], sums).unsqueeze(-1) * distance).sum(-2)
 
     def extra_repr(self) -> str:
         """Show the settings."""

@@ -11,6 +11,7 @@ from .._checks import accumulation_dtype, check_number, check_samples
 from .._config import configurable
 from .._typing import shapechecked
 from ..errors import ConfigError
+from ._constants import constants
 from ._statistic import UnivariateStatistic
 
 
@@ -183,11 +184,11 @@ def _distance(
     samples: Tensor, knots: tuple[float, ...], targets: tuple[float, ...], weights: tuple[float, ...]
 ) -> Tensor:
     x = samples.to(accumulation_dtype(samples.dtype))
-    angles = x.unsqueeze(-1) * x.new_tensor(knots)
-    cosine_error = angles.cos().mean(-3) - x.new_tensor(targets)
+    angles = x.unsqueeze(-1) * constants(knots, x)
+    cosine_error = angles.cos().mean(-3) - constants(targets, x)
     sine_error = angles.sin().mean(-3)
     distance = cosine_error.square() + sine_error.square()
-    return samples.shape[-2] * (distance * x.new_tensor(weights)).sum(-1)
+    return samples.shape[-2] * (distance * constants(weights, x)).sum(-1)
 
 
 def _null_mean(targets: tuple[float, ...], weights: tuple[float, ...]) -> float:

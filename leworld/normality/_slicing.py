@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import accumulation_dtype, check_samples, check_size
+from .._checks import accumulation_dtype, check_one_device, check_samples, check_size
 from .._typing import shapechecked
 from ._statistic import UnivariateStatistic
 
@@ -30,7 +30,7 @@ def sliced_statistic(
         directions: One unit vector a column.
 
     Raises:
-        ShapeError: For fewer than 2 samples, an empty axis, or directions of another dimension.
+        ShapeError: For fewer than 2 samples, an empty axis, or directions of another dimension or device.
 
     Numerics: projects in float32 (float64 for float64) whatever autocast says.
 
@@ -49,6 +49,7 @@ def sliced_statistic(
     check_samples("sliced_statistic", "samples", samples)
     fix = "Draw at least one direction"
     check_size("sliced_statistic", "directions", directions, -1, "slice", low=1, fix=fix)
+    check_one_device("sliced_statistic", samples=samples, directions=directions)
     dtype = accumulation_dtype(samples.dtype)
     with torch.autocast(samples.device.type, enabled=False):
         projections = samples.to(dtype) @ directions.to(dtype)

@@ -1,5 +1,6 @@
 """Checks that all regularizers share: axes in the right place, and finite values where asking is free."""
 
+import inspect
 import math
 import warnings
 
@@ -8,6 +9,9 @@ from torch import Tensor
 
 from .._checks import check_finite, check_samples, describe
 from ..errors import NonFiniteError
+
+# Packages with frames between a user's line and a check: torch calls modules, the others check shapes.
+_BETWEEN = ("leworld", "torch", "jaxtyping", "beartype")
 
 
 def check_embeddings(owner: str, embeddings: Tensor, *, low: int = 2) -> None:
@@ -23,8 +27,16 @@ def check_embeddings(owner: str, embeddings: Tensor, *, low: int = 2) -> None:
             "distribution. If the axes are (batch, time, dim), pass `embeddings.transpose(0, 1)`: it judges "
             "each time step over the batch.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=_level_of_caller(),
         )
+
+
+def _level_of_caller() -> int:
+    """Return the stack level, seen from the calling function, of the code that called into the library."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def checked_value(owner: str, value: Tensor, embeddings: Tensor, *, shared: bool = False) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_number
+from .._checks import accumulation_dtype, check_number
 from .._random import fold_seed
 from ._samplers import SAMPLERS
 
@@ -37,6 +37,17 @@ class Directions(nn.Module):
         if generator is not None:
             return SAMPLERS[self.kind](dim, self.num, generator=generator, device=device, dtype=dtype)
         return _draw(self.step, self.seed, self.kind, dim, self.num, self.training, device, dtype)
+
+    def for_embeddings(
+        self, embeddings: Tensor, generator: torch.Generator | None, *, dim: int | None = None
+    ) -> Tensor:
+        """Return directions for embeddings (..., dim): on their device, in their accumulation dtype."""
+        return self(
+            embeddings.shape[-1] if dim is None else dim,
+            device=embeddings.device,
+            dtype=accumulation_dtype(embeddings.dtype),
+            generator=generator,
+        )
 
     def extra_repr(self) -> str:
         """Show how directions are drawn."""

@@ -4,23 +4,23 @@ from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._checks import accumulation_dtype
 from .._config import ModuleConfig
-from .._distributed import active_group, check_group, gather_samples
+from .._distributed import check_group
 from .._typing import shapechecked
 from ..kernels._registry import check_implementation
 from ..kernels.sphere_mixture import Mixture, mean_over_pairs, sphere_mixture
 from ..normality import EppsPulley
-from ._checks import check_embeddings, checked_value
+from ._regularizer import Regularizer, all_samples
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 
 @final
-class ExactSIGReg(nn.Module):
+class ExactSIGReg(Regularizer):
     """The mean of SIGReg over all directions: no projections, no noise, no seed.
 
     Reach for it when the batch is not much larger than the embedding: its cost is the Gram matrix of the
@@ -101,17 +101,14 @@ class ExactSIGReg(nn.Module):
         self, embeddings: Float[Tensor, "*batch sample dim"], *, generator: torch.Generator | None = None
     ) -> Float[Tensor, ""]:
         """Return the statistic, averaged over all directions and over leading axes."""
-        del generator
-        group = active_group(self.group)
-        check_embeddings("ExactSIGReg", embeddings, low=2 if group is None else 1)
-        dtype = accumulation_dtype(embeddings.dtype)
-        with torch.autocast(embeddings.device.type, enabled=False):
-            samples = gather_samples(embeddings.to(dtype), group)
-            samples = samples.reshape(-1, *samples.shape[-2:])
-            value = self._value(samples).to(dtype)
-        return checked_value("ExactSIGReg", value, embeddings, shared=group is not None)
+        return self._judge(embeddings, generator)
 
-    def _value(self, samples: Tensor) -> Tensor:
+    def _value(
+        self, embeddings: Tensor, group: "ProcessGroup | None", generator: torch.Generator | None
+    ) -> Tensor:
+        del generator
+        samples = all_samples(embeddings, group)
+        samples = samples.reshape(-1, *samples.shape[-2:])
         statistic = self.statistic
         knots, weights, targets = statistic.knots[1:], statistic.weights[1:], statistic.targets[1:]
         weighted = tuple(w * target for w, target in zip(weights, targets, strict=True))
@@ -120,4 +117,5 @@ class ExactSIGReg(nn.Module):
         squares = samples.square().sum(-1)
         cross = sphere_mixture(Mixture(dim, knots, weighted), squares, implementation=self.implementation)
         constant = sum(w * target for w, target in zip(weighted, targets, strict=True))
-        return samples.shape[-2] * (pairs - 2 * cross.double().mean(-1) + constant).mean()
+        value = samples.shape[-2] * (pairs - 2 * cross.double().mean(-1) + constant).mean()
+        return value.to(accumulation_dtype(embeddings.dtype))

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .._checks import accumulation_dtype, check_equal_size, check_number, check_size
+from .._checks import accumulation_dtype, check_equal_size, check_number, check_one_device, check_size
 from .._config import configurable
 from .._typing import shapechecked
 from ._trajectories import check_trajectories, finite_loss
@@ -33,7 +33,8 @@ class InverseDynamics(nn.Module):
             configuration has it.
 
     Raises:
-        ShapeError: For fewer than 2 time steps, an empty axis, sizes other than the head's, or integers.
+        ShapeError: For fewer than 2 time steps, an empty axis, sizes other than the head's, integers, or
+            inputs on another device than the head.
         NonFiniteError: For NaN or infinite inputs on a CPU (an action after an episode's end is NaN in raw
             data: normalise actions with the model's `processor`); on an accelerator the result is NaN.
         ConfigError: For an option out of range.
@@ -91,8 +92,10 @@ class InverseDynamics(nn.Module):
                 expected_by="from its constructor",
                 fix="Build it with the model's `embedding_dim` and `action_dim`",
             )
+        weight = next(self.head.parameters())
+        check_one_device("InverseDynamics", embeddings=embeddings, actions=actions, weight=weight)
         pairs = torch.cat((embeddings[..., :-1, :], embeddings[..., 1:, :]), dim=-1)
-        guessed = self.head(pairs.to(next(self.head.parameters()).dtype))
+        guessed = self.head(pairs.to(weight.dtype))
         dtype = accumulation_dtype(guessed.dtype)
         value = (guessed.to(dtype) - actions[..., :-1, :].to(dtype)).square().mean()
         return finite_loss("InverseDynamics", value, embeddings=embeddings, actions=actions[..., :-1, :])

@@ -4,22 +4,22 @@ from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from .._checks import accumulation_dtype, describe
+from .._checks import describe
 from .._config import ModuleConfig
-from .._distributed import active_group, check_group, gather_samples
+from .._distributed import check_group
 from .._typing import shapechecked
 from ..errors import ConfigError
 from ..normality import MultivariateStatistic
-from ._checks import check_embeddings, checked_value
+from ._regularizer import Regularizer, all_samples
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 
 @final
-class MultivariateNormality(nn.Module):
+class MultivariateNormality(Regularizer):
     """Any multivariate statistic of normality, averaged over the leading axes: no directions, no noise.
 
     Reach for it when the batch is small: every sample is compared with every other, which costs sample x
@@ -81,10 +81,10 @@ class MultivariateNormality(nn.Module):
         self, embeddings: Float[Tensor, "*batch sample dim"], *, generator: torch.Generator | None = None
     ) -> Float[Tensor, ""]:
         """Return the statistic, averaged over leading axes."""
+        return self._judge(embeddings, generator)
+
+    def _value(
+        self, embeddings: Tensor, group: "ProcessGroup | None", generator: torch.Generator | None
+    ) -> Tensor:
         del generator
-        group = active_group(self.group)
-        check_embeddings("MultivariateNormality", embeddings, low=2 if group is None else 1)
-        with torch.autocast(embeddings.device.type, enabled=False):
-            samples = gather_samples(embeddings.to(accumulation_dtype(embeddings.dtype)), group)
-            value = self.test(samples).mean()
-        return checked_value("MultivariateNormality", value, embeddings, shared=group is not None)
+        return self.test(all_samples(embeddings, group)).mean()

@@ -4,25 +4,24 @@ from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from .._checks import accumulation_dtype
 from .._config import ModuleConfig
-from .._distributed import active_group, check_group, sum_over_ranks
+from .._distributed import check_group
 from .._typing import shapechecked
-from ..kernels import ecf_sums
 from ..kernels._registry import check_implementation
 from ..normality import EppsPulley
-from ._checks import check_embeddings, checked_value
 from ._directions import Directions
+from ._regularizer import Regularizer
 from ._samplers import check_kind
+from ._sliced_epps_pulley import sliced_epps_pulley
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 
 @final
-class SIGReg(nn.Module):
+class SIGReg(Regularizer):
     """Distance of embeddings from an isotropic Gaussian, seen along fresh random directions.
 
     The regularizer of LeWorldModel and LeJEPA: the one term that keeps their encoders from collapsing. Costs
@@ -133,27 +132,18 @@ class SIGReg(nn.Module):
         self, embeddings: Float[Tensor, "*batch sample dim"], *, generator: torch.Generator | None = None
     ) -> Float[Tensor, ""]:
         """Return the statistic, averaged over directions and leading axes."""
-        group = active_group(self.group)
-        check_embeddings("SIGReg", embeddings, low=2 if group is None else 1)
-        directions = self.directions(
-            embeddings.shape[-1],
-            device=embeddings.device,
-            dtype=accumulation_dtype(embeddings.dtype),
-            generator=generator,
-        )
-        sums = ecf_sums(
+        return self._judge(embeddings, generator)
+
+    def _value(
+        self, embeddings: Tensor, group: "ProcessGroup | None", generator: torch.Generator | None
+    ) -> Tensor:
+        return sliced_epps_pulley(
             embeddings,
-            directions,
-            spacing=self.statistic.spacing,
-            num_knots=self.statistic.num_knots - 1,
+            self.directions.for_embeddings(embeddings, generator),
+            statistic=self.statistic,
             implementation=self.implementation,
+            group=group,
         )
-        num_samples: int | Tensor = embeddings.shape[-2]
-        if group is not None:
-            total = sum_over_ranks(torch.cat([sums.flatten(), sums.new_full((1,), num_samples)]), group)
-            sums, num_samples = total[:-1].view_as(sums), total[-1]
-        value = self.statistic.from_sums(sums, num_samples).mean()
-        return checked_value("SIGReg", value, embeddings, shared=group is not None)
 
     def extra_repr(self) -> str:
         """Show the settings that no submodule shows."""

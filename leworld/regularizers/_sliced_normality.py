@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from .._checks import accumulation_dtype, describe
+from .._checks import describe
 from .._config import ModuleConfig
-from .._distributed import active_group, check_group, gather_samples
+from .._distributed import check_group
 from .._typing import shapechecked
 from ..errors import ConfigError
 from ..normality import UnivariateStatistic, sliced_statistic
-from ._checks import check_embeddings, checked_value
 from ._directions import Directions
+from ._regularizer import Regularizer, all_samples
 from ._samplers import check_kind
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @final
-class SlicedNormality(nn.Module):
+class SlicedNormality(Regularizer):
     """Any univariate statistic of normality, averaged over fresh random directions.
 
     Reach for it to compare statistics, or for one whose gradient survives where SIGReg's vanishes. For
@@ -103,15 +103,13 @@ class SlicedNormality(nn.Module):
         self, embeddings: Float[Tensor, "*batch sample dim"], *, generator: torch.Generator | None = None
     ) -> Float[Tensor, ""]:
         """Return the statistic, averaged over directions and leading axes."""
-        group = active_group(self.group)
-        check_embeddings("SlicedNormality", embeddings, low=2 if group is None else 1)
-        dtype = accumulation_dtype(embeddings.dtype)
-        directions = self.directions(
-            embeddings.shape[-1], device=embeddings.device, dtype=dtype, generator=generator
-        )
-        samples = gather_samples(embeddings.to(dtype), group)
-        value = sliced_statistic(self.test, samples, directions=directions).mean()
-        return checked_value("SlicedNormality", value, embeddings, shared=group is not None)
+        return self._judge(embeddings, generator)
+
+    def _value(
+        self, embeddings: Tensor, group: "ProcessGroup | None", generator: torch.Generator | None
+    ) -> Tensor:
+        directions = self.directions.for_embeddings(embeddings, generator)
+        return sliced_statistic(self.test, all_samples(embeddings, group), directions=directions).mean()
 
     def extra_repr(self) -> str:
         """Show the settings that no submodule shows."""

@@ -4,19 +4,19 @@ from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from .._checks import accumulation_dtype, check_number
+from .._checks import check_number
 from .._config import ModuleConfig
-from .._distributed import active_group, check_group, sum_over_ranks
+from .._distributed import check_group
 from .._typing import shapechecked
 from ..errors import ShapeError
-from ..kernels import ecf_sums
 from ..kernels._registry import check_implementation
 from ..normality import EppsPulley
-from ._checks import check_embeddings, checked_value
 from ._directions import Directions
+from ._regularizer import Regularizer
 from ._samplers import check_kind
+from ._sliced_epps_pulley import sliced_epps_pulley
 from ._subspaces import embed_directions
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @final
-class SubspaceSIGReg(nn.Module):
+class SubspaceSIGReg(Regularizer):
     """SIGReg inside random subspaces that never change: the regularizer of Sub-JEPA.
 
     Reach for it where embeddings should live on a manifold of few dimensions, as in small control tasks: only
@@ -122,28 +122,20 @@ class SubspaceSIGReg(nn.Module):
         self, embeddings: Float[Tensor, "*batch sample dim"], *, generator: torch.Generator | None = None
     ) -> Float[Tensor, ""]:
         """Return the statistic, averaged over subspaces, directions and leading axes."""
-        group = active_group(self.group)
-        check_embeddings("SubspaceSIGReg", embeddings, low=2 if group is None else 1)
+        return self._judge(embeddings, generator)
+
+    def _value(
+        self, embeddings: Tensor, group: "ProcessGroup | None", generator: torch.Generator | None
+    ) -> Tensor:
         dim = embeddings.shape[-1]
-        directions = self.directions(
-            self._subspace_dim(dim),
-            device=embeddings.device,
-            dtype=accumulation_dtype(embeddings.dtype),
-            generator=generator,
-        )
-        sums = ecf_sums(
+        inside = self.directions.for_embeddings(embeddings, generator, dim=self._subspace_dim(dim))
+        return sliced_epps_pulley(
             embeddings,
-            embed_directions(directions, self.directions.seed, dim, self.num_subspaces),
-            spacing=self.statistic.spacing,
-            num_knots=self.statistic.num_knots - 1,
+            embed_directions(inside, self.directions.seed, dim, self.num_subspaces),
+            statistic=self.statistic,
             implementation=self.implementation,
+            group=group,
         )
-        num_samples: int | Tensor = embeddings.shape[-2]
-        if group is not None:
-            total = sum_over_ranks(torch.cat([sums.flatten(), sums.new_full((1,), num_samples)]), group)
-            sums, num_samples = total[:-1].view_as(sums), total[-1]
-        value = self.statistic.from_sums(sums, num_samples).mean()
-        return checked_value("SubspaceSIGReg", value, embeddings, shared=group is not None)
 
     def _subspace_dim(self, dim: int) -> int:
         if self.subspace_dim is None:

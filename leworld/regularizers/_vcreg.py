@@ -4,21 +4,21 @@ from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from .._checks import accumulation_dtype, check_number
+from .._checks import check_number
 from .._config import ModuleConfig
-from .._distributed import active_group, check_group, gather_samples
+from .._distributed import check_group
 from .._typing import shapechecked
-from ._checks import check_embeddings, checked_value
 from ._moments import off_diagonal_covariance, std_hinge
+from ._regularizer import Regularizer, all_samples
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 
 @final
-class VCReg(nn.Module):
+class VCReg(Regularizer):
     """Variance and covariance terms of VICReg: second moments only, one-sided in scale.
 
     What PLDM uses against collapse, and the baseline to compare SIGReg with. It asks for standard deviations
@@ -99,15 +99,16 @@ class VCReg(nn.Module):
         self, embeddings: Float[Tensor, "*batch sample dim"], *, generator: torch.Generator | None = None
     ) -> Float[Tensor, ""]:
         """Return the weighted sum of both terms, averaged over leading axes."""
+        return self._judge(embeddings, generator)
+
+    def _value(
+        self, embeddings: Tensor, group: "ProcessGroup | None", generator: torch.Generator | None
+    ) -> Tensor:
         del generator
-        group = active_group(self.group)
-        check_embeddings("VCReg", embeddings, low=2 if group is None else 1)
-        with torch.autocast(embeddings.device.type, enabled=False):
-            samples = gather_samples(embeddings.to(accumulation_dtype(embeddings.dtype)), group)
-            std = std_hinge(samples, target_std=self.target_std, epsilon=self.epsilon)
-            covariance = off_diagonal_covariance(samples)
-            value = (self.std_weight * std + self.covariance_weight * covariance).mean()
-        return checked_value("VCReg", value, embeddings, shared=group is not None)
+        samples = all_samples(embeddings, group)
+        std = std_hinge(samples, target_std=self.target_std, epsilon=self.epsilon)
+        covariance = off_diagonal_covariance(samples)
+        return (self.std_weight * std + self.covariance_weight * covariance).mean()
 
     def extra_repr(self) -> str:
         """Show the settings."""

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .._checks import accumulation_dtype, check_finite, check_number
+from .._checks import accumulation_dtype, check_finite, check_number, check_one_device
 from .._config import ModuleConfig
 from .._distributed import active_group, check_group, gather_samples
 from .._typing import shapechecked
@@ -44,7 +44,7 @@ class VICReg(nn.Module):
         group: None judges the local batch; "world" or a process group the batch of all its ranks together.
 
     Raises:
-        ShapeError: For two shapes that differ, fewer than 2 samples, an empty axis, or integers.
+        ShapeError: For two shapes or devices that differ, fewer than 2 samples, an empty axis, or integers.
         NonFiniteError: For NaN or infinite inputs on a CPU; on an accelerator the result is NaN.
         ConfigError: For an option out of range.
 
@@ -102,6 +102,7 @@ class VICReg(nn.Module):
         """Return the weighted sum of the three terms, averaged over leading axes."""
         group = active_group(self.group)
         check_embeddings("VICReg", embeddings, low=2 if group is None else 1)
+        check_one_device("VICReg", embeddings=embeddings, views=views)
         dtype = torch.promote_types(embeddings.dtype, views.dtype)
         with torch.autocast(embeddings.device.type, enabled=False):
             both = torch.stack((embeddings, views)).to(accumulation_dtype(dtype))

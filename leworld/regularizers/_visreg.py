@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from .._checks import accumulation_dtype, check_number
+from .._checks import check_number
 from .._config import ModuleConfig
-from .._distributed import active_group, check_group, gather_samples
+from .._distributed import check_group
 from .._typing import shapechecked
-from ._checks import check_embeddings, checked_value
 from ._directions import Directions
+from ._regularizer import Regularizer, all_samples
 from ._samplers import check_kind
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @final
-class VISReg(nn.Module):
+class VISReg(Regularizer):
     """Centre, scale and shape of embeddings, judged apart: the gradient does not vanish at a collapse.
 
     Reach for it when training starts from, or falls into, embeddings that are nearly equal. Costs the matrix
@@ -112,18 +112,13 @@ class VISReg(nn.Module):
         self, embeddings: Float[Tensor, "*batch sample dim"], *, generator: torch.Generator | None = None
     ) -> Float[Tensor, ""]:
         """Return the weighted sum of the three, averaged over leading axes."""
-        group = active_group(self.group)
-        check_embeddings("VISReg", embeddings, low=2 if group is None else 1)
-        dtype = accumulation_dtype(embeddings.dtype)
-        directions = self.directions(
-            embeddings.shape[-1], device=embeddings.device, dtype=dtype, generator=generator
-        )
-        with torch.autocast(embeddings.device.type, enabled=False):
-            samples = gather_samples(embeddings.to(dtype), group)
-            value = self._value(samples, directions)
-        return checked_value("VISReg", value, embeddings, shared=group is not None)
+        return self._judge(embeddings, generator)
 
-    def _value(self, samples: Tensor, directions: Tensor) -> Tensor:
+    def _value(
+        self, embeddings: Tensor, group: "ProcessGroup | None", generator: torch.Generator | None
+    ) -> Tensor:
+        directions = self.directions.for_embeddings(embeddings, generator)
+        samples = all_samples(embeddings, group)
         num_samples = samples.shape[-2]
         mean = samples.mean(-2, keepdim=True)
         centred = samples - mean

@@ -5,21 +5,21 @@ from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._checks import accumulation_dtype, check_choice, check_number
 from .._config import ModuleConfig
-from .._distributed import active_group, check_group, gather_samples
+from .._distributed import check_group, gather_samples
 from .._typing import shapechecked
-from ._checks import check_embeddings, checked_value
 from ._directions import Directions
+from ._regularizer import Regularizer
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 
 @final
-class WeakSIGReg(nn.Module):
+class WeakSIGReg(Regularizer):
     """Frobenius distance of a sketched covariance from the identity: second moments only.
 
     A cheap stabiliser for networks that need spread-out features and no Gaussian shape; published for
@@ -94,18 +94,15 @@ class WeakSIGReg(nn.Module):
         self, embeddings: Float[Tensor, "*batch sample dim"], *, generator: torch.Generator | None = None
     ) -> Float[Tensor, ""]:
         """Return the distance, averaged over leading axes."""
-        group = active_group(self.group)
-        check_embeddings("WeakSIGReg", embeddings, low=2 if group is None else 1)
+        return self._judge(embeddings, generator)
+
+    def _value(
+        self, embeddings: Tensor, group: "ProcessGroup | None", generator: torch.Generator | None
+    ) -> Tensor:
         samples = embeddings.to(accumulation_dtype(embeddings.dtype))
-        dim = samples.shape[-1]
-        with torch.autocast(embeddings.device.type, enabled=False):
-            if dim > self.directions.num:
-                samples = samples @ self.directions(
-                    dim, device=samples.device, dtype=samples.dtype, generator=generator
-                )
-            samples = gather_samples(samples, group)
-            value = _distance_from_identity(samples).mean()
-        return checked_value("WeakSIGReg", value, embeddings, shared=group is not None)
+        if samples.shape[-1] > self.directions.num:
+            samples = samples @ self.directions.for_embeddings(samples, generator)
+        return _distance_from_identity(gather_samples(samples, group)).mean()
 
     def extra_repr(self) -> str:
         """Show the settings that no submodule shows."""

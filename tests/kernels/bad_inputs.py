@@ -21,6 +21,7 @@ _CASES: list[tuple[str, Callable[[], object], type[LeWorldError], tuple[str, ...
     ("rank 1", _sums(torch.zeros(3), _EYE), ShapeError, ("sample, dim", "(3,)")),
     ("another dimension", _sums(_Z, torch.eye(2)), ShapeError, ("`directions`", "(2, 2)")),
     ("directions of rank 1", _sums(_Z, torch.ones(3)), ShapeError, ("dim, slice",)),
+    ("two devices", _sums(_Z, _EYE.to("meta")), ShapeError, ("one device", "cpu and meta")),
     ("integers", _sums(_Z.long(), _EYE), ShapeError, ("floating-point", "int64")),
     ("no knots", _sums(_Z, _EYE, num_knots=0), ConfigError, ("num_knots", "at least 1")),
     ("fractional knots", _sums(_Z, _EYE, num_knots=2.5), ConfigError, ("num_knots",)),  # type: ignore[arg-type]

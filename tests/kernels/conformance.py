@@ -1,12 +1,14 @@
 """What every implementation of ecf_sums must do; adding one is adding a name."""
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 Sums = Callable[..., Tensor]
-SHAPES = ((1, 1, 1, 1), (2, 3, 5, 31), (1, 129, 3, 17), (3, 31, 33, 129), (1, 300, 16, 40))
+# group, sample, dim, slice
+SHAPES = ((40, 1, 1, 1), (2, 3, 5, 31), (1, 129, 3, 129), (3, 31, 33, 129), (1, 31, 3, 31), (1, 300, 16, 40))
 
 
 def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -26,38 +28,52 @@ def unit(directions: Tensor) -> Tensor:
     return directions / directions.norm(dim=0)
 
 
-def error_and_slack(
-    sums: Sums, shape: tuple[int, int, int, int], dtype: torch.dtype, knots: int
-) -> list[tuple[float, float]]:
-    """Relative errors of value and gradient of `sums` and of the formula, both against float64."""
+def error_ratios(
+    sums: Sums,
+    shape: tuple[int, int, int, int],
+    dtype: torch.dtype,
+    knots: int,
+    *,
+    rounded: bool = False,
+    draws: int = 1,
+) -> tuple[float, float]:
+    """Error of value and gradient of `sums` as multiples of the formula's in float32, all against float64.
+
+    Root mean squares over some draws, since one number's rounding error is a matter of luck. The formula's
+    gradient is rounded to the embeddings' dtype, as every gradient is. With `rounded`, directions come in
+    that dtype too.
+    """
     groups, samples, dim, slices = shape
-    embeddings = (draw(groups, samples, dim) * 1.2 + 0.1).to(dtype)
-    directions = unit(draw(dim, slices, seed=1)).float()
-    weights = draw(groups, 2, knots, slices, seed=2)
-    weights = weights * torch.exp(-0.02 * torch.arange(1, knots + 1) ** 2)[:, None]
-    results = []
-    for function, cast in ((formula, torch.float64), (formula, torch.float32), (sums, None)):
-        z = (embeddings if cast is None else embeddings.to(cast)).clone().requires_grad_()
-        a = directions if cast is None else directions.to(cast)
-        value = function(z, a, spacing=3 / 16, num_knots=knots)
-        (gradient,) = torch.autograd.grad((value * weights.to(value.dtype)).sum(), z)
-        results.append((value.detach().double(), gradient.double()))
-    exact, plain, ours = results
-    pairs = []
-    for part in (0, 1):
-        scale = exact[part].norm()
-        rounding = 0.0 if part == 0 else torch.finfo(dtype).eps / 2
-        slack = 2 * ((plain[part] - exact[part]).norm() / scale).item() + rounding + 2.5e-7
-        pairs.append((((ours[part] - exact[part]).norm() / scale).item(), slack))
-    return pairs
+    ours, plain = [0.0, 0.0], [0.0, 0.0]
+    for seed in range(0, 3 * draws, 3):
+        embeddings = (draw(groups, samples, dim, seed=seed) * 1.2 + 0.1).to(dtype)
+        directions = unit(draw(dim, slices, seed=seed + 1)).to(dtype if rounded else torch.float32)
+        weights = draw(groups, 2, knots, slices, seed=seed + 2)
+        weights = weights * torch.exp(-0.02 * torch.arange(1, knots + 1) ** 2)[:, None]
+        results = []
+        for function, cast in ((formula, torch.float64), (formula, torch.float32), (sums, None)):
+            z = (embeddings if cast is None else embeddings.to(cast)).clone().requires_grad_()
+            a = directions if cast is None else directions.to(cast)
+            value = function(z, a, spacing=3 / 16, num_knots=knots)
+            (gradient,) = torch.autograd.grad((value * weights.to(value.dtype)).sum(), z)
+            if cast is torch.float32:
+                gradient = gradient.to(dtype)
+            results.append((value.detach().double(), gradient.double()))
+        for part in (0, 1):
+            exact, formulas, found = (result[part] for result in results)
+            plain[part] += (formulas - exact).square().sum().item()
+            ours[part] += (found - exact).square().sum().item()
+    first, second = (math.sqrt(a / b) for a, b in zip(ours, plain, strict=True))
+    return first, second
 
 
 def check_accuracy(sums: Sums) -> None:
     for shape in SHAPES:
         for dtype in (torch.float32, torch.bfloat16, torch.float16):
-            for knots in (16, 1, 2, 9):
-                for error, slack in error_and_slack(sums, shape, dtype, knots):
-                    assert error <= slack, f"{shape} {dtype} {knots}: {error:.2g} > {slack:.2g}"
+            for rounded in (False, True)[: 1 if dtype == torch.float32 else 2]:
+                for knots in (16, 1, 2, 9):
+                    ratios = error_ratios(sums, shape, dtype, knots, rounded=rounded)
+                    assert max(ratios) <= 2, f"{shape} {dtype} {rounded} {knots}: {ratios}"
 
 
 def check_far_projections(sums: Sums) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from leworld.errors import KernelUnavailableError
 from leworld.kernels import _compiler, ecf_sums, explain
-from leworld.kernels.sliced_ecf import _native, _op, _triton
+from leworld.kernels.sliced_ecf import _cpu, _native, _op, _triton
 from tests.kernels.conformance import CHECKS, Sums, draw, formula, unit
 from tests.kernels.wrong import WRONG
 
@@ -60,9 +60,14 @@ def test_torch_library_is_satisfied(dtype: torch.dtype) -> None:
     directions = unit(draw(3, 4, seed=1)).to(torch.float64 if dtype == torch.float64 else torch.float32)
     directions.requires_grad_()
     torch.library.opcheck(_op._forward, (embeddings, directions, 0.4, 3, "auto"), atol=1e-3, rtol=1e-3)
-    projections = embeddings.detach().to(directions.dtype) @ directions.detach()
+    tensors = (
+        embeddings.detach(),
+        directions.detach(),
+        embeddings.detach().to(directions.dtype) @ directions.detach(),
+    )
     grad = draw(2, 2, 3, 4).to(directions.dtype)
-    torch.library.opcheck(_op._backward, (grad, projections, 0.4, "auto"))
+    for wanted in ((True, True), (True, False), (False, True)):
+        torch.library.opcheck(_op._backward, (grad, *tensors, 0.4, "auto", *wanted))
 
 
 def test_a_named_kernel_that_cannot_run_says_why() -> None:
@@ -77,11 +82,42 @@ def test_a_named_kernel_that_cannot_run_says_why() -> None:
 
 
 def test_explain_names_the_choice_and_the_obstacles() -> None:
-    lines = explain("ecf_sums", draw(4, 2)).splitlines()
+    lines = explain("ecf_sums", draw(4, 2), torch.eye(2)).splitlines()
     assert lines[0] == "native: it computes in float32 only" or "compiler" in lines[0]
     assert lines[1] == "cpu: chosen"
-    assert lines[2].startswith("triton: the tensor is on cpu")
-    assert lines[3].startswith("reference: can run")
+    assert lines[2].startswith("triton_fused: the tensor is on cpu")
+    assert lines[3].startswith("triton: the tensor is on cpu")
+    assert lines[4].startswith("reference: can run")
+
+
+@pytest.mark.parametrize("name", ["reference", "cpu", "auto"])
+def test_compiled_graphs_of_any_size_keep_the_op_whole(name: str) -> None:
+    def value(embeddings: Tensor, directions: Tensor) -> Tensor:
+        return ecf_sums(embeddings, directions, spacing=0.4, num_knots=2, implementation=name).square().sum()
+
+    whole = torch.compile(value, fullgraph=True, dynamic=True, backend="aot_eager")
+    for samples in (3, 40):
+        embeddings = draw(2, samples, 3, dtype=torch.float32).requires_grad_()
+        directions = unit(draw(3, 5, seed=1)).float().requires_grad_()
+        gradients = [
+            torch.autograd.grad(f(embeddings, directions), (embeddings, directions)) for f in (value, whole)
+        ]
+        for eager, compiled in zip(*gradients, strict=True):
+            torch.testing.assert_close(eager, compiled)
+
+
+def test_pieces_of_the_gradient_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings = draw(2, 9, 4, dtype=torch.float32).requires_grad_()
+    directions = unit(draw(4, 1200, seed=1)).float().requires_grad_()
+
+    def gradients() -> tuple[Tensor, ...]:
+        value = ecf_sums(embeddings, directions, spacing=0.4, num_knots=3, implementation="cpu")
+        return torch.autograd.grad(value.square().sum(), (embeddings, directions))
+
+    whole = gradients()
+    monkeypatch.setattr(_cpu, "PIECE", 1)
+    for one, other in zip(whole, gradients(), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_without_triton_the_reason_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

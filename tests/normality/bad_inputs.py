@@ -72,6 +72,13 @@ ROWS: list[BadInput] = [
     ),
     BadInput(
         _SLICED,
+        "mixed devices",
+        lambda: sliced_statistic(EppsPulley(), torch.zeros(8, 3), directions=_EYE.to("meta")),
+        ShapeError,
+        ("`directions`", "cpu and meta"),
+    ),
+    BadInput(
+        _SLICED,
         "rank 1",
         lambda: sliced_statistic(EppsPulley(), torch.zeros(3), directions=_EYE),
         ShapeError,

@@ -5,8 +5,10 @@ import math
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from leworld.normality import EppsPulley, sliced_statistic
+from leworld.normality._constants import constants
 from tests.normality.conformance import Z, check_published_quadrature, draw
 
 
@@ -91,3 +93,23 @@ def test_slicing_ignores_autocast() -> None:
 def test_settings_are_recorded() -> None:
     assert EppsPulley(9, t_max=2.0).config.arguments == {"num_knots": 9, "t_max": 2.0}
     assert "num_knots=9" in repr(EppsPulley(9))
+
+
+def test_off_the_cpu_constants_are_copied_once_and_never_in_inference_mode() -> None:
+    """A copy waits for an accelerator and cannot be captured in a graph; `meta` stands for one here."""
+    like = torch.empty(3, device="meta")
+    with torch.inference_mode():
+        first = constants((1.25, 0.5), like)
+    assert constants((1.25, 0.5), like) is first
+    assert not first.is_inference()
+    assert (first.device.type, first.shape) == ("meta", (2,))
+    assert constants((1.25, 0.5), like.double()).dtype == torch.float64
+    assert constants((1.25, 0.5), torch.empty(3)).tolist() == [1.25, 0.5]
+
+
+def test_a_tracers_stand_in_is_not_kept() -> None:
+    with FakeTensorMode():
+        like = torch.empty(3, device="cuda")
+        first, second = constants((7.0,), like), constants((7.0,), like)
+    assert isinstance(first, FakeTensor)
+    assert first is not second

@@ -115,6 +115,7 @@ def family_rows(embedding_rows: Callable[[str, Callable[[], nn.Module]], list[Ba
     inverse = InverseDynamics(4, 2)
     paths = torch.zeros(2, 5, 4)
     rows += [
+        BadInput(two, "mixed devices", lambda: VICReg()(z, z.to("meta")), ShapeError, ("cpu and meta",)),
         BadInput(two, "other shape", lambda: VICReg()(z, z[:7]), ShapeError, ("views", "sample")),
         BadInput(two, "NaN in views", lambda: VICReg()(z, _with_nan(8, 4)), NonFiniteError, ("`views`",)),
         BadInput(
@@ -123,6 +124,20 @@ def family_rows(embedding_rows: Callable[[str, Callable[[], nn.Module]], list[Ba
             lambda: SubspaceSIGReg(2, 9)(z),
             ShapeError,
             ("subspace_dim", "dim=4"),
+        ),
+        BadInput(
+            _ROOM + "InverseDynamics",
+            "mixed devices",
+            lambda: inverse(paths, torch.zeros(2, 5, 2, device="meta")),
+            ShapeError,
+            ("`actions`", "cpu and meta"),
+        ),
+        BadInput(
+            _ROOM + "InverseDynamics",
+            "head on another device",
+            lambda: InverseDynamics(4, 2).to("meta")(paths, torch.zeros(2, 5, 2)),
+            ShapeError,
+            ("`weight`", "cpu and meta"),
         ),
         BadInput(
             _ROOM + "InverseDynamics",

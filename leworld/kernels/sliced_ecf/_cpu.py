@@ -5,7 +5,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ._reference import project as project
+
+PIECE = 1 << 18  # projections whose gradient the backward pass holds at once
 _TILE = 32768
+_FEW_SAMPLES = 32  # below, each knot gets a sine and cosine of its own: no average hides rounding errors
 
 
 def obstacle(tensor: Tensor) -> str | None:
@@ -15,9 +19,16 @@ def obstacle(tensor: Tensor) -> str | None:
 
 def sums(projections: Tensor, spacing: float, num_knots: int) -> Tensor:
     """Return the sums over samples of cos and sin of k spacing y, as (group, 2, knot, slice)."""
-    groups, _, slices = projections.shape
+    groups, samples, slices = projections.shape
     result = projections.new_empty((groups, 2, num_knots, slices))
     for group, first, last in _tiles(projections):
+        if samples < _FEW_SAMPLES:
+            tile = projections[group, :, first:last]
+            for knot in range(num_knots):
+                angles = tile * ((knot + 1) * spacing)
+                result[group, 0, knot, first:last] = angles.cos().sum(0)
+                result[group, 1, knot, first:last] = angles.sin().sum(0)
+            continue
         unit = _unit_circle(projections[group, :, first:last] * spacing)
         turned = unit.clone()
         for knot in range(num_knots):

@@ -12,6 +12,7 @@
 #define MAX_KNOTS 64
 #define ROWS 4
 #define BLOCK 64
+#define FEW 32 /* below so many samples no average hides rounding errors: a sine and cosine for each knot */
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 
@@ -46,7 +47,18 @@ void ecf_sums(const float *y, float *sums, long groups, long samples, long slice
             int lanes = last - p < LANES ? (int)(last - p) : LANES;
             const float *column = y + g * samples * slices + p;
             memset(total, 0, sizeof(vec) * 2 * knots);
-            for (long start = 0; start < samples; start += BLOCK) {
+            for (long start = 0; start < samples && samples < FEW; start += ROWS)
+                for (long k = 0; k < knots; k++) {
+                    vec s, c, s_sum = {0}, c_sum = {0};
+                    for (long n = start; n < samples && n < start + ROWS; n++) {
+                        sincos_lanes(column + n * slices, spacing * (k + 1), lanes, &s, &c);
+                        c_sum += c;
+                        s_sum += s;
+                    }
+                    total[2 * k] += c_sum;
+                    total[2 * k + 1] += s_sum;
+                }
+            for (long start = 0; start < samples && samples >= FEW; start += BLOCK) {
                 long stop = start + BLOCK < samples ? start + BLOCK : samples;
                 memset(part, 0, sizeof(vec) * 2 * knots);
                 for (long n = start; n < stop; n += ROWS) {

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from ..._checks import accumulation_dtype
 from .. import _compiler
+from ._reference import project as project
 
 _SOURCE = Path(__file__).with_name("_native.c")
+PIECE = 1 << 20  # projections whose gradient the backward pass holds at once
 _MAX_KNOTS = 64
 _LANES = 16
 _WORTH_A_THREAD = 1 << 18

@@ -5,6 +5,8 @@ from torch import Tensor
 
 from ..._checks import accumulation_dtype
 
+PIECE = None  # the backward pass holds the gradient of all projections at once
+
 
 def project(embeddings: Tensor, directions: Tensor) -> Tensor:
     """Return embeddings (group, sample, dim) times directions (dim, slice) in the accumulation dtype."""

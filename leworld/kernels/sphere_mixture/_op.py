@@ -104,11 +104,21 @@ def _pairs(
         if chosen == "native" and centred.numel():
             result = _native.mean_over_pairs(mixture, centred)
             if result is not None:
-                return result
+                return result[0], _without_own(result[1])
         module = _reference if chosen == "reference" else _table
         distances = _squared_distances(centred)
         values = module.evaluate(mixture, distances)
-        return values.double().mean((-2, -1)), module.evaluate(mixture.derivative(), distances)
+        return values.double().mean((-2, -1)), _without_own(module.evaluate(mixture.derivative(), distances))
+
+
+def _without_own(weights: Tensor) -> Tensor:
+    """Set the weight of each sample with itself to 0, in place.
+
+    It is the largest, and multiplies a difference of 0; in the backward pass, a sum minus a product, it would
+    leave its rounding, which is more than the gradient of far samples.
+    """
+    weights.diagonal(dim1=-2, dim2=-1).zero_()
+    return weights
 
 
 @_pairs.register_fake
@@ -141,6 +151,7 @@ def _pairs_backward(ctx: Any, grad: Tensor | None, grad_weights: Tensor | None) 
         if torch.is_grad_enabled():  # a second derivative is wanted: the weights must depend on the samples
             slope = _pack(ctx.dim, ctx.frequencies, ctx.coefficients).derivative()
             weights = _evaluate(_squared_distances(centred), *_unpack(slope), ctx.implementation)
+            weights = weights * (1 - torch.eye(weights.shape[-1], dtype=weights.dtype, device=weights.device))
         scale = (4 / samples.shape[-2] ** 2 * grad.to(centred.dtype))[:, None, None]
         pull = weights.sum(-1, keepdim=True) * centred - weights @ centred
     return (scale * pull).to(samples.dtype), None, None, None, None
