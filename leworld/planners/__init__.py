@@ -1,12 +1,13 @@
 """Planners search for the action sequence of lowest cost. They see `cost(actions)` and nothing else.
 
 `plan` owns the only loop; a planner defines `init` and `step`. Candidates reach the cost through an
-`Evaluator`, which keeps them inside the bounds, ranks NaN last and remembers the best, and noise comes from a
-counter-based generator with one seed a row, so that what a row gets never depends on its neighbours.
+`Evaluator`, which keeps them inside the bounds, ranks NaN last and remembers the best, and every row draws
+its noise from a seed of its own, so that what a row gets never depends on its neighbours.
 """
 
 from ._categorical_cem import CategoricalCEMPlanner as CategoricalCEMPlanner
 from ._cem import CEMPlanner as CEMPlanner
+from ._cmaes import CMAESPlanner as CMAESPlanner
 from ._evaluator import Evaluated as Evaluated
 from ._evaluator import Evaluator as Evaluator
 from ._gradient import GradientPlanner as GradientPlanner

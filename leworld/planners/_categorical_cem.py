@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, check_number, check_size
-from .._counter import tree_sum
+from .._counter import fixed_sum
 from .._typing import shapechecked
 from ..errors import ShapeError
 from ._evaluator import Evaluator
@@ -125,7 +125,7 @@ class CategoricalCEMPlanner(Planner[Memory]):
         rows = torch.arange(len(chosen), device=chosen.device).unsqueeze(1)
         usable = scored.costs[rows, chosen].isfinite()[:, :, None, None]
         count = usable.sum(1)
-        frequency = tree_sum(torch.where(usable, hot[rows, chosen], 0.0), 1) / count
+        frequency = fixed_sum(torch.where(usable, hot[rows, chosen], 0.0), 1) / count
         fitted = self.momentum * probs + (1 - self.momentum) * frequency
         fitted = (1 - num * self.min_prob) * fitted + self.min_prob
         return self._state(torch.where(count > 0, fitted, probs), table)

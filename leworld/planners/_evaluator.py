@@ -1,6 +1,7 @@
 """The only place where candidates meet the cost: bounds, chunks, shape checks, NaN, and the best so far."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -10,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import describe
-from .._counter import tree_sum
 from ..errors import ConfigError, ShapeError
 from ._lifted_cost import LiftedCost
 from ._problem import Problem
 
 CostFunction = Callable[[Tensor], Tensor]
+_SMALL = 50_000  # numbers
 
 
 @final
@@ -53,6 +54,11 @@ class Evaluator:
         cost: `cost(actions)` -> "batch sample", lower is better.
         problem: Bounds and dtype.
         max_candidates: Most sequences, over all rows, in one call of `cost`; None for no limit.
+        deadline: Reading of `time.perf_counter()` that ends the search, or None; see `time_is_up`.
+
+    Attributes:
+        costs: All costs so far, one tensor (batch, sample) a call, infinite where they were not finite.
+        num_evaluations: Sequences shown to the cost so far, for every row.
 
     Example:
         ```python
@@ -68,24 +74,61 @@ class Evaluator:
         ```
     """
 
-    def __init__(self, cost: CostFunction, problem: Problem, *, max_candidates: int | None = None) -> None:
+    def __init__(
+        self,
+        cost: CostFunction,
+        problem: Problem,
+        *,
+        max_candidates: int | None = None,
+        deadline: float | None = None,
+    ) -> None:
         self._cost = cost
         self._problem = problem
         self._chunk = None if max_candidates is None else max(1, max_candidates // max(1, len(problem.init)))
+        self.deadline = deadline
         rows = len(problem.init)
-        self.best_actions = problem.init.to(problem.dtype).to(problem.init.dtype)
-        self.best_cost = problem.init.new_full((rows,), math.inf)
-        self.mean_cost = problem.init.new_full((rows,), math.nan)
-        self.num_non_finite = torch.zeros(rows, dtype=torch.int64, device=problem.init.device)
+        self._best_actions = problem.init.to(problem.dtype).to(problem.init.dtype)
+        self._best_cost = problem.init.new_full((rows,), math.inf)
+        self._unseen: list[tuple[Tensor, Tensor]] = []
+        self._unseen_size = 0
+        self.costs: list[Tensor] = []
         self.num_evaluations = 0
+        self._rows = torch.arange(rows, device=problem.init.device)
+
+    @property
+    def best_actions(self) -> Tensor:
+        """The best sequence of every row so far, at first the problem's first guess."""
+        self._settle()
+        return self._best_actions
+
+    @property
+    def best_cost(self) -> Tensor:
+        """The cost of `best_actions`, at first infinite."""
+        self._settle()
+        return self._best_cost
+
+    def time_is_up(self) -> bool:
+        """Say whether the deadline has passed. A step of several evaluations asks between them.
+
+        If so, the step returns what it has; `plan` then returns the best sequence so far.
+        """
+        if self.deadline is None:
+            return False
+        if self.best_cost.device.type != "cpu":
+            self._best_cost.sum().item()  # wait for queued work, or the clock would measure launches only
+        return time.perf_counter() >= self.deadline
 
     def __call__(self, actions: Tensor) -> Evaluated:
         """Clip `actions` ("batch sample horizon action") to the bounds and return their costs."""
-        with torch.no_grad():
-            shown = self._show(actions)
-            size = self._chunk or max(1, shown.shape[1])
-            costs = [self._checked(part, self._cost(part)) for part in shown.split(size, dim=1)]
-            return self._record(shown, torch.cat(costs, dim=1))
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                return self(actions)
+        shown = self._show(actions)
+        if self._chunk is None or shown.shape[1] <= self._chunk:
+            return self._record(shown, self._checked(shown, self._cost(shown)))
+        parts = shown.split(self._chunk, dim=1)
+        costs = [self._checked(part, self._cost(part)) for part in parts]
+        return self._record(shown, torch.cat(costs, dim=1))
 
     def gradient(self, actions: Tensor) -> tuple[Evaluated, Tensor]:
         """Return the costs and their gradient with respect to `actions`; nothing else receives a gradient.
@@ -116,8 +159,12 @@ class Evaluator:
             return evaluated, torch.where(usable, gradient, 0.0)
 
     def rollout(self, actions: Tensor) -> Tensor:
-        """Return the states that `actions` lead to, "batch sample horizon *latent"; asks a `LiftedCost`."""
+        """Return the states that `actions` lead to, "batch sample horizon *latent"; asks a `LiftedCost`.
+
+        Counts as one evaluation a sequence.
+        """
         cost = self._lifted()
+        self.num_evaluations += actions.shape[1]
         with torch.no_grad():
             return torch.cat([self._wide(cost.rollout(part)) for part in self._parts(actions)], dim=1)
 
@@ -177,8 +224,8 @@ class Evaluator:
 
     def _checked(self, actions: Tensor, costs: object) -> Tensor:
         expected = tuple(actions.shape[:2])
-        rule = f"A cost must return a floating-point tensor (batch, sample) = {expected}"
         if not isinstance(costs, Tensor) or costs.shape != expected or not costs.is_floating_point():
+            rule = f"A cost must return a floating-point tensor (batch, sample) = {expected}"
             raise ShapeError(
                 f"{rule} for actions of shape {tuple(actions.shape)}",
                 f"it returned {describe(costs)}",
@@ -188,18 +235,31 @@ class Evaluator:
 
     def _record(self, shown: Tensor, costs: Tensor) -> Evaluated:
         shown = shown.to(self._problem.init.dtype)
-        costs = costs.to(shown)
-        finite = costs.isfinite()
+        costs = costs.to(shown).nan_to_num(nan=math.inf, posinf=math.inf, neginf=math.inf)
+        self.costs.append(costs)
         self.num_evaluations += shown.shape[1]
-        self.num_non_finite = self.num_non_finite + (~finite).sum(1)
-        self.mean_cost = tree_sum(torch.where(finite, costs, 0.0), 1) / finite.sum(1)
-        costs = torch.where(finite, costs, math.inf)
-        if shown.shape[1]:
-            rows = torch.arange(len(shown), device=shown.device)
-            first = costs.argmin(dim=1)
-            lowest = costs[rows, first]
-            better = lowest < self.best_cost
-            best = torch.where(better[:, None, None], shown[rows, first], self.best_actions)
-            self.best_actions = best
-            self.best_cost = torch.where(better, lowest, self.best_cost)
+        small = shown.numel() < _SMALL  # then looking for the best now and then is cheaper than every time
+        self._unseen.append((shown.clone() if small else shown, costs))
+        self._unseen_size += shown.numel()
+        if self._unseen_size >= _SMALL:
+            self._settle()
         return Evaluated(shown, costs)
+
+    def _settle(self) -> None:
+        """Look for the best among what was recorded since the last time."""
+        if not self._unseen:
+            return
+        shown, costs = self._unseen[0]
+        if len(self._unseen) > 1:
+            shown = torch.cat([part for part, _ in self._unseen], dim=1)
+            costs = torch.cat([part for _, part in self._unseen], dim=1)
+        self._unseen, self._unseen_size = [], 0
+        if shown.shape[1]:
+            first = costs.argmin(dim=1)
+            lowest = costs.gather(1, first.unsqueeze(1)).squeeze(1)
+            better = lowest < self._best_cost
+            first = first + self._rows * costs.shape[1]
+            found = shown.flatten(0, 1).index_select(0, first)
+            best = torch.where(better[:, None, None], found, self._best_actions)
+            self._best_actions = best
+            self._best_cost = torch.where(better, lowest, self._best_cost)

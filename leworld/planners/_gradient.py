@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Adam, Optimizer
 
 from .._checks import check_number
-from .._counter import tree_sum
+from .._counter import fixed_sum
 from ..errors import ConfigError
 from ._evaluator import Evaluator
 from ._planner import Planner
@@ -51,7 +51,9 @@ class GradientPlanner(Planner[Memory]):
 
     Source:
         Gradient-based planning as in Srinivas et al., "Universal planning networks", 2018, and the SGD and
-        Adam planners of DINO-WM (Zhou et al., 2024), with restarts.
+        Adam planners of DINO-WM (Zhou et al., 2024), with restarts. Their step size is the optimizer's `lr`,
+        their number of planning updates `num_iterations`; DINO-WM has one start and adds noise to the
+        actions after each step, which `optimizer` leaves out here.
 
     Example:
         ```python
@@ -89,9 +91,8 @@ class GradientPlanner(Planner[Memory]):
 
     def init(self, problem: Problem) -> SearchState[Memory]:
         """Spread the starts around the problem's first guess and build the optimizer."""
-        noise = problem.normal(self.num_restarts, *problem.init.shape[1:], iteration=0)
-        noise[:, 0] = 0.0
-        starts = problem.project(problem.init.unsqueeze(1) + self.init_std * noise)
+        starts = problem.sample(problem.init, self.init_std, self.num_restarts, iteration=0)
+        starts = problem.project(starts)
         never = torch.zeros(len(starts), dtype=torch.bool, device=starts.device)
         return SearchState(problem.init, spread(starts), never, (starts, self._build_optimizer(starts)))
 
@@ -122,6 +123,6 @@ class GradientPlanner(Planner[Memory]):
 
 def spread(actions: Tensor) -> Tensor:
     """Return how far a row's samples lie from their mean, root mean square."""
-    mean = tree_sum(actions, 1) / actions.shape[1]
+    mean = fixed_sum(actions, 1) / actions.shape[1]
     squares = (actions - mean.unsqueeze(1)).square().flatten(1)
-    return (tree_sum(squares, 1) / squares.shape[1]).sqrt()
+    return (fixed_sum(squares, 1) / squares.shape[1]).sqrt()

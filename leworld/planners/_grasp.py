@@ -127,9 +127,8 @@ class GRASPPlanner(Planner[Memory]):
 
     def init(self, problem: Problem) -> SearchState[Memory]:
         """Spread the starts around the problem's first guess; states come with the first iteration."""
-        noise = problem.normal(self.num_restarts, *problem.init.shape[1:], iteration=0)
-        noise[:, 0] = 0.0
-        actions = problem.project(problem.init.unsqueeze(1) + self.init_std * noise)
+        actions = problem.sample(problem.init, self.init_std, self.num_restarts, iteration=0)
+        actions = problem.project(actions)
         never = torch.zeros(len(actions), dtype=torch.bool, device=actions.device)
         optimizers = (Adam([actions], lr=self.action_rate), Adam([actions], lr=self.action_rate))
         memory = (actions, optimizers, None, None)
@@ -143,6 +142,8 @@ class GRASPPlanner(Planner[Memory]):
         if states is None or costs is None:
             costs = evaluate(actions).costs
             states = evaluate.guess_states(actions)
+            if evaluate.time_is_up():
+                return self._state(state, (actions, optimizers, states, costs))
         before = actions.clone()
         phase = iteration % self.sync_every
         remaining = self.num_iterations - iteration
@@ -158,9 +159,14 @@ class GRASPPlanner(Planner[Memory]):
             states = torch.where(moved.isfinite(), moved, states)
         optimizers[synchronous].step()
         actions.copy_(problem.project(torch.where(actions.isfinite(), actions, before)))
-        if synchronous and phase == self.sync_every - 1:
+        if synchronous and phase == self.sync_every - 1 and not evaluate.time_is_up():
             rolled = evaluate.rollout(actions)[:, :, :-1]
             states = torch.where(rolled.isfinite(), rolled, states)
-        rows = torch.arange(len(actions), device=actions.device)
-        answer = actions[rows, costs.argmin(1)]
-        return SearchState(answer, spread(actions), state.converged, (actions, optimizers, states, costs))
+        return self._state(state, (actions, optimizers, states, costs))
+
+    def _state(self, before: SearchState[Memory], memory: Memory) -> SearchState[Memory]:
+        actions, _, _, costs = memory
+        answer = before.actions
+        if costs is not None:
+            answer = actions[torch.arange(len(actions), device=actions.device), costs.argmin(1)]
+        return SearchState(answer, spread(actions), before.converged, memory)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_number
-from ._elites import best_of, fit_gaussian, root_mean_square
+from ._elites import best_of, fit_gaussian
 from ._evaluator import Evaluator
 from ._planner import Planner
 from ._problem import Problem
@@ -119,8 +119,8 @@ class ICEMPlanner(Planner[Memory]):
         candidates = [drawn, kept]
         if iteration == self.num_iterations - 1:
             candidates.append(state.actions.unsqueeze(1))
-        elites, usable = best_of(evaluate(torch.cat(candidates, dim=1)), self.num_elites)
-        mean, fitted = fit_gaussian(elites, usable, state.actions, stds)
+        elites, costs = best_of(evaluate(torch.cat(candidates, dim=1)), self.num_elites)
+        mean, fitted = fit_gaussian(elites, costs, state.actions, stds)
         mean = self.momentum * state.actions + (1 - self.momentum) * mean
         fitted = (self.momentum * stds + (1 - self.momentum) * fitted).clamp(min=self.min_std)
         return self._state(mean, (fitted, elites[:, : self.num_kept], synthesis))
@@ -128,11 +128,11 @@ class ICEMPlanner(Planner[Memory]):
     def _state(self, mean: Tensor, memory: Memory) -> SearchState[Memory]:
         stds = memory[0]
         converged = stds.flatten(1).amax(1) <= 1e-2
-        return SearchState(mean, root_mean_square(stds), converged, memory, elites=memory[1])
+        return SearchState(mean, stds, converged, memory, elites=memory[1])
 
 
 def _colour(white: Tensor, synthesis: Tensor) -> Tensor:
-    """Mix the horizon's white noise into coloured noise, one addition at a time (see `tree_sum`)."""
+    """Mix the horizon's white noise into coloured noise, one addition at a time (see `fixed_sum`)."""
     coloured = synthesis[:, 0, None] * white[:, :, :1]
     for component in range(1, len(synthesis)):
         coloured = coloured + synthesis[:, component, None] * white[:, :, component : component + 1]

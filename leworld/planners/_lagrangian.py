@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_number, describe
-from .._counter import tree_sum
+from .._counter import fixed_sum
 from ..errors import ConfigError, ShapeError
 from ._evaluator import Evaluator
 from ._planner import Planner
@@ -40,7 +40,7 @@ class LagrangianPlanner(Planner[Memory]):
         planner: Runs once a round. It has to be one that needs no gradient.
         constraint: `constraint(actions)`: (batch, sample, horizon, action) -> (batch, sample, constraint);
             not above 0 where the constraint holds. NaN counts as violated.
-        num_rounds: Runs of the inner planner. A time budget is looked at between rounds only.
+        num_rounds: Runs of the inner planner.
         penalty: First weight of the squared violation, in units of cost per squared g.
         growth: Its factor from round to round.
         tolerance: Largest g_j that counts as holding.
@@ -118,18 +118,21 @@ class LagrangianPlanner(Planner[Memory]):
             limits = self._limits(scored.actions.to(problem.dtype)).to(scored.costs)
             found = self._better(found, scored.actions, scored.costs, limits.amax(2))
             shifted = limits if shift is None else limits + shift
-            return scored.costs + 0.5 * penalty * tree_sum(shifted.clamp(min=0).square(), 2)
+            return scored.costs + 0.5 * penalty * fixed_sum(shifted.clamp(min=0).square(), 2)
 
         turn = replace(problem, init=state.actions, seeds=problem.seeds ^ iteration)
-        search = Evaluator(augmented, turn)
+        search = Evaluator(augmented, turn, deadline=evaluate.deadline)
         inner = self.planner.init(turn)
         for inner_iteration in range(self.planner.num_iterations):
+            if inner_iteration and evaluate.time_is_up():
+                break
             inner = self.planner.step(turn, inner, search, inner_iteration)
-        limits = self._limits(search.best_actions.unsqueeze(1).to(problem.dtype))[:, 0].to(state.std)
+        limits = self._limits(search.best_actions.unsqueeze(1).to(problem.dtype))[:, 0].to(problem.init)
         raised = limits * penalty if multipliers is None else multipliers + limits * penalty
         raised = torch.where(raised.isfinite(), raised, 0.0).clamp(min=0)
         actions, cost, violation = found
-        return SearchState(actions, inner.std, violation <= self.tolerance, (raised, cost, violation))
+        memory = (raised, cost, violation)
+        return SearchState(actions, inner.std, violation <= self.tolerance, memory, cost=cost)
 
     def _limits(self, actions: Tensor) -> Tensor:
         limits = self.constraint(actions)

@@ -1,12 +1,14 @@
 """Model predictive path integral control: an exponentially weighted mean of samples."""
 
+import math
 from typing import Literal, final
 
 import torch
 from torch import Tensor
 
 from .._checks import check_choice, check_number
-from .._counter import tree_sum
+from .._counter import fixed_sum, weighted_sum
+from ._elites import all_finite
 from ._evaluator import Evaluated, Evaluator
 from ._planner import Planner
 from ._problem import Problem
@@ -100,28 +102,30 @@ class MPPIPlanner(Planner[None]):
         self, problem: Problem, state: SearchState[None], evaluate: Evaluator, iteration: int
     ) -> SearchState[None]:
         """Sample around the mean and average by weight."""
-        noise = problem.normal(self.num_samples, *problem.init.shape[1:], iteration=iteration)
-        noise[:, 0] = 0.0
         std = self.init_std * self.decay**iteration
-        scored = evaluate(state.actions.unsqueeze(1) + std * noise)
+        scored = evaluate(problem.sample(state.actions, std, self.num_samples, iteration=iteration))
         weights = self._weights(scored)
-        total = tree_sum(weights, 1)
-        mean = tree_sum(weights[:, :, None, None] * scored.actions, 1) / total[:, None, None]
-        return self._state(torch.where(total[:, None, None] > 0, mean, state.actions), iteration + 1)
+        total = fixed_sum(weights, 1)[:, None, None]
+        mean = weighted_sum(weights, scored.actions) / total
+        return self._state(torch.where(total > 0, mean, state.actions), iteration + 1)
 
     def _weights(self, scored: Evaluated) -> Tensor:
-        finite = scored.costs.isfinite()
         excess = scored.costs - scored.costs.amin(1, keepdim=True)
-        excess = torch.where(finite, excess, 0.0)
-        temperature = excess.new_full((len(excess), 1), self.temperature)
+        finite, count = None, excess.shape[1]
+        if not all_finite(scored.costs):
+            finite = scored.costs < math.inf
+            count = finite.sum(1).clamp_(min=1)
+            excess = torch.where(finite, excess, 0.0)
+        temperature = self.temperature
         if self.scale == "relative":
-            count = finite.sum(1, keepdim=True).clamp(min=1)
-            mean = tree_sum(excess, 1).unsqueeze(1) / count
-            deviation = torch.where(finite, excess - mean, 0.0)
-            temperature = temperature * (tree_sum(deviation.square(), 1).unsqueeze(1) / count).sqrt()
-        equal = temperature == 0  # every cost the same: every candidate counts the same
-        weights = torch.exp(-excess / torch.where(equal, 1.0, temperature))
-        return torch.where(finite, weights, 0.0)
+            deviation = excess - fixed_sum(excess, 1).div_(count).unsqueeze(1)
+            if finite is not None:
+                deviation = torch.where(finite, deviation, 0.0)
+            temperature = fixed_sum(deviation.square_(), 1).div_(count).sqrt_().mul_(temperature)
+            # every cost the same: every candidate counts the same
+            temperature = temperature.clamp_(min=torch.finfo(excess.dtype).tiny).unsqueeze(1)
+        weights = excess.div_(temperature).neg_().exp_()
+        return weights if finite is None else torch.where(finite, weights, 0.0)
 
     def _state(self, mean: Tensor, iteration: int) -> SearchState[None]:
         std = mean.new_full((len(mean),), self.init_std * self.decay**iteration)

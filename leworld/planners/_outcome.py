@@ -10,7 +10,7 @@ class Outcome(Enum):
 
     - `converged`: the planner's own test says that further iterations would change little.
     - `iteration_limit`: all iterations were spent. Usual for CEM, and no sign of a bad plan.
-    - `time_limit`: the time budget ran out first; the plan is the best one so far.
+    - `time_limit`: the time budget ran out; the plan is the best one so far.
     - `non_finite_cost`: every cost of this row was NaN or infinite. The actions are the initial guess and the
       cost is NaN.
 

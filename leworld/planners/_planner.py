@@ -13,10 +13,11 @@ from .._typing import shapechecked
 from ..errors import NonFiniteError
 from ._evaluator import Evaluator
 from ._outcome import Outcome
-from ._plan import Plan, Trace
+from ._plan import Plan
 from ._problem import Problem
 from ._search_state import SearchState
 from ._setup import Bounds, check_request, make_problem
+from ._tracing import make_trace
 
 M = TypeVar("M")
 
@@ -25,8 +26,8 @@ class Planner(ABC, Generic[M]):
     """Searches for the action sequence of lowest cost. Knows no model: it sees `cost(actions)` only.
 
     A subclass defines `init` and `step`; `plan` runs the loop. A subclass keeps three promises: a row's state
-    depends on that row alone, randomness comes from `problem.normal` and `problem.uniform` alone, and sums
-    over samples use a fixed order (`leworld._counter.tree_sum`).
+    depends on that row alone, randomness comes from methods of `problem` alone, and sums
+    over samples use a fixed order (`leworld._counter.fixed_sum`).
 
     Attributes:
         horizon: Planned steps.
@@ -141,7 +142,9 @@ def plan(
             `Plan.outcome`.
         max_candidates: Most sequences (over all rows, but at least one a row) in one call of `cost`. Bounds
             the memory; the plan stays the same if `cost` treats its samples independently.
-        time_budget: Seconds after which no new iteration starts. At least one iteration is made.
+        time_budget: Seconds after which nothing new is evaluated, so that planning ends at most one
+            evaluation later. At least one is made. A search that is cut short returns the best sequence so
+            far, also with a planner whose own answer is another (of `LagrangianPlanner` the best that obeys).
 
     Returns:
         The plan, with the cost that `cost` gave to these very actions.
@@ -166,25 +169,28 @@ def plan(
     check_request(batch, action_dim, planner.horizon, max_candidates, time_budget, generator)
     with torch.no_grad():
         problem = make_problem(cost, (batch, planner.horizon, action_dim), init, bounds, generator)
-        evaluate = Evaluator(cost, problem, max_candidates=max_candidates)
+        deadline = None if time_budget is None else started + time_budget
+        evaluate = Evaluator(cost, problem, max_candidates=max_candidates, deadline=deadline)
         state = planner.init(problem)
-        history: list[tuple[Tensor, Tensor, Tensor]] = []
+        stds: list[Tensor] = []
+        calls: list[int] = []
         for iteration in range(planner.num_iterations):
-            if iteration and _time_is_up(started, time_budget, evaluate):
+            if iteration and evaluate.time_is_up():
                 break
             state = planner.step(problem, state, evaluate, iteration)
-            history.append((evaluate.best_cost, evaluate.mean_cost, state.std))
-        out_of_time = len(history) < planner.num_iterations
+            stds.append(state.std)
+            calls.append(len(evaluate.costs))
+        out_of_time = evaluate.time_is_up()
+        answer, answer_cost = state.actions, state.cost
+        if answer_cost is None and not out_of_time:
+            scored = evaluate(answer.unsqueeze(1))
+            answer, answer_cost = scored.actions[:, 0], scored.costs[:, 0]
         actions, costs = evaluate.best_actions, evaluate.best_cost
-        if not out_of_time or not planner.keep_best:
-            answer = evaluate(state.actions.unsqueeze(1))
-            actions, costs = evaluate.best_actions, evaluate.best_cost
-            if not planner.keep_best:
-                usable = answer.costs[:, 0].isfinite()
-                actions = torch.where(usable[:, None, None], answer.actions[:, 0], actions)
-                costs = torch.where(usable, answer.costs[:, 0], costs)
-        best, mean, std = (torch.stack(values, dim=1) for values in zip(*history, strict=True))
-        trace = Trace(best, mean, std, evaluate.num_evaluations, evaluate.num_non_finite)
+        if answer_cost is not None and not planner.keep_best:
+            usable = answer_cost.isfinite()
+            actions = torch.where(usable[:, None, None], answer, actions)
+            costs = torch.where(usable, answer_cost, costs)
+        trace = make_trace(evaluate, calls, stds)
         elites = None if state.elites is None else problem.project(state.elites).to(problem.dtype)
         found = costs.isfinite()
         outcome = _outcomes(found, state.converged, out_of_time)
@@ -198,14 +204,6 @@ def plan(
             "`Plan.outcome`",
         )
     return Plan(actions.to(problem.dtype), torch.where(found, costs, math.nan), outcome, trace, elites)
-
-
-def _time_is_up(started: float, time_budget: float | None, evaluate: Evaluator) -> bool:
-    if time_budget is None:
-        return False
-    if evaluate.best_cost.device.type != "cpu":
-        evaluate.best_cost.sum().item()  # wait for queued work, or the clock would measure launches only
-    return time.perf_counter() - started >= time_budget
 
 
 def _outcomes(found: Tensor, converged: Tensor, out_of_time: bool) -> tuple[Outcome, ...]:

@@ -33,7 +33,9 @@ class RandomShootingPlanner(Planner[None]):
 
     Source:
         Howell, Gileadi, Tunyasuvunakool, Zakka, Erez, Tassa, "Predictive sampling: real-time behaviour
-        synthesis with MuJoCo", 2022, Algorithm 1, on the actions themselves instead of spline knots.
+        synthesis with MuJoCo", 2022, Algorithm 1, on the actions themselves instead of spline knots. There N
+        is `num_samples` and sigma `init_std`; the nominal parameters theta are b. Differences: several
+        iterations with decaying noise are possible.
 
     Example:
         ```python
@@ -74,7 +76,6 @@ class RandomShootingPlanner(Planner[None]):
         self, problem: Problem, state: SearchState[None], evaluate: Evaluator, iteration: int
     ) -> SearchState[None]:
         """Perturb the best so far."""
-        noise = problem.normal(self.num_samples, *problem.init.shape[1:], iteration=iteration)
-        noise[:, 0] = 0.0
-        evaluate(state.actions.unsqueeze(1) + state.std[:, None, None, None] * noise)
+        stds = state.std[:, None, None, None]
+        evaluate(problem.sample(state.actions, stds, self.num_samples, iteration=iteration))
         return SearchState(evaluate.best_actions, state.std * self.decay, state.converged, None)

@@ -16,12 +16,15 @@ class SearchState(Generic[M]):
 
     Attributes:
         actions: The planner's present answer, for CEM the mean of its distribution.
-        std: Root mean square spread of the search around it, for the trace.
+        std: Spread of the search around it, for the trace: one number a row, or standard deviations (batch,
+            ...), of which the trace holds the root mean square.
         converged: Whether the planner considers a row finished. Iterations go on for the other rows' sake;
             the flag only decides the row's `Outcome`.
         memory: Whatever else the planner needs, for CEM the standard deviations. Opaque to `plan`.
         elites: Sequences worth trying again in the next planning call, best first (batch, elite, horizon,
             action); None if the planner keeps none. They become `Plan.elites`.
+        cost: The true cost of `actions` where the planner knows it, infinite where none was finite. `plan`
+            measures it if None.
 
     Example:
         ```python
@@ -34,7 +37,8 @@ class SearchState(Generic[M]):
     """
 
     actions: Float[Tensor, "batch horizon action"]
-    std: Float[Tensor, " batch"]
+    std: Float[Tensor, "batch *parts"]  # noqa: F821 -- names of axes
     converged: Bool[Tensor, " batch"]
     memory: M
     elites: Float[Tensor, "batch elite horizon action"] | None = None
+    cost: Float[Tensor, " batch"] | None = None

@@ -78,6 +78,8 @@ class WarmStart(Planner[Any]):
         guess, memory = state.memory
         if iteration == 0:
             evaluate(guess.unsqueeze(1))
+            if evaluate.time_is_up():
+                return state
         inner = self.planner.step(
             replace(problem, init=guess), replace(state, memory=memory), evaluate, iteration
         )

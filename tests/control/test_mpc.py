@@ -181,13 +181,35 @@ def test_decisions_are_recorded():
 
 
 def test_a_deadline_still_gives_actions():
-    policy = MPCPolicy(point_model(), planner_of(iterations=5000), time_budget=0.02)
+    never_done = CEMPlanner(
+        horizon=3, num_samples=64, num_elites=8, num_iterations=5000, tolerance=0, min_std=0.1
+    )
+    policy = MPCPolicy(point_model(), never_done, time_budget=0.02)
     policy.reset(paint(GOAL))
     started = time.perf_counter()
     action = policy.act(paint(START))
     assert time.perf_counter() - started < 2.0  # all 5000 iterations take longer on any machine
     assert np.isfinite(action).all()
     assert {outcome.value for outcome in policy.decisions[0].plan.outcome} == {"time_limit"}
+
+
+def test_a_deadline_allows_one_more_evaluation_and_no_second(monkeypatch):
+    model = point_model()
+    quick = model._rollout
+
+    def slow(*arguments):
+        time.sleep(0.05)
+        return quick(*arguments)
+
+    monkeypatch.setattr(model, "_rollout", slow)
+    policy = MPCPolicy(model, planner_of(iterations=100), time_budget=0.12)
+    policy.reset(paint(GOAL))
+    policy.act(paint(START))
+    assert 1 <= len(model.rolled) <= 3  # those that begin at 0, 0.05 and 0.1 s, or fewer on a busy machine
+    policy = MPCPolicy(model, planner_of(iterations=2), time_budget=60.0)
+    policy.reset(paint(GOAL))
+    policy.act(paint(START))
+    assert policy.decisions[0].plan.outcome[0].value != "time_limit"
 
 
 def test_goals_of_every_kind_give_the_same_actions():
@@ -218,7 +240,8 @@ def test_surprise_is_the_error_of_the_last_prediction():
         model.history_size = history_size
         policy = MPCPolicy(model, planner_of(iterations=1), **settings)
         policy.reset(paint(GOAL))
-        positions, push = START, np.array([[0.0, 0.0], [0.3, 0.0], [0.0, 0.0]])
+        push = np.array([[0.0, 0.0], [-0.3, 0.0], [0.0, 0.0]])
+        positions = START / 2  # so near the middle that no plan leads out of the picture
         steps = FRAMESKIP * settings["receding_horizon"]
         for step in range(steps + 1):
             if step == steps:

@@ -9,6 +9,7 @@ from leworld.planners import (
     BestSoFar,
     CategoricalCEMPlanner,
     CEMPlanner,
+    CMAESPlanner,
     Evaluator,
     GradientPlanner,
     GRASPPlanner,
@@ -120,9 +121,9 @@ def _bad_plan(planner, case, error, mentions, cost=good_cost, action_dim=2):
     )
 
 
-for _kind in (ICEMPlanner, MPPIPlanner, RandomShootingPlanner, GradientPlanner, GRASPPlanner):
+for _kind in (ICEMPlanner, MPPIPlanner, RandomShootingPlanner, GradientPlanner, GRASPPlanner, CMAESPlanner):
     _bad(_kind, "horizon 0", ConfigError, ("horizon=0",), 0)
-    _bad(_kind, "no samples", ConfigError, ("=0`", "at least 1"), 5, 0)
+    _bad(_kind, "no samples", ConfigError, ("=0`", "at least"), 5, 0)
     _bad(_kind, "no iterations", ConfigError, ("num_iterations=0",), num_iterations=0)
     _bad(_kind, "negative std", ConfigError, ("init_std=-1",), init_std=-1)
 _bad(ICEMPlanner, "elites > samples", ConfigError, ("num_elites=30", "num_samples=20"), 5, 20)
@@ -133,6 +134,15 @@ _bad(ICEMPlanner, "growing population", ConfigError, ("shrinkage=0.5",), shrinka
 _bad(MPPIPlanner, "temperature 0", ConfigError, ("temperature=0", "above 0"), temperature=0)
 _bad(MPPIPlanner, "unknown scale", ConfigError, ("scale", "`relative`"), scale="relativ")
 _bad(MPPIPlanner, "growing noise", ConfigError, ("decay=1.1",), decay=1.1)
+_bad(CMAESPlanner, "too few samples", ConfigError, ("num_samples=3", "at least 4"), 5, 3)
+_bad(
+    CMAESPlanner,
+    "unknown covariance",
+    ConfigError,
+    ("covariance", "`full`", "`diagonal`"),
+    covariance="block",
+)
+_bad(CMAESPlanner, "negative tolerance", ConfigError, ("tolerance=-1",), tolerance=-1)
 _bad(RandomShootingPlanner, "growing noise", ConfigError, ("decay=2",), decay=2)
 _bad(GradientPlanner, "LBFGS", ConfigError, ("LBFGS", "Adam"), optimizer=torch.optim.LBFGS)
 _bad(GradientPlanner, "no optimizer", ConfigError, ("int",), optimizer=lambda parameters: 3)

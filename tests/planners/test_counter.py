@@ -1,9 +1,21 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
-from leworld._counter import normal_rows, philox, row_seeds, tree_sum, uniform_rows, words
+from leworld._counter import (
+    fixed_sum,
+    normal_rows,
+    philox,
+    philox_normal,
+    philox_uniform,
+    row_seeds,
+    uniform_rows,
+    weighted_sum,
+    words,
+)
 
 # The known-answer vectors of Random123 (kat_vectors, philox4x32 with 10 rounds): counter, key, result.
 KNOWN_ANSWERS = [
@@ -40,20 +52,30 @@ def test_against_plain_integers():
         assert got == plain(row[:4], row[4:])
 
 
-def test_a_row_depends_on_its_seed_iteration_and_stream_alone():
+def by_philox(seeds, shape, **options):
+    return philox_normal(seeds, math.prod(shape), **options).unflatten(1, shape)
+
+
+@pytest.mark.parametrize("draw", [normal_rows, uniform_rows, by_philox])
+def test_a_row_depends_on_its_seed_iteration_and_stream_alone(draw):
     seeds = torch.tensor([5, 2**62 + 7, 5])
-    drawn = normal_rows(seeds, (13, 3), iteration=2)
+    drawn = draw(seeds, (13, 3), iteration=2)
     assert torch.equal(drawn[0], drawn[2])
-    assert torch.equal(drawn[1:2], normal_rows(seeds[1:2], (13, 3), iteration=2))
-    assert torch.equal(drawn[:, :5], normal_rows(seeds, (5, 3), iteration=2)), (
-        "a longer draw starts elsewhere"
-    )
+    assert torch.equal(drawn[1:2], draw(seeds[1:2], (13, 3), iteration=2))
+    assert torch.equal(drawn[:1].expand(4, -1, -1), draw(seeds[[0, 0, 2, 2]], (13, 3), iteration=2))
     for other in (
-        normal_rows(seeds, (13, 3), iteration=3),
-        normal_rows(seeds, (13, 3), iteration=2, stream=1),
-        normal_rows(seeds + 2**40, (13, 3), iteration=2),
+        draw(seeds, (13, 3), iteration=3),
+        draw(seeds, (13, 3), iteration=2, stream=1),
+        draw(seeds, (13, 3), iteration=1, stream=2),
+        draw(seeds + 1, (13, 3), iteration=2),
+        draw(seeds + 2**40, (13, 3), iteration=2),
     ):
         assert not (drawn == other).any()
+
+
+def test_philox_begins_a_longer_draw_with_a_shorter_one():
+    seeds = torch.tensor([5, 2**62 + 7])
+    assert torch.equal(by_philox(seeds, (13, 3), iteration=2)[:, :5], by_philox(seeds, (5, 3), iteration=2))
 
 
 def test_bits_do_not_depend_on_threads_or_position():
@@ -69,20 +91,38 @@ def test_bits_do_not_depend_on_threads_or_position():
         torch.set_num_threads(before)
 
 
-def test_distributions():
-    """Kolmogorov-Smirnov over 4 x 50000 draws; each passes by chance with probability 1 - 1e-6."""
+@pytest.mark.parametrize("kind", ["of the device", "philox"])
+def test_distributions(kind):
+    """Kolmogorov-Smirnov over 8 x 50000 draws; each passes by chance with probability 1 - 1e-6."""
     seeds = torch.tensor([0, 1, 2, 2**63 - 2])
-    for row in normal_rows(seeds, (50_000,), iteration=1, dtype=torch.float64):
-        assert stats.kstest(row.numpy(), "norm").pvalue > 2.5e-7
-    for row in uniform_rows(seeds, (50_000,), iteration=1):
+    if kind == "philox":
+        normal = philox_normal(seeds, 50_000, iteration=1, dtype=torch.float64)
+        uniform = philox_uniform(seeds, 50_000, iteration=1)
+    else:
+        normal = normal_rows(seeds, (50_000,), iteration=1, dtype=torch.float64)
+        uniform = uniform_rows(seeds, (50_000,), iteration=1)
+    for row in normal:
+        assert stats.kstest(row.numpy(), "norm").pvalue > 1.2e-7
+    for row in uniform:
         assert row.min() >= 0
         assert row.max() < 1
-        assert stats.kstest(row.double().numpy(), "uniform").pvalue > 2.5e-7
-    normal = normal_rows(seeds, (50_000,), iteration=1).double().numpy()
-    rows = np.abs(np.corrcoef(normal) - np.eye(4)).max()
-    steps = max(abs(np.corrcoef(row[:-1], row[1:])[0, 1]) for row in normal)
+        assert stats.kstest(row.double().numpy(), "uniform").pvalue > 1.2e-7
+    rows = np.abs(np.corrcoef(normal.numpy()) - np.eye(4)).max()
+    steps = max(abs(np.corrcoef(row[:-1], row[1:])[0, 1]) for row in normal.numpy())
     assert max(rows, steps) < 5.5 / np.sqrt(50_000)  # 5.5 standard errors, 10 correlations: below 1e-6
     assert words(seeds, 3, iteration=0).shape == (4, 3)
+
+
+def test_draws_of_one_row_over_iterations_are_independent():
+    """One number from each of 5000 iterations and streams: normal, and without correlation in time."""
+    drawn = torch.cat(
+        [
+            normal_rows(torch.tensor([9]), (1,), iteration=iteration, stream=iteration % 2)[0]
+            for iteration in range(5_000)
+        ]
+    ).double()
+    assert stats.kstest(drawn.numpy(), "norm").pvalue > 1e-6
+    assert abs(np.corrcoef(drawn[:-1], drawn[1:])[0, 1]) < 5.5 / np.sqrt(5_000)
 
 
 def test_seeds_are_drawn_in_sequence():
@@ -98,9 +138,39 @@ def test_seeds_are_drawn_in_sequence():
     assert row_seeds(None, 3).tolist() == [0, 0, 0]
 
 
-def test_tree_sum():
-    values = torch.randn(3, 29, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    torch.testing.assert_close(tree_sum(values, 1), values.sum(1))
-    assert torch.equal(tree_sum(values[:, :0], 1), torch.zeros(3, 5, dtype=torch.float64))
-    many = torch.randn(50, 30, 300, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(tree_sum(many, 1)[7:8], tree_sum(many[7:8], 1))
+@pytest.mark.parametrize("shape", [(3, 29, 5), (3, 301, 50)])
+def test_fixed_sum(shape):
+    values = torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(fixed_sum(values, 1), values.sum(1))
+    assert torch.equal(fixed_sum(values[:, :0], 1), torch.zeros(3, shape[2], dtype=torch.float64))
+    many = torch.randn(50, *shape[1:], generator=torch.Generator().manual_seed(1))
+    for row in (0, 7, 49):
+        assert torch.equal(fixed_sum(many, 1)[row], fixed_sum(many[row : row + 1], 1)[0])
+    unchanged = many.clone()
+    fixed_sum(many, 1)
+    assert torch.equal(many, unchanged)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("inner", [(1,), (2,), (5,), (8,), (10,), (33,), (50,), (7, 3)])
+@pytest.mark.parametrize("count", [1, 3, 29, 30, 300])
+def test_sums_by_row_do_not_depend_on_the_batch_or_on_threads(threads, inner, count):
+    """Rows alone, beside others and under any number of threads; weighted sums as well."""
+    values = torch.randn(65, count, *inner, generator=torch.Generator().manual_seed(0))
+    weights = torch.rand(65, count, generator=torch.Generator().manual_seed(1))
+    before = torch.get_num_threads()
+    alone = torch.cat([fixed_sum(values[row : row + 1], 1) for row in range(65)])
+    weighted = torch.cat([weighted_sum(weights[row : row + 1], values[row : row + 1]) for row in range(65)])
+    try:
+        torch.set_num_threads(threads)
+        assert torch.equal(fixed_sum(values, 1), alone)
+        assert torch.equal(fixed_sum(values[3:10], 1), alone[3:10])
+        assert torch.equal(fixed_sum(values.flatten(2), 1).view_as(alone), alone)
+        assert torch.equal(weighted_sum(weights, values), weighted)
+        assert torch.equal(weighted_sum(weights[3:10], values[3:10]), weighted[3:10])
+    finally:
+        torch.set_num_threads(before)
+    wide = (weights.double().reshape(65, count, *(1,) * len(inner)) * values.double()).sum(1)
+    torch.testing.assert_close(weighted.double(), wide, atol=1e-4, rtol=1e-4)
+    exact = weighted_sum(weights.double(), values.double())
+    torch.testing.assert_close(exact, wide)

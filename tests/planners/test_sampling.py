@@ -71,8 +71,7 @@ def test_mppi_weights_by_hand():
     for scale, temperature in (("fixed", 0.7), ("relative", 0.7 * finite.std())):
         planner = MPPIPlanner(2, 5, temperature=0.7, scale=scale)
         state, problem = step(planner, start, lambda actions: costs)
-        candidates = problem.normal(5, 2, 1, iteration=0)[0].numpy().astype(np.float64)
-        candidates[0] = 0
+        candidates = problem.sample(start, 1.0, 5, iteration=0)[0].numpy().astype(np.float64)
         weights = np.exp(-(finite - 1.0) / temperature)
         expected = (weights[:, None, None] * candidates[[0, 1, 3, 4]]).sum(0) / weights.sum()
         np.testing.assert_allclose(state.actions[0].numpy(), expected, atol=1e-6)
@@ -82,8 +81,7 @@ def test_mppi_temperature_divides_the_cost():
     """Low temperatures follow the best sample, high ones the plain mean."""
     start = torch.zeros(1, 1, 1)
     cold, problem = step(MPPIPlanner(1, 50, temperature=1e-6), start, quadratic)
-    candidates = problem.normal(50, 1, 1, iteration=0)
-    candidates[:, 0] = 0
+    candidates = problem.sample(start, 1.0, 50, iteration=0)
     best = candidates[0, quadratic(candidates).argmin()]
     torch.testing.assert_close(cold.actions[0], best, atol=1e-3, rtol=0)
     hot, _ = step(MPPIPlanner(1, 50, temperature=1e6), start, quadratic)
@@ -101,8 +99,7 @@ def test_random_shooting_by_hand():
     start = torch.full((1, 2, 1), 0.2)
     planner = RandomShootingPlanner(2, 10, init_std=0.5)
     found = planner.plan(quadratic, batch=1, action_dim=1, init=start)
-    noise = problem_of(start, seed=0).normal(10, 2, 1, iteration=0)
-    noise[:, 0] = 0
+    noise = problem_of(start, seed=0).sample(torch.zeros_like(start), 1.0, 10, iteration=0)
     candidates = start + 0.5 * noise
     assert torch.equal(found.actions[0], candidates[0, quadratic(candidates).argmin()])
 
@@ -127,7 +124,7 @@ def test_categorical_cem_finds_the_optimum():
     every = MOVES[torch.tensor(list(itertools.product(range(5), repeat=4)))]
     optimum = cost(every.expand(3, -1, -1, -1)).amin(1)
     generators = [torch.Generator().manual_seed(seed) for seed in (1, 2, 3)]
-    planner = CategoricalCEMPlanner(MOVES, 4)
+    planner = CategoricalCEMPlanner(MOVES, 4, num_iterations=60)
     found = planner.plan(cost, batch=3, action_dim=2, generator=generators)
     torch.testing.assert_close(found.cost, optimum)
     assert found.outcome == (Outcome.converged,) * 3

@@ -11,10 +11,12 @@ from tests.planners.conformance import (
     Entry,
     check_bounds_and_best,
     check_constant_and_scale,
+    check_half_precision,
     check_non_finite,
     check_problems,
     check_randomness,
     check_splitting,
+    check_time_budget,
 )
 
 
@@ -103,6 +105,13 @@ class WeightsFromRawCosts(PlainCEM):
         return self.state(mean, state.memory)
 
 
+class TwoEvaluationsAStep(PlainCEM):
+    """Does not ask whether the time is up between them."""
+
+    def step(self, problem, state, evaluate, iteration):
+        return super().step(problem, super().step(problem, state, evaluate, iteration), evaluate, iteration)
+
+
 class Outside(Planner[None]):
     """Breaks what `plan` guarantees, by replacing `plan`."""
 
@@ -162,6 +171,18 @@ def chunks_ignored(horizon, cost, options):
     return CEMPlanner(horizon).plan(cost, **(options | {"max_candidates": None}))
 
 
+def budget_ignored(horizon, cost, options):
+    iterations = 40 if "time_budget" in options else 30
+    return CEMPlanner(horizon, num_iterations=iterations, tolerance=0).plan(
+        cost, **(options | {"time_budget": None})
+    )
+
+
+def full_precision_shown(horizon, cost, options):
+    init = options.get("init")
+    return CEMPlanner(horizon).plan(cost, **(options | {"init": None if init is None else init.float()}))
+
+
 RIGHT = Entry("PlainCEM", PlainCEM)
 _CLASSES = {  # which check must reject each, and what it must say
     HighestElites: (check_problems, "left$"),
@@ -171,7 +192,8 @@ _CLASSES = {  # which check must reject each, and what it must say
     GlobalRandomState: (check_randomness, "global random state"),
     FirstActionRepeated: (check_problems, "left$"),
     NaNKept: (check_non_finite, "NaN misled the search"),
-    WeightsFromRawCosts: (check_constant_and_scale, "constant in the cost"),
+    WeightsFromRawCosts: (check_constant_and_scale, "changed the plan"),
+    TwoEvaluationsAStep: (check_time_budget, "after the time was up"),
 }
 _CHANGES = {
     last_instead_of_best: (check_bounds_and_best, "seen and lost"),
@@ -183,6 +205,8 @@ _CHANGES = {
     mean_cost_reported: (check_problems, "true cost"),
     too_few_iterations: (check_problems, "left$"),
     chunks_ignored: (check_splitting, "chunks are too large"),
+    budget_ignored: (check_time_budget, "spent its iterations"),
+    full_precision_shown: (check_half_precision, "another dtype"),
 }
 WRONG = {Entry(kind.__name__, kind): expected for kind, expected in _CLASSES.items()} | {
     Entry(change.__name__, lambda horizon, change=change: Outside(horizon, change)): expected

@@ -1,0 +1,1 @@
+"""Planners on problems with known optima, against evaluations, seconds, and two public packages."""
