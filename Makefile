@@ -7,7 +7,7 @@ EXTRAS := train,envs,viz,export,test,docs
 # Tests and benchmarks set their own thread counts; one thread is the reproducible default on a shared machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint docs bench install
+.PHONY: demo test lint docs bench install browser
 
 install: $(STAMP)
 
@@ -22,8 +22,16 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install
 	$(BIN)/leworld demo
 
-test: install lint
+test: install lint browser
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# The report is tested in a real browser. Debian's is installed where that needs nobody's leave; elsewhere the test
+# says what to install, or where $LEWORLD_CHROMIUM may point.
+browser:
+	@for name in "$$LEWORLD_CHROMIUM" chromium chromium-browser google-chrome; do \
+	  if [ -n "$$name" ] && command -v "$$name" >/dev/null; then exit 0; fi; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends chromium; fi
 
 lint: install
 	$(BIN)/ruff format --check .

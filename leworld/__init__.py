@@ -41,6 +41,7 @@ _ROOMS = (
     "control",
     "costs",
     "data",
+    "decoders",
     "encoders",
     "envs",
     "errors",
@@ -55,6 +56,7 @@ _ROOMS = (
     "predictors",
     "probes",
     "regularizers",
+    "report",
     "training",
 )
 __all__ = sorted([*_HEADLINE, *_ROOMS])  # pyright: ignore[reportUnsupportedDunderAll] -- resolved by __getattr__

@@ -17,7 +17,8 @@ LAYERS = {
     **dict.fromkeys(["models", "costs"], 6),
     **dict.fromkeys(["control", "hub"], 7),
     **dict.fromkeys(["training", "evaluation", "interop"], 8),
-    "cli": 9,
+    "report": 9,
+    "cli": 10,
 }
 
 

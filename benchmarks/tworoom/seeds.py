@@ -7,7 +7,9 @@ of the process, on one thread, for `train_tworoom` as a whole: collecting, train
 import gc
 import time
 import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from leworld.envs import TwoRoomVector
 from leworld.evaluation import goal_reaching, probe_states, two_room_held_out, two_room_pairs
 from leworld.metrics import effective_rank
 from leworld.models import LeWM
-from leworld.planners import CEMPlanner
+from leworld.planners import CEMPlanner, Planner
 from leworld.training import CollapseWarning, TwoRoomRecipe, train_tworoom
 
 PROTOCOLS = ("trajectory-25", "same-room", "cross-door")
@@ -28,11 +30,31 @@ SIDE_BY_SIDE = 25
 NUM_HELD_OUT = 100
 
 
-def measure(model: LeWM, recipe: TwoRoomRecipe, *, num_pairs: int, num_iterations: int) -> dict[str, Any]:
-    """Probe the embeddings of held-out frames and play all protocols, the same pairs for every seed."""
+def timed_training(run: Callable[[], LeWM]) -> tuple[LeWM, dict[str, Any]]:
+    """Run a training, and return its model, the CPU seconds, and whether it was told of a collapse."""
+    started = time.process_time()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = run()
+    seconds = time.process_time() - started
+    collapsed = any(issubclass(warning.category, CollapseWarning) for warning in caught)
+    return model, {"cpu_seconds": seconds, "collapse_reported": collapsed}
+
+
+def measure(
+    model: LeWM,
+    recipe: TwoRoomRecipe,
+    *,
+    num_pairs: int,
+    planner: Planner,
+    protocols: Iterable[str] = PROTOCOLS,
+) -> dict[str, Any]:
+    """Probe the embeddings of held-out frames and play the protocols, the same pairs for every seed."""
     held_out = replace(recipe, num_episodes=NUM_HELD_OUT).collect(held_out=True, progress=False)
     score = probe_states(model, held_out)
     frames = torch.from_numpy(held_out.pixels[::20])
+    if model.processor is None:
+        raise ValueError("a model without its processor cannot be measured")
     with torch.no_grad():
         embeddings = model.encode(model.processor.observations(frames)[:, None])[:, 0]
     row: dict[str, Any] = {
@@ -42,10 +64,10 @@ def measure(model: LeWM, recipe: TwoRoomRecipe, *, num_pairs: int, num_iteration
         "embedding_std": float(embeddings.std(dim=0).mean()),
         "effective_rank": float(effective_rank(embeddings[:512], center=True)),
     }
-    for protocol in PROTOCOLS:
+    for protocol in protocols:
         episodes = two_room_held_out(num_pairs) if protocol == "trajectory-25" else None
         pairs = two_room_pairs(protocol, num_pairs, episodes=episodes)
-        policy = MPCPolicy(model, CEMPlanner(num_iterations=num_iterations))
+        policy = MPCPolicy(model, planner)
         env = TwoRoomVector(SIDE_BY_SIDE, max_episode_steps=None, autoreset_mode="Disabled")
         outcome = goal_reaching(pairs, {"LeWM": policy}, env=env, progress=False).policies["LeWM"]
         row[protocol] = outcome.success_rate
@@ -66,14 +88,10 @@ def main(seeds: str, num_pairs: int, num_iterations: int, out: Path) -> None:
     for seed in map(int, seeds.split(",")):
         recipe = TwoRoomRecipe()
         recipe = replace(recipe, settings=replace(recipe.settings, seed=seed))
-        started = time.process_time()
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            model = train_tworoom(out / f"seed{seed}", recipe, resume=False, progress=False)
-        seconds = time.process_time() - started
-        row = {"seed": seed, "cpu_seconds": seconds}
-        row["collapse_reported"] = any(issubclass(warning.category, CollapseWarning) for warning in caught)
-        row |= measure(model, recipe, num_pairs=num_pairs, num_iterations=num_iterations)
+        folder = out / f"seed{seed}"
+        model, facts = timed_training(partial(train_tworoom, folder, recipe, resume=False, progress=False))
+        planner = CEMPlanner(num_iterations=num_iterations)
+        row = {"seed": seed} | facts | measure(model, recipe, num_pairs=num_pairs, planner=planner)
         rows.append(row)
         gc.collect()  # Lightning leaves cycles that hold the episodes
         click.echo(row)

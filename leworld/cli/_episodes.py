@@ -1,5 +1,6 @@
 """The episodes that `probe` and `surprise` look at: a file, or fresh ones of TwoRoom."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,4 +26,6 @@ def held_out(model: "WorldModel", data: Path | None, num_episodes: int, *, seed:
             f"this model is of `{known}`",
             "Pass recorded episodes that it was not trained on with --data",
         )
-    return two_room_held_out(num_episodes, image_size=model.processor.image_size, seed=seed, progress=True)
+    return two_room_held_out(
+        num_episodes, image_size=model.processor.image_size, seed=seed, progress=sys.stderr.isatty()
+    )

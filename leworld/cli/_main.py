@@ -8,11 +8,12 @@ from ._info import info
 from ._list import list_command
 from ._plan import plan
 from ._probe import probe
+from ._report import report
 from ._stats import stats
 from ._surprise import surprise
 from ._train import train
 
-COMMANDS = (demo, train, plan, probe, surprise, list_command, info, convert, export, stats)
+COMMANDS = (demo, train, plan, probe, surprise, report, list_command, info, convert, export, stats)
 
 for _command in COMMANDS:
     top.add_command(_command)

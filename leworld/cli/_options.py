@@ -22,6 +22,26 @@ def pairs_option(default: int) -> Option:
     )
 
 
+def data_option() -> Option:
+    """Recorded episodes to look at."""
+    return click.option(
+        "--data",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="HDF5 file of episodes that the model was not trained on.  [default: fresh ones of TwoRoom]",
+    )
+
+
+def episodes_option(default: int, *, at_least: int) -> Option:
+    """How many episodes of TwoRoom to collect when none were recorded."""
+    return click.option(
+        "--episodes",
+        type=click.IntRange(min=at_least),
+        default=default,
+        show_default=True,
+        help="To collect, without --data.",
+    )
+
+
 def seed_option(decides: str) -> Option:
     """The seed, and what follows from it."""
     return click.option(

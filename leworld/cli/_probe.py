@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import MissingExtraError
+from ._options import data_option, episodes_option, out_option, seed_option
 
 if TYPE_CHECKING:
     from ..evaluation import Quantity
@@ -22,33 +23,23 @@ _EPILOG = """Examples:
 
 @click.command(short_help="Measure what a model's embedding knows.", epilog=_EPILOG)
 @click.argument("model")
-@click.option(
-    "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="HDF5 file of episodes that the model was not trained on.  [default: fresh ones of TwoRoom]",
-)
+@data_option()
 @click.option(
     "--quantity",
     "quantities",
     multiple=True,
     default=("position=state",),
     show_default=True,
-    help="NAME=COLUMN[:COMPONENTS[:KIND]], for example angle=state:4:angle; KIND is number, angle (radians) "
-    "or quaternion. May be given several times.",
+    help="NAME=COLUMN[:COMPONENTS[:KIND]], for example angle=state:4:angle; KIND is number, angle (radians), "
+    "quaternion or class (numbers 0, 1, ...). May be given several times.",
 )
-@click.option("--episodes", type=click.IntRange(min=3), default=100, show_default=True, help="To collect.")
+@episodes_option(100, at_least=3)
 @click.option(
     "--stride", type=click.IntRange(min=1), default=5, show_default=True, help="Look at every n-th frame."
 )
 @click.option("--linear", "linear_only", is_flag=True, help="Leave out the MLP probe, which takes longer.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides episodes and split."
-)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the numbers (JSON) and a picture.",
-)
+@seed_option("episodes and split")
+@out_option("the numbers (JSON) and a picture")
 def probe(
     model: str,
     data: Path | None,
@@ -69,7 +60,7 @@ def probe(
     from ..probes import MLPProbe, RidgeProbe
     from ._episodes import held_out
 
-    named = dict(_quantity(text) for text in quantities)
+    named = dict(read_quantity(text) for text in quantities)
     loaded = load(model)
     found = held_out(loaded, data, episodes, seed=seed)
     result = probing(
@@ -79,6 +70,7 @@ def probe(
         probes={"linear": RidgeProbe} if linear_only else {"linear": RidgeProbe, "MLP": MLPProbe},
         stride=stride,
         seed=seed,
+        progress=True,
     )
     click.echo(result)
     if out is not None:
@@ -90,7 +82,8 @@ def probe(
             click.echo(f"picture  not written: {error}")
 
 
-def _quantity(text: str) -> tuple[str, "Quantity"]:
+def read_quantity(text: str) -> tuple[str, "Quantity"]:
+    """Read what `--quantity` takes: NAME=COLUMN[:COMPONENTS[:KIND]]."""
     from ..evaluation import Quantity
 
     name, found, rest = text.partition("=")

@@ -1,13 +1,20 @@
-"""`leworld train`: train a world model by a recipe."""
+"""`leworld train`: train a world model, or a network that acts on its embeddings, by a recipe."""
 
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-RECIPES = ("tworoom",)
+from ._options import seed_option
+
+if TYPE_CHECKING:
+    from ..training import TrainSettings
+
+MODEL = "lewm-tworoom-tiny"
+
+RECIPES = ("tworoom", "tworoom-inverse")
 _EPILOG = """Examples:
 
 \b
@@ -16,18 +23,13 @@ _EPILOG = """Examples:
   leworld train tworoom --out runs/seed3                   go on after an interruption: the same call again
   leworld train tworoom --steps 600 --lambda 0             watch the embedding collapse without SIGReg
   leworld plan runs/tworoom/model                          measure what came out
+  leworld train tworoom-inverse                            a network that acts without planning, in a minute
 """
 
 
 @click.command(short_help="Train a model by a recipe.", epilog=_EPILOG)
 @click.argument("recipe", type=click.Choice(RECIPES))
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Decides data, initial weights and batches. Same seed and machine, same weights.",
-)
+@seed_option("data, initial weights and batches: same seed and machine, same weights")
 @click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps.  [default: the recipe's]")
 @click.option(
     "--lambda",
@@ -42,13 +44,16 @@ _EPILOG = """Examples:
     type=click.FloatRange(min=0, min_open=True),
     help="Largest learning rate.  [default: the recipe's]",
 )
+@click.option(
+    "--model",
+    help="Frozen world model for `tworoom-inverse`, a name or a folder.  [default: lewm-tworoom-tiny]",
+)
 @click.option("--episodes", type=click.IntRange(min=1), help="Episodes to collect.  [default: the recipe's]")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("runs/tworoom"),
-    show_default=True,
-    help="Folder for logs, the resumable state, and the finished model in `model`.",
+    help="Folder for logs, the resumable state, and what was trained in `model` or `inverse`.  "
+    "[default: runs/RECIPE]",
 )
 @click.option(
     "--resume/--restart",
@@ -63,31 +68,83 @@ def train(
     regularizer_weight: float | None,
     batch_size: int | None,
     learning_rate: float | None,
+    model: str | None,
     episodes: int | None,
-    out: Path,
+    out: Path | None,
     resume: bool,
 ) -> None:
-    """Train a world model by RECIPE: collect data, train, save.
+    """Train by RECIPE: collect data, train, save.
 
     The recipe `tworoom` collects episodes in TwoRoom with a noisy expert and trains a small LeWM from pixels.
     `leworld plan` and `leworld.load` take the folder `model` that it leaves. The metrics go into metrics.csv
-    and TensorBoard's format. An interrupted run, called again, ends with the same weights as one that was
-    not.
+    and TensorBoard's format.
+
+    The recipe `tworoom-inverse` trains a goal-conditioned inverse model on the frozen embeddings of such a
+    model: asked instead of a planner, it acts at a small part of the cost. `leworld.training.load_inverse`
+    takes the folder `inverse` that it leaves.
+
+    An interrupted run, called again, ends with the same weights as one that was not.
     """
+    out = Path("runs", recipe) if out is None else out
+    changes = {"num_steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+    if recipe == "tworoom":
+        if model is not None:
+            raise click.UsageError(
+                "--model belongs to the recipe `tworoom-inverse`; `tworoom` starts from nothing"
+            )
+        _train_tworoom(out, seed, changes, regularizer_weight, episodes, resume)
+    else:
+        if regularizer_weight is not None:
+            raise click.UsageError(
+                "--lambda belongs to the recipe `tworoom`; an inverse model has no regularizer"
+            )
+        _train_inverse(out, seed, changes, model or MODEL, episodes, resume)
+
+
+def _train_tworoom(
+    out: Path,
+    seed: int,
+    changes: dict[str, Any],
+    regularizer_weight: float | None,
+    episodes: int | None,
+    resume: bool,
+) -> None:
     from ..training import TwoRoomRecipe, train_tworoom
 
     plan = TwoRoomRecipe()
-    optimizer = replace(plan.settings.optimizer, **_given(learning_rate=learning_rate))
-    settings = replace(
-        plan.settings, seed=seed, optimizer=optimizer, **_given(num_steps=steps, batch_size=batch_size)
-    )
-    changes = _given(num_episodes=episodes, regularizer_weight=regularizer_weight)
+    settings = _changed(plan.settings, seed, changes)
+    given = _given(num_episodes=episodes, regularizer_weight=regularizer_weight)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
-        train_tworoom(out, replace(plan, settings=settings, **changes), resume=resume)
+        train_tworoom(out, replace(plan, settings=settings, **given), resume=resume)
     click.echo(f"model    {out / 'model'}")
     click.echo(f"metrics  {out / 'metrics.csv'}")
     click.echo(f"Next: `leworld plan {out / 'model'}`")
+
+
+def _train_inverse(
+    out: Path, seed: int, changes: dict[str, Any], model: str, episodes: int | None, resume: bool
+) -> None:
+    from ..hub import load
+    from ..training import train_inverse
+    from ..training._inverse_recipe import INVERSE_SETTINGS, NUM_EPISODES, two_room_episodes
+
+    world = load(model)
+    settings = _changed(INVERSE_SETTINGS, seed, changes)
+    gathered = two_room_episodes(world, episodes or NUM_EPISODES, seed=seed, progress=True)
+    train_inverse(world, gathered, folder=out, settings=settings, resume=resume)
+    click.echo(f"inverse  {out / 'inverse'}")
+    click.echo(f"metrics  {out / 'metrics.csv'}")
+    click.echo(f'Next: `InversePolicy(leworld.load("{model}"), load_inverse("{out / "inverse"}"))` in Python')
+
+
+def _changed(settings: "TrainSettings", seed: int, changes: dict[str, Any]) -> "TrainSettings":
+    """Put what the user gave into a recipe's settings."""
+    given = _given(**changes)
+    optimizer = settings.optimizer
+    if "learning_rate" in given:
+        optimizer = replace(optimizer, learning_rate=given.pop("learning_rate"))
+    return replace(settings, seed=seed, optimizer=optimizer, **given)
 
 
 def _given(**options: Any) -> dict[str, Any]:

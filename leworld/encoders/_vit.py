@@ -69,6 +69,7 @@ class ViTEncoder(nn.Module):
         encoder = ViTEncoder(image_size=28, patch_size=7, hidden_dim=24, depth=2, num_heads=3)
         assert encoder(torch.randn(2, 3, 28, 28)).shape == (2, encoder.embedding_dim)
         assert encoder(torch.randn(2, 3, 42, 14)).shape == (2, 24)
+        assert encoder.tokens(torch.randn(2, 3, 28, 28)).shape == (2, 1 + 4 * 4, 24)
         ```
     """
 
@@ -125,6 +126,14 @@ class ViTEncoder(nn.Module):
     @shapechecked
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch dim"]:
         """Encode the images."""
+        return self.norm(self._all_tokens(images)[:, 0])
+
+    @shapechecked
+    def tokens(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch token dim"]:
+        """Return all final tokens: the class token, whose value is the embedding, then patches row by row."""
+        return self.norm(self._all_tokens(images))
+
+    def _all_tokens(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
         if not height or not width or height % self.patch_size or width % self.patch_size:
             raise ShapeError(
@@ -139,7 +148,7 @@ class ViTEncoder(nn.Module):
         )
         for block in self.blocks:
             tokens = block(tokens)
-        return self.norm(tokens[:, 0])
+        return tokens
 
 
 def _check_divides(divisor_name: str, divisor: int, name: str, number: int) -> None:

@@ -1,8 +1,8 @@
-"""Environments: the TwoRoom task, its exact physics, and the policies that gather data in it.
+"""Environments: the TwoRoom task, its exact physics, and the policy that gathers data in it.
 
-`TwoRoomArena` and the policies need numpy only. `TwoRoom` and `TwoRoomVector` follow gymnasium's API and need
-the extra `envs`. Importing this room registers `leworld/TwoRoom-v0` where gymnasium is installed
-(since its version 1.0 gymnasium looks for no plugins by itself).
+`TwoRoomArena` and `ExpertPolicy` need numpy only. `TwoRoom` and `TwoRoomVector` follow gymnasium's API and
+need the extra `envs`. Importing this room registers `leworld/TwoRoom-v0` where gymnasium is installed (since
+its version 1.0 gymnasium looks for no plugins by itself).
 """
 
 from importlib import import_module
@@ -13,13 +13,11 @@ from . import _registration
 if TYPE_CHECKING:
     from ._arena import TwoRoomArena as TwoRoomArena
     from ._expert import ExpertPolicy as ExpertPolicy
-    from ._random_policy import RandomPolicy as RandomPolicy
     from ._two_room import TwoRoom as TwoRoom
     from ._two_room_vector import TwoRoomVector as TwoRoomVector
 
 _HOMES = {
     "ExpertPolicy": "_expert",
-    "RandomPolicy": "_random_policy",
     "TwoRoom": "_two_room",
     "TwoRoomArena": "_arena",
     "TwoRoomVector": "_two_room_vector",

@@ -5,12 +5,17 @@
 reach with a perfect model. `probing` tells what the embedding knows (`probe_states` for one column),
 `surprise` whether the model notices impossible events (`perturb` makes them, `SurpriseMonitor` watches a
 running robot), `open_loop` how far it can imagine, and `metric_monotonicity` whether its distances lead to
-goals.
+goals. `imagined_rollouts` draws what it imagines, and `latent_map` shows its embeddings on a plane.
 """
 
+from ._alarm_level import AlarmLevel as AlarmLevel
 from ._environment import GoalEnvironment as GoalEnvironment
 from ._goal_reaching import goal_reaching as goal_reaching
 from ._held_out import two_room_held_out as two_room_held_out
+from ._imagined import imagined_rollouts as imagined_rollouts
+from ._imagined_result import ImaginedRollouts as ImaginedRollouts
+from ._latent_map_result import LatentMap as LatentMap
+from ._latent_maps import latent_map as latent_map
 from ._monitor import SurpriseMonitor as SurpriseMonitor
 from ._monitor import SurpriseReading as SurpriseReading
 from ._monotonicity import metric_monotonicity as metric_monotonicity

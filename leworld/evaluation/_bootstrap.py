@@ -55,6 +55,24 @@ def bootstrap_scores(
     return intervals
 
 
+def bootstrap_mean(
+    values: Tensor, episode: Tensor, *, seed: int, num_resamples: int = 2000, confidence: float = 0.95
+) -> Interval | None:
+    """Return the percentile interval of a mean over samples, whole episodes drawn with replacement."""
+    known, index = episode.unique(return_inverse=True)
+    if len(known) < 2:
+        return None
+    count, total = (torch.zeros(len(known), dtype=torch.float64) for _ in range(2))
+    count.index_add_(0, index, torch.ones(len(values), dtype=torch.float64))
+    total.index_add_(0, index, values.double())
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(known), (num_resamples, len(known)), generator=generator)
+    means = total[drawn].sum(dim=1) / count[drawn].sum(dim=1)
+    edges = torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=torch.float64)
+    low, high = means.quantile(edges).tolist()
+    return Interval(low=low, high=high)
+
+
 def _scores(sums: Tensor, target_std: Tensor) -> dict[str, Tensor]:
     """Turn sums "resample 6 dim" into scores, averaged over dimensions."""
     count, y, p, yy, pp, yp = sums.unbind(dim=1)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from .._checks import check_finite, describe
 from ..costs import evaluation_mode
@@ -11,8 +12,18 @@ from ..models import WorldModel
 
 
 @torch.no_grad()
-def encode_frames(model: WorldModel, pixels: np.ndarray, *, owner: str, batch_size: int = 256) -> Tensor:
-    """Embed uint8 frames "frame height width channel" one by one, in evaluation mode; float32 on the CPU."""
+def encode_frames(
+    model: WorldModel,
+    pixels: np.ndarray,
+    *,
+    owner: str,
+    batch_size: int = 256,
+    bar: tqdm | None = None,
+) -> Tensor:
+    """Embed uint8 frames "frame height width channel" one by one, in evaluation mode; float32 on the CPU.
+
+    `bar` counts the frames.
+    """
     if not isinstance(model, WorldModel):
         raise ConfigError(
             f"{owner} needs `model` to be a `leworld.models.WorldModel`",
@@ -34,6 +45,8 @@ def encode_frames(model: WorldModel, pixels: np.ndarray, *, owner: str, batch_si
             frames = torch.from_numpy(np.ascontiguousarray(pixels[first : first + batch_size])).to(device)
             observations = model.processor.observations(frames).to(dtype)
             parts.append(model.encode(observations[:, None])[:, 0].float().cpu())
+            if bar is not None:
+                bar.update(len(frames))
     embeddings = torch.cat(parts)
     check_finite(owner, "model.encode(...)", embeddings, fix="Check the model's weights")
     return embeddings

@@ -1,7 +1,9 @@
 """Episodes as a model sees them: embeddings of every kept frame and the action blocks between them."""
 
+import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from .._checks import check_finite, describe
 from ..costs import evaluation_mode
@@ -11,7 +13,16 @@ from ..models import WorldModel
 from ._encode import encode_frames
 
 
-def latent_paths(model: WorldModel, episodes: Episodes, *, owner: str) -> list[tuple[Tensor, Tensor]]:
+def frames_bar(episodes: Episodes, skip: int, label: str, *, progress: bool, passes: int) -> tqdm:
+    """A progress bar over the frames that a model looks at, `passes` times; off where nobody can see it."""
+    lengths = episodes.lengths if isinstance(episodes, Episodes) else np.zeros(0, np.int64)
+    total = passes * int((-(-lengths // skip)).sum())
+    return tqdm(total=total, desc=label, unit="frame", leave=False, disable=None if progress else True)
+
+
+def latent_paths(
+    model: WorldModel, episodes: Episodes, *, owner: str, bar: tqdm | None = None
+) -> list[tuple[Tensor, Tensor]]:
     """Return for each episode embeddings "time dim" of rows 0, frameskip, ... and blocks "time-1 action"."""
     if not isinstance(episodes, Episodes):
         raise ConfigError(
@@ -25,7 +36,7 @@ def latent_paths(model: WorldModel, episodes: Episodes, *, owner: str) -> list[t
         torch.arange(int(first), int(first + length), skip)
         for first, length in zip(episodes.offsets, episodes.lengths, strict=True)
     ]
-    embeddings = encode_frames(model, episodes.pixels[torch.cat(rows).numpy()], owner=owner)
+    embeddings = encode_frames(model, episodes.pixels[torch.cat(rows).numpy()], owner=owner, bar=bar)
     if processor is None:
         raise RuntimeError("unreachable: encode_frames asks for a processor")
     if episodes.action_dim != processor.action_dim:

@@ -188,14 +188,16 @@ class SurpriseMonitor:
         return SurpriseReading(score, p_value=(1 + above) / (1 + count), alarm=score > self.threshold)
 
 
-def alarm_threshold(owner: str, calibration: Tensor, false_alarm_rate: float) -> float:
+def alarm_threshold(
+    owner: str, calibration: Tensor, false_alarm_rate: float, *, name: str = "false_alarm_rate"
+) -> float:
     """Return the score above which the conformal p-value is at most `false_alarm_rate`."""
-    check_number(owner, "false_alarm_rate", false_alarm_rate, low=0, high=1, open_low=True)
+    check_number(owner, name, false_alarm_rate, low=0, high=1, open_low=True)
     count = len(calibration)
     allowed = math.floor(false_alarm_rate * (count + 1) + 1e-9)
     if allowed < 1 or allowed > count:
         raise ConfigError(
-            f"{owner} needs a `false_alarm_rate` from 1 / (calibration scores + 1) to below 1",
+            f"{owner} needs a `{name}` from 1 / (calibration scores + 1) to below 1",
             f"it is {false_alarm_rate} with {count} scores",
             "Calibrate on more normal frames, or choose another rate",
         )

@@ -8,8 +8,8 @@ from typing import Any, final
 from ..errors import ConfigError, DataError
 from ..metrics import Interval
 
-_NUMBERS = ("mse", "mse_std", "pearson", "r2", "degrees")
-_INTERVALS = ("mse_interval", "pearson_interval", "r2_interval")
+_NUMBERS = ("mse", "mse_std", "pearson", "r2", "degrees", "accuracy", "chance")
+_INTERVALS = ("mse_interval", "pearson_interval", "r2_interval", "accuracy_interval")
 
 
 @final
@@ -31,7 +31,11 @@ class ProbeRow:
         mse_interval: 95 % bootstrap interval over episodes, or None.
         pearson_interval: Likewise.
         r2_interval: Likewise.
-        degrees: Mean error in degrees of angles and rotations, NaN for plain numbers.
+        degrees: Mean error in degrees of angles and rotations, NaN for other kinds.
+        accuracy: Share of samples whose class is told, NaN for other kinds.
+        accuracy_interval: 95 % bootstrap interval over episodes, or None.
+        chance: Share of the most frequent class of the training samples among those scored: what a probe
+            reaches that knows nothing. NaN for other kinds.
         num_samples: Samples scored.
         num_episodes: Episodes that they come from.
         undefined: Why there is no number, or None.
@@ -59,6 +63,9 @@ class ProbeRow:
     pearson_interval: Interval | None = None
     r2_interval: Interval | None = None
     degrees: float = math.nan
+    accuracy: float = math.nan
+    accuracy_interval: Interval | None = None
+    chance: float = math.nan
     num_samples: int = 0
     num_episodes: int = 0
     undefined: str | None = None
@@ -71,6 +78,11 @@ class ProbeRow:
                 f"`{told[0]}={getattr(self, told[0])}` beside `undefined={self.undefined!r}`",
                 "Leave out one of them",
             )
+
+    @property
+    def shows_nothing(self) -> bool:
+        """Whether the embedding may well know nothing of the quantity: the interval of R2 holds 0 or less."""
+        return self.r2_interval is not None and self.r2_interval.low <= 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return the row as JSON values; an undefined number becomes None."""

@@ -1,10 +1,12 @@
 """Which physical quantities a frozen embedding holds: quantities x probes x models."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from .._checks import check_finite, check_number, describe
 from .._random import fold_seed
@@ -12,9 +14,9 @@ from ..data import Episodes
 from ..errors import ConfigError, LeWorldError, NonFiniteError, ShapeError
 from ..models import WorldModel
 from ..probes import EpisodeSplit, MLPProbe, Probe, RidgeProbe, split_by_episode
-from ..probes._kinds import degrees_off, encode_targets
+from ..probes._kinds import class_hits, degrees_off, encode_targets
 from ..probes._probe import constant_columns
-from ._bootstrap import bootstrap_scores
+from ._bootstrap import bootstrap_mean, bootstrap_scores
 from ._columns import strided_rows
 from ._encode import encode_frames
 from ._probe_row import ProbeRow
@@ -35,6 +37,7 @@ def probing(
     stride: int = 5,
     split: tuple[float, float] = (0.1, 0.2),
     seed: int = 0,
+    progress: bool = False,
 ) -> ProbingResult:
     """Fit probes from every model's embeddings to every quantity, and score them on episodes set aside.
 
@@ -55,6 +58,7 @@ def probing(
         stride: Distance of the frames used, in rows.
         split: Shares of the episodes that tune and that are tested.
         seed: Which episodes go where, the probes' weights and the resampling.
+        progress: Show progress bars on the error stream if that is a terminal.
 
     Returns:
         A table of rows with intervals, which also holds predictions to plot.
@@ -126,7 +130,16 @@ def probing(
     parts = split_by_episode(episode, validation=split[0], test=split[1], seed=seed)
     found: list[ProbeRow] = []
     predictions: dict[Key, tuple[Tensor, Tensor]] = {}
-    embedded = {name: _embed(model, episodes.pixels[rows]) for name, model in models.items()}
+    off = None if progress else True
+    with tqdm(total=len(models) * len(rows), desc="embed", unit="frame", leave=False, disable=off) as bar:
+        embedded = {name: _embed(model, episodes.pixels[rows], bar) for name, model in models.items()}
+    cells = tqdm(
+        total=len(models) * len(quantities) * len(factories),
+        desc="fit",
+        unit="probe",
+        leave=False,
+        disable=off,
+    )
     for name, quantity in quantities.items():
         for model, embeddings in embedded.items():
             for index, (probe, factory) in enumerate(factories.items()):
@@ -141,6 +154,8 @@ def probing(
                 except LeWorldError as error:
                     row = ProbeRow(*key, undefined=str(error))
                 found.append(row)
+                cells.update()
+    cells.close()
     return ProbingResult(rows=tuple(found), seed=seed, predictions=predictions)
 
 
@@ -151,11 +166,14 @@ _EXAMPLES = {
 }
 
 
-def _embed(model: Encoder, pixels: np.ndarray) -> Tensor | NonFiniteError:
+def _embed(model: Encoder, pixels: np.ndarray, bar: tqdm) -> Tensor | NonFiniteError:
     """Embed frames; NaN is an answer here, since it is one row's trouble and not the table's."""
     if not isinstance(model, WorldModel) and callable(model):
         with torch.no_grad():
-            parts = [model(pixels[first : first + _BATCH]) for first in range(0, len(pixels), _BATCH)]
+            parts = []
+            for first in range(0, len(pixels), _BATCH):
+                parts.append(model(pixels[first : first + _BATCH]))
+                bar.update(min(_BATCH, len(pixels) - first))
         if not all(isinstance(part, Tensor) and part.is_floating_point() for part in parts):
             raise ShapeError(
                 "probing needs encoders that return floating-point (frame, dim) or (frame, token, dim)",
@@ -175,7 +193,7 @@ def _embed(model: Encoder, pixels: np.ndarray) -> Tensor | NonFiniteError:
             return error
         return embeddings
     try:
-        return encode_frames(model, pixels, owner="probing")
+        return encode_frames(model, pixels, owner="probing", bar=bar)
     except NonFiniteError as error:
         return error
 
@@ -216,8 +234,18 @@ def _measure(
     intervals = bootstrap_scores(
         predicted, answers[test], episode[test], target_std=probe.target_std, seed=seed
     )
+    told: dict[str, Any] = {}
+    if quantity.kind == "class":
+        hits = class_hits(full, targets[test])
+        guess = targets[split.train].mean(dim=0, keepdim=True).expand_as(full)
+        told = {
+            "accuracy": float(hits.mean()),
+            "accuracy_interval": bootstrap_mean(hits, episode[test], seed=seed),
+            "chance": float(class_hits(guess, targets[test]).mean()),
+        }
     row = ProbeRow(
         *key,
+        **told,
         mse=score.mean_mse,
         mse_std=float(error.std()),
         pearson=score.mean_pearson,

@@ -1,6 +1,7 @@
 """The result of probing: LeWM's table, a JSON file, and scatter plots."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from .._files import write_atomically
 from ..errors import ConfigError, DataError
 from ._probe_row import ProbeRow
 
-_KIND, _VERSION = "probing", 1
+_KIND, _VERSION = "probing", 2
 _POINTS = 3000
 Key = tuple[str, str, str]
 
@@ -26,7 +27,8 @@ class ProbingResult:
 
     `print(result)` shows one line a quantity and model, and for every probe the columns of LeWM's Tables 1, 3
     and 4 (MSE of standardised targets with its standard deviation over samples, and r), then R2 with its 95 %
-    interval over episodes. Reasons of undefined rows stand below.
+    interval over episodes. Reasons of undefined rows stand below, and which rows show nothing: their
+    interval holds 0.
 
     Attributes:
         rows: One row for each quantity, model and probe.
@@ -84,15 +86,17 @@ class ProbingResult:
     def __str__(self) -> str:
         probes = list(dict.fromkeys(row.probe for row in self.rows))
         turned = any(row.degrees == row.degrees for row in self.rows)
+        classes = any(row.accuracy == row.accuracy for row in self.rows)
+        more = ["degrees"] * turned + ["accuracy (95 % interval), chance"] * classes
         header = ["property", "model"]
         for probe in probes:
-            header += [f"{probe} MSE", "r", "R2 (95 % interval)"] + (["degrees"] if turned else [])
+            header += [f"{probe} MSE", "r", "R2 (95 % interval)", *more]
         lines = [header]
         for name, model in dict.fromkeys((row.quantity, row.model) for row in self.rows):
             cells = [name, model]
             for probe in probes:
                 found = [r for r in self.rows if (r.quantity, r.model, r.probe) == (name, model, probe)]
-                cells += _cells(found[0], turned) if found else ["-"] * (3 + turned)
+                cells += _cells(found[0], turned, classes) if found else ["-"] * (3 + len(more))
             lines.append(cells)
         widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
         text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
@@ -102,7 +106,13 @@ class ProbingResult:
             for row in self.rows
             if row.undefined is not None
         )
-        return "\n".join([*text, *reasons])
+        nothing = [
+            f"shows nothing: {row.quantity}, {row.model}, {row.probe}: the interval of R2 holds 0, so the "
+            "embedding may know no more than the mean"
+            for row in self.rows
+            if row.shows_nothing
+        ]
+        return "\n".join([*text, *reasons, *nothing])
 
     def to_json(self) -> dict[str, Any]:
         """Return all rows as JSON values, without the predictions."""
@@ -150,12 +160,17 @@ class ProbingResult:
         return write_atomically(path, lambda file: _draw(file, self.predictions))
 
 
-def _cells(row: ProbeRow, turned: bool) -> list[str]:
+def _cells(row: ProbeRow, turned: bool, classes: bool) -> list[str]:
     if row.undefined is not None:
-        return ["undefined"] + ["-"] * (2 + turned)
+        return ["undefined"] + ["-"] * (2 + turned + classes)
     interval = "" if row.r2_interval is None else f" [{row.r2_interval.low:.4f}, {row.r2_interval.high:.4f}]"
     cells = [f"{row.mse:.3f} +- {row.mse_std:.3f}", _number(row.pearson, 3), _number(row.r2, 4) + interval]
-    return cells + ([_number(row.degrees, 2)] if turned else [])
+    cells += [_number(row.degrees, 2)] * turned
+    if classes:
+        found = row.accuracy_interval
+        interval = "" if found is None else f" [{found.low:.3f}, {found.high:.3f}]"
+        cells.append("-" if math.isnan(row.accuracy) else f"{row.accuracy:.3f}{interval}, {row.chance:.3f}")
+    return cells
 
 
 def _number(value: float, digits: int) -> str:

@@ -21,8 +21,9 @@ class Quantity:
     Attributes:
         column: Name of the column of the episodes.
         components: Which components of it; None for all.
-        kind: `number`, `angle` (radians; fitted as sine and cosine, error in degrees) or `quaternion` (4
-            components of a unit quaternion; fitted up to its sign, error in degrees).
+        kind: `number`, `angle` (radians; fitted as sine and cosine, error in degrees), `quaternion` (4
+            components of a unit quaternion; fitted up to its sign, error in degrees) or `class` (a class
+            number 0, 1, ...; fitted as one-hot rows, told by accuracy).
 
     Raises:
         ConfigError: An unknown kind, or components that are no list of numbers.

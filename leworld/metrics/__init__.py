@@ -3,9 +3,9 @@
 `effective_rank`, `participation_ratio` and `lidar` count the directions that an embedding uses,
 `sliced_normality` tells whether it is the Gaussian that SIGReg asks for, `temporal_straightness` how straight
 its paths run, `goal_monotonicity` whether its distances show the way to a goal, and `horizon_error` how far
-imagined embeddings stray. `auroc`, `conformal_p_values`, `paired_t_test` and `wilson_interval` tell what
-scores and success rates are worth. All take tensors or counts, compute in float64, and return plain values
-without gradients.
+imagined embeddings stray. `psnr` and `ssim` compare pictures. `auroc`, `conformal_p_values`, `paired_t_test`
+and `wilson_interval` tell what scores and success rates are worth. All take tensors or counts, compute in
+float64, and return plain values without gradients.
 """
 
 from ._detection import auroc as auroc
@@ -18,8 +18,10 @@ from ._lidar import lidar as lidar
 from ._paired_test import PairedTest as PairedTest
 from ._paired_test import paired_t_test as paired_t_test
 from ._participation import participation_ratio as participation_ratio
+from ._psnr import psnr as psnr
 from ._sliced_normality import NormalityTest as NormalityTest
 from ._sliced_normality import sliced_normality as sliced_normality
+from ._ssim import ssim as ssim
 from ._straightness import temporal_straightness as temporal_straightness
 from ._wilson import Interval as Interval
 from ._wilson import wilson_interval as wilson_interval

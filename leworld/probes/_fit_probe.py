@@ -9,7 +9,7 @@ from torch import Tensor
 from .._checks import check_finite, describe
 from .._typing import shapechecked
 from ..errors import ConfigError, ShapeError
-from ._kinds import Kind, degrees_off, encode_targets
+from ._kinds import Kind, class_hits, degrees_off, encode_targets
 from ._probe import Probe
 from ._score import ProbeScore
 from ._split import EpisodeSplit
@@ -30,13 +30,16 @@ def fit_probe(
     Angles and rotations need an encoding that has no jump. With `kind="angle"` each angle (radians) is fitted
     as its sine and cosine, so construct the probe with twice as many targets as angles. With
     `kind="quaternion"` a unit quaternion q is fitted as the 10 different entries of q q^T, the same for q and
-    -q: construct the probe with 10 targets. Scores are of these encoded targets; `degrees` of the score is
-    the mean error of the decoded angle or rotation.
+    -q: construct the probe with 10 targets. With `kind="class"` class numbers 0, 1, ... are fitted as one-hot
+    rows: construct a `LogisticProbe`, or any other probe, with as many targets as classes. Scores are of
+    these encoded targets; `degrees` of the score is the mean error of the decoded angle or rotation, and
+    `accuracy` the share of samples whose greatest prediction is the true class.
 
     Args:
         probe: Any probe; it is fitted in place.
         embeddings: One sample a row; tokens for an `AttentiveProbe`.
-        targets: One sample a row: numbers in any unit, angles in radians, or unit quaternions.
+        targets: One sample a row: numbers in any unit, angles in radians, unit quaternions, or class
+            numbers (as floats, one column).
         split: Which samples fit, tune and test, from `split_by_episode`.
         kind: What the targets are.
         generator: Source of randomness of probes trained by gradient descent.
@@ -98,5 +101,8 @@ def fit_probe(
     score = probe.score(embeddings[split.test], answers[split.test])
     if kind == "number":
         return score
+    if kind == "class":
+        hits = class_hits(probe(embeddings[split.test]), answers[split.test])
+        return replace(score, accuracy=float(hits.mean()))
     off = degrees_off("fit_probe", probe(embeddings[split.test]), targets[split.test], kind)
     return score if off is None else replace(score, degrees=float(off.mean()))

@@ -22,6 +22,7 @@ class ProbeScore:
         rmse: Root mean squared error in the targets' own units.
         num_samples: Number of samples that were scored.
         degrees: Mean error in degrees where the target is an angle or a rotation, else None.
+        accuracy: Share of samples of which the class was told, else None.
 
     A number that is not defined is NaN, never a guess: R2 of a target dimension that is constant among the
     scored samples, and r when targets or predictions are constant. A mean over dimensions is NaN when any
@@ -47,6 +48,7 @@ class ProbeScore:
     rmse: tuple[float, ...]
     num_samples: int
     degrees: float | None = None
+    accuracy: float | None = None
 
     def __post_init__(self) -> None:
         sizes = [len(self.r2), len(self.pearson), len(self.mse), len(self.rmse)]
@@ -79,7 +81,8 @@ class ProbeScore:
             name: [None if value != value else value for value in getattr(self, name)] for name in names
         }
         data["num_samples"] = self.num_samples
-        return data if self.degrees is None else data | {"degrees": self.degrees}
+        extra = {"degrees": self.degrees, "accuracy": self.accuracy}
+        return data | {name: value for name, value in extra.items() if value is not None}
 
     def __str__(self) -> str:
         rows = [f"{'target':>8}  {'R2':>8}  {'r':>8}  {'MSE':>10}  {'RMSE':>10}"]
@@ -89,6 +92,8 @@ class ProbeScore:
         rows.append(f"{'mean':>8}  {self.mean_r2:8.4f}  {self.mean_pearson:8.4f}  {self.mean_mse:10.3g}")
         if self.degrees is not None:
             rows.append(f"{'':>8}  off by {self.degrees:.2f} degrees on average")
+        if self.accuracy is not None:
+            rows.append(f"{'':>8}  {self.accuracy:.1%} of classes told")
         return "\n".join(rows)
 
 

@@ -3,13 +3,17 @@
 `train` takes a model and windows and returns the model, trained, with exact BatchNorm statistics; killed at
 any step and called again, it ends with the same weights bit for bit. `WorldModelModule` is the part for your
 own Lightning Trainer. `CollapseMonitor` tells in words when embeddings collapse. `train_tworoom` is the whole
-way from nothing to a model that plans. This room alone needs the extra `train` (Lightning), and the recipe
-`envs` as well.
+way from nothing to a model that plans, and `train_inverse` trains the network that acts without planning on
+the embeddings of such a model; `load_inverse` brings it back. This room alone needs the extra `train`
+(Lightning), and the recipes `envs` as well.
 """
 
 from ._batchnorm import reestimate_batchnorm as reestimate_batchnorm
 from ._collapse import CollapseMonitor as CollapseMonitor
 from ._collapse import CollapseWarning as CollapseWarning
+from ._decoder import train_decoder as train_decoder
+from ._inverse_recipe import load_inverse as load_inverse
+from ._inverse_recipe import train_inverse as train_inverse
 from ._module import WorldModelModule as WorldModelModule
 from ._settings import OptimizerSettings as OptimizerSettings
 from ._settings import TrainSettings as TrainSettings

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
+from torch import nn
+
 from .._checks import check_number, describe
 from .._random import fold_seed
 from ..data import Episodes, Processor, Windows, collect, fit_processor
@@ -112,8 +114,18 @@ class TwoRoomRecipe:
         source = f"{self.num_episodes} episodes of the recipe `tworoom`, seed {self.settings.seed}"
         return fit_processor(episodes, frameskip=FRAMESKIP, source=source)
 
-    def build(self, processor: Processor) -> LeWM:
-        """Build the untrained model; its initial weights follow from the seed."""
+    def build(self, processor: Processor, *, regularizer: nn.Module | None = None) -> LeWM:
+        """Build the untrained model; its initial weights follow from the seed.
+
+        Another `regularizer`, (*batch, sample, dim) -> scalar, takes the place of SIGReg, with the recipe's
+        weight; every other weight starts where it would have. `train` trains such a model.
+        """
+        if regularizer is not None and not isinstance(regularizer, nn.Module):
+            raise ConfigError(
+                "TwoRoomRecipe.build needs `regularizer` to be a module",
+                f"it is {describe(regularizer)}",
+                "Pass for example leworld.regularizers.ExactSIGReg()",
+            )
         dim, condition, hidden = self.embedding_dim, 2 * self.embedding_dim, 8 * self.embedding_dim
         with seeded_globals(fold_seed(self.settings.seed, _WEIGHTS)):
             model = LeWM(
@@ -131,7 +143,7 @@ class TwoRoomRecipe:
                 action_encoder=ActionEncoder(processor.block_dim, condition, hidden_dim=hidden),
                 projector=Projector(dim, hidden_dim=hidden),
                 prediction_projector=Projector(dim, hidden_dim=hidden),
-                regularizer=SIGReg(self.num_slices),
+                regularizer=SIGReg(self.num_slices) if regularizer is None else regularizer,
                 regularizer_weight=self.regularizer_weight,
             )
         model.processor = processor

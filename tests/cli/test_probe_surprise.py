@@ -39,7 +39,7 @@ def test_surprise_prints_and_writes(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "b"
     result = run("surprise", str(folder), "--episodes", "8", "--kind", "colour", "--out", str(out))
     assert result.exit_code == 0, result.output
-    assert all(word in result.stdout for word in ("colour", "AUROC", "in the doorway"))
+    assert all(word in result.stdout for word in ("colour", "AUROC", "events, at the door"))
     assert sorted(path.name for path in out.iterdir()) == ["surprise.json", "surprise.png"]
 
 
@@ -48,7 +48,7 @@ def test_recorded_episodes(folder: Path, tmp_path: Path) -> None:
     for command in (["probe", "--linear"], ["surprise", "--kind", "freeze"]):
         result = run(command[0], str(folder), "--data", str(tmp_path / "held.h5"), *command[1:])
         assert result.exit_code == 0, result.output
-        assert "doorway" not in result.stdout
+        assert "at the door" not in result.stdout
 
 
 @pytest.mark.parametrize("text", ["state", "x=", "=state", "x=state:a", "x=state:0:degrees", "x=stat"])

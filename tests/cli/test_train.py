@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 import leworld
 from leworld.cli._main import top
-from leworld.training import TwoRoomRecipe
+from leworld.training import TwoRoomRecipe, load_inverse
+from leworld.training._inverse_recipe import INVERSE_SETTINGS, NUM_EPISODES
 
 SMALL = ["--steps", "2", "--episodes", "2", "--batch-size", "8"]
 
@@ -66,3 +67,44 @@ def test_warnings_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leworld.training.train_tworoom", warn)
     result = CliRunner().invoke(top, ["train", "tworoom"])
     assert result.stderr == "Warning: the embedding is collapsing\n"
+
+
+def test_an_inverse_model_is_trained_on_a_frozen_one(tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    arguments = ["train", "tworoom-inverse", *SMALL, "--out", out]
+    result = CliRunner().invoke(top, arguments)
+    assert result.exit_code == 0, result.output
+    assert f"{out}/inverse" in result.stdout
+    assert load_inverse(tmp_path / "run" / "inverse").embedding_dim == 32
+    again = CliRunner().invoke(top, [*arguments, "--seed", "1"])
+    assert again.exit_code == 2
+    assert again.stderr.splitlines()[-1].startswith("Error: ")
+
+
+def test_options_reach_the_inverse_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "leworld.training._inverse_recipe.two_room_episodes", lambda *a, **o: (a[1], o["seed"])
+    )
+    monkeypatch.setattr(
+        "leworld.training.train_inverse", lambda *a, **o: seen.update(o, world=a[0], data=a[1])
+    )
+    options = ["--seed", "4", "--steps", "7", "--learning-rate", "0.5", "--episodes", "6", "--restart"]
+    assert CliRunner().invoke(top, ["train", "tworoom-inverse", *options]).exit_code == 0
+    settings = seen["settings"]
+    assert (settings.seed, settings.num_steps, settings.optimizer.learning_rate) == (4, 7, 0.5)
+    assert settings.batch_size == INVERSE_SETTINGS.batch_size
+    assert (seen["data"], seen["folder"], seen["resume"]) == ((6, 4), Path("runs/tworoom-inverse"), False)
+    assert type(seen["world"]).__name__ == "LeWM"
+    CliRunner().invoke(top, ["train", "tworoom-inverse"])
+    assert (seen["data"], seen["settings"]) == ((NUM_EPISODES, 0), INVERSE_SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["tworoom", "--model", "x"], "--model"), (["tworoom-inverse", "--lambda", "0"], "--lambda")],
+)
+def test_options_of_the_other_recipe_are_refused(arguments: list[str], words: str) -> None:
+    result = CliRunner().invoke(top, ["train", *arguments])
+    assert result.exit_code == 2
+    assert words in result.stderr

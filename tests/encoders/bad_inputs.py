@@ -24,6 +24,7 @@ ROWS: list[BadInput] = [
     row("ViTEncoder", "heads do not divide", lambda: vit(num_heads=4), ConfigError, "num_heads=4"),
     row("ViTEncoder", "no blocks", lambda: vit(depth=0), ConfigError, "depth"),
     row("ViTEncoder", "no time axis taken", lambda: vit()(IMAGE[None]), ShapeError, "4"),
+    row("ViTEncoder", "tokens of no patches", lambda: vit().tokens(IMAGE[..., :0]), ShapeError, "multiples"),
     row("ViTEncoder", "one image alone", lambda: vit()(IMAGE[0]), ShapeError, "batch"),
     row("ViTEncoder", "channels last", lambda: vit()(IMAGE.permute(0, 2, 3, 1)), ShapeError, "multiples"),
     row("ViTEncoder", "grey image", lambda: vit()(IMAGE[:, :1]), ShapeError, "3 channels"),

@@ -45,6 +45,9 @@ def test_it_is_its_formula_at_another_size() -> None:
     normal = torch.from_numpy(oracles.layer_norm(tokens[0, 0].detach().numpy(), 1e-12))
     expected = normal * encoder.norm.weight + encoder.norm.bias
     torch.testing.assert_close(encoder(image)[0], expected, atol=1e-10, rtol=1e-10)
+    every = torch.from_numpy(oracles.layer_norm(tokens[0].detach().numpy(), 1e-12))
+    every = every * encoder.norm.weight + encoder.norm.bias
+    torch.testing.assert_close(encoder.tokens(image)[0], every, atol=1e-10, rtol=1e-10)
 
 
 def test_without_positions_patches_may_be_permuted() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from leworld.envs import ExpertPolicy, RandomPolicy, TwoRoom, TwoRoomArena, TwoRoomVector
+from leworld.envs import ExpertPolicy, TwoRoom, TwoRoomArena, TwoRoomVector
 from leworld.errors import ConfigError, NonFiniteError, ShapeError
 from tests.bad_input import BadInput
 
@@ -231,12 +231,5 @@ ROWS = [
         lambda: ExpertPolicy()({**INFO, "state": HERE[None] * np.nan}),
         NonFiniteError,
         "info['state']",
-    ),
-    BadInput(
-        "leworld.envs.RandomPolicy", "half a seed", lambda: RandomPolicy(seed=0.5), ConfigError, ("seed",)
-    ),  # type: ignore[arg-type]
-    BadInput("leworld.envs.RandomPolicy", "no state", lambda: RandomPolicy()({}), ConfigError, ("`state`",)),
-    BadInput(
-        "leworld.envs.RandomPolicy", "wrong axis", lambda: RandomPolicy()({"state": np.ones(3)}), ShapeError
     ),
 ]

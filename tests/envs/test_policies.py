@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leworld.envs import ExpertPolicy, RandomPolicy, TwoRoomArena
+from leworld.envs import ExpertPolicy, TwoRoomArena
 from tests.envs import reference
 
 FALSE_ALARM = 1e-6
@@ -68,16 +68,15 @@ def test_the_previous_action_is_repeated_with_the_given_probability():
         assert not ((before == after).any(axis=-1) & ~same).any()  # both components or none
 
 
-@pytest.mark.parametrize("make", [ExpertPolicy, RandomPolicy])
-def test_a_seed_repeats_and_another_does_not(make):
+def test_a_seed_repeats_and_another_does_not():
     info = {"state": np.tile([60.0, 60.0], (4, 1)), "goal": np.tile([90.0, 90.0], (4, 1))}
-    policy = make(seed=3)
+    policy = ExpertPolicy(seed=3)
     first = [policy(info) for _ in range(30)]
     policy.reset(3)
     assert np.array_equal(first, [policy(info) for _ in range(30)])
     policy.reset(4)
     assert not np.array_equal(first, [policy(info) for _ in range(30)])
-    assert np.array_equal(first, [p(info) for p in [make(seed=3)] for _ in range(30)])
+    assert np.array_equal(first, [p(info) for p in [ExpertPolicy(seed=3)] for _ in range(30)])
 
 
 def test_a_returned_action_is_the_callers_own():
@@ -90,15 +89,5 @@ def test_a_returned_action_is_the_callers_own():
 def test_one_environment_without_a_leading_axis():
     info = {"state": np.array([60.0, 60.0]), "goal": np.array([90.0, 60.0])}
     assert ExpertPolicy(noise_std=0.0)(info).tolist() == [1.0, 0.0]
-    assert RandomPolicy()(info).shape == (2,)
     standing = {"state": np.array([60.0, 60.0]), "goal": np.array([60.0, 60.0])}
     assert ExpertPolicy(noise_std=0.0)(standing).tolist() == [0.0, 0.0]
-
-
-def test_random_actions_are_uniform():
-    actions = RandomPolicy()({"state": np.zeros((20000, 2))})
-    assert actions.dtype == np.float32
-    for axis in (0, 1):
-        assert stats.kstest(actions[:, axis], stats.uniform(-1, 2).cdf).pvalue > FALSE_ALARM
-    # The correlation of independent draws has standard error 1 / sqrt(n); 4.9 of them are one in a million.
-    assert abs(np.corrcoef(actions.T)[0, 1]) < 4.9 / np.sqrt(20000)

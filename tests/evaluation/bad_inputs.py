@@ -24,6 +24,7 @@ from leworld.evaluation import (
 from leworld.planners import CEMPlanner
 from tests.bad_input import BadInput
 from tests.evaluation.bad_latent_inputs import ROWS as LATENT_ROWS
+from tests.evaluation.bad_picture_inputs import ROWS as PICTURE_ROWS
 from tests.evaluation.checks import scripted, walks
 from tests.evaluation.fakes import Plane, Sighted, Still, plain_processor
 
@@ -374,4 +375,5 @@ ROWS = [
         lambda: GoalReachingResult.from_json([]),
     ),
     *LATENT_ROWS,
+    *PICTURE_ROWS,
 ]

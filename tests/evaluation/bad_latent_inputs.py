@@ -9,6 +9,7 @@ from leworld.data import Episodes
 from leworld.envs import TwoRoomArena
 from leworld.errors import ConfigError, DataError, NonFiniteError, ShapeError
 from leworld.evaluation import (
+    AlarmLevel,
     OpenLoopResult,
     ProbeRow,
     ProbingResult,
@@ -110,17 +111,17 @@ def _observe(case, error, mentions, *readings):
 
 
 _FRAME = np.zeros((8, 8, 3), np.uint8)
-_EVENT = {"num_events": 2, "num_detected": 1, "auroc": 0.5, "t": 1.0, "p_value": 0.5, "effect_size": 0.1}
+_EVENT = {"num_events": 2, "num_detected": (1,), "auroc": 0.5, "t": 1.0, "p_value": 0.5, "effect_size": 0.1}
 
 
 def _result(**changes):
+    level = AlarmLevel(0.05, threshold=1.0, frames={"all": (1, 20)}, events={})
     fields = {
         "rows": (),
-        "false_alarm_rate": 0.05,
-        "threshold": 1.0,
+        "levels": (level,),
         "num_calibration": 99,
-        "normal": {"all": (1, 9)},
-        "undefined": {},
+        "spread": {},
+        "undefined": {"freeze": "still pictures"},
         "seed": 0,
     }
     return SurpriseResult(**(fields | changes))
@@ -173,9 +174,14 @@ ROWS = [
     _surprise("no kinds", ConfigError, ("kinds",), kinds=()),
     _surprise("a word for kinds", ConfigError, ("kinds",), kinds="teleport"),
     _surprise("unknown kind", ConfigError, ("teleprot", "teleport"), kinds=("teleprot",)),
-    _surprise("a rate of 0", ConfigError, ("false_alarm_rate",), false_alarm_rate=0.0),
-    _surprise("a rate that needs more frames", ConfigError, ("more",), false_alarm_rate=1e-6),
+    _surprise("a rate of 0", ConfigError, ("false_alarm_rates",), false_alarm_rates=(0.0,)),
+    _surprise("one number for rates", ConfigError, ("false_alarm_rates",), false_alarm_rates=0.05),
+    _surprise("no rates", ConfigError, ("false_alarm_rates",), false_alarm_rates=()),
+    _surprise("a rate that needs more frames", ConfigError, ("more",), false_alarm_rates=(1e-6,)),
     _surprise("no calibration", ConfigError, ("calibration",), calibration=0.0),
+    _surprise("NaN calibration", NonFiniteError, ("calibration",), calibration=torch.full((99,), _NAN)),
+    _surprise("no calibration scores", ConfigError, ("0 scores",), calibration=torch.ones(0)),
+    _surprise("a taken name", ConfigError, ("Rename",), normal_events={"all": np.ones(12 * 31, bool)}),
     _surprise("one episode", ConfigError, ("more episodes",), episodes=_walks(1)),
     _surprise("negative seed", ConfigError, ("seed",), seed=-1),
     _surprise("a mask of another length", ShapeError, ("mask",), normal_events={"a": np.ones(3, bool)}),
@@ -204,10 +210,17 @@ ROWS = [
         "SurpriseRow",
         "more detected than events",
         ShapeError,
-        ("3 of 2",),
-        lambda: SurpriseRow("freeze", **(_EVENT | {"num_detected": 3})),
+        ("[3] of 2",),
+        lambda: SurpriseRow("freeze", **(_EVENT | {"num_detected": (3,)})),
     ),
-    _row("SurpriseResult", "no frames", ShapeError, ("normal",), lambda: _result(normal={})),
+    _row("SurpriseResult", "no level", ShapeError, ("level",), lambda: _result(levels=())),
+    _row(
+        "AlarmLevel",
+        "more alarms than frames",
+        ShapeError,
+        ("(3, 2)",),
+        lambda: AlarmLevel(0.05, threshold=1.0, frames={"all": (3, 2)}, events={}),
+    ),
     _row("SurpriseResult.row", "no such kind", DataError, ("freeze",), lambda: _result().row("freeze")),
     _row("SurpriseResult.plot", "nothing judged", DataError, ("kind",), lambda: _result().plot("x.png")),
     _row(

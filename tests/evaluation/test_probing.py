@@ -1,5 +1,6 @@
 """Probing tables: what is there is found, what is not there is not claimed, and trouble stays in its row."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,7 +12,7 @@ from leworld.errors import ConfigError, DataError
 from leworld.evaluation import ProbeRow, ProbingResult, Quantity, probing
 from leworld.evaluation._bootstrap import bootstrap_scores
 from leworld.metrics import Interval
-from leworld.probes import AttentiveProbe, KNNProbe, LinearProbe, RidgeProbe
+from leworld.probes import AttentiveProbe, KNNProbe, LinearProbe, LogisticProbe, MLPProbe, RidgeProbe
 
 LINEAR = {"linear": RidgeProbe}
 
@@ -90,22 +91,71 @@ def test_the_table_of_what_is_there() -> None:
     assert str(again) == text
 
 
+def small_mlp(dim: int, out: int) -> MLPProbe:
+    return MLPProbe(dim, out, hidden_dim=16, max_epochs=40, batch_size=32, patience=5)
+
+
+def wide_knn(dim: int, out: int) -> KNNProbe:
+    return KNNProbe(dim, out, num_neighbors=(5, 20, 40))
+
+
+ALL = {"linear": RidgeProbe, "MLP": small_mlp, "nearest": wide_knn}
+
+
 @pytest.mark.parametrize("encoder", [collapsed, random_features], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("seed", range(3))
 def test_no_knowledge_is_claimed_where_there_is_none(encoder, seed: int) -> None:
-    row = probing({"m": encoder}, episodes(), quantities=POSITION, probes=LINEAR, seed=seed, stride=2).rows[0]
-    assert row.r2_interval is not None
-    assert row.r2_interval.low <= 0.0 <= row.r2_interval.high
+    probes = {"linear": RidgeProbe, "MLP": small_mlp}
+    result = probing({"m": encoder}, episodes(), quantities=POSITION, probes=probes, seed=seed, stride=2)
+    for row in result.rows:
+        assert row.r2_interval is not None
+        assert row.r2_interval.low <= 0.0 <= row.r2_interval.high
+        assert row.shows_nothing
+        assert f"shows nothing: position, m, {row.probe}" in str(result)
 
 
-def test_labels_shuffled_by_episode_are_not_learned() -> None:
+@pytest.mark.parametrize("probe", ALL)
+def test_labels_shuffled_by_episode_are_not_learned(probe: str) -> None:
     covered = 0
     for seed in range(6):
-        quantities = {"noise": Quantity("noise")}
-        row = probing({"m": seeing}, episodes(), quantities=quantities, probes=LINEAR, seed=seed).rows[0]
+        data = episodes()
+        other = np.random.default_rng(seed).permutation(60)
+        state = data.columns["state"].reshape(60, 10, 2)[other].reshape(-1, 2)
+        shuffled = dataclasses.replace(data, columns={"state": state})
+        result = probing({"m": seeing}, shuffled, quantities=POSITION, probes={probe: ALL[probe]}, seed=seed)
+        row = result.rows[0]
         assert row.r2_interval is not None
-        covered += row.r2_interval.low <= 0.0
-    assert covered >= 5
+        assert row.r2 < 0.2
+        covered += row.shows_nothing and "shows nothing" in str(result)
+    assert covered >= 5  # intervals of 95 % leave one in twenty
+
+
+def test_knowledge_is_not_denied_where_there_is_some() -> None:
+    result = probing({"m": seeing}, episodes(), quantities=POSITION, probes=ALL)
+    assert not any(row.shows_nothing for row in result.rows)
+    assert "shows nothing" not in str(result)
+
+
+def test_classes_are_told_with_chance_beside_them() -> None:
+    data = episodes()
+    side = (data.columns["state"][:, :1] > 128).astype(np.float32)
+    coin = np.random.default_rng(5).integers(0, 2, (60, 1)).repeat(10, axis=0).astype(np.float32)
+    data = dataclasses.replace(data, columns={"side": side, "coin": coin, "one": 0 * coin})
+    quantities = {name: Quantity(name, kind="class") for name in ("side", "coin", "one")}
+    probes = {"logistic": LogisticProbe, "linear": RidgeProbe}
+    result = probing({"m": seeing}, data, quantities=quantities, probes=probes, stride=1)
+    for probe in probes:
+        row, coin_row = result.row("side", probe=probe), result.row("coin", probe=probe)
+        assert row.accuracy > 0.95 > 0.75 > row.chance
+        assert row.accuracy_interval is not None
+        assert row.accuracy_interval.low <= row.accuracy <= row.accuracy_interval.high
+        assert coin_row.accuracy_interval is not None
+        assert coin_row.accuracy_interval.low <= max(coin_row.chance, 0.5) + 0.1
+        assert "constant" in str(result.row("one", probe=probe).undefined)
+    assert "accuracy (95 % interval), chance" in str(result)
+    again = ProbingResult.from_json(json.loads(json.dumps(result.to_json(), allow_nan=False)))
+    assert str(again) == str(result)
+    assert POSITION["position"].kind == "number"
 
 
 def test_trouble_stays_in_its_row() -> None:

@@ -19,8 +19,10 @@ from leworld.evaluation import (
     surprise,
     two_room_held_out,
 )
+from leworld.evaluation._surprise import _runs
 from leworld.metrics import conformal_p_values
 from leworld.models import WorldModel
+from tests.evaluation.perturbations import PERTURBATIONS, check_perturb
 
 KINDS = ("teleport", "colour", "freeze", "reversal", "vanish")
 
@@ -89,12 +91,67 @@ def test_the_impossible_is_noticed_and_the_normal_is_not(tmp_path) -> None:
         assert row.effect_size > 0.8
         assert row.offsets[row.disturbed.index(max(row.disturbed[:4]))] == 0  # not before it happens
         assert np.allclose(row.disturbed[:3], row.undisturbed[:3])
-    alarms, frames = result.normal["all"]
+    alarms, frames = result.levels[0].frames["all"]
     assert alarms / frames < 0.1  # scores are whole numbers, and ties count against an alarm
-    assert 0 < result.normal["bright"][1] < frames
+    assert 0 < result.levels[0].frames["bright"][1] < frames
     assert SurpriseResult.from_json(json.loads(result.save(tmp_path / "s.json").read_text())) == result
     assert result.plot(tmp_path / "s.png").stat().st_size > 5000
     assert surprise(Walker(), walks(), kinds=("colour",)).to_json()["rows"][0]["kind"] == "colour"
+
+
+def test_stricter_rates_and_rare_but_normal_events() -> None:
+    """Red jumps by itself halfway through: rare, hard to foresee, and normal."""
+    data = walks(200)
+    rows = np.arange(len(data.pixels)) % 25
+    lamp = (rows == 13) & (np.arange(len(rows)) // 25 % 2 == 0)
+    jump = np.repeat(np.where(lamp.reshape(-1, 25).any(1), 6, 0), 25) * (rows >= 13)
+    data.pixels[..., 0] = (data.pixels[..., 0].astype(int) + jump[:, None, None]).clip(0, 255)
+    rates = (0.05, 0.01, 0.002, 1e-6)
+    result = surprise(
+        Walker(), data, kinds=("colour",), false_alarm_rates=rates, normal_events={"lamp": lamp}
+    )
+    assert [level.rate for level in result.levels] == list(rates[:3])
+    assert "alarms at 0.0001 %" in result.undefined  # 1200 frames cannot calibrate one in a million
+    thresholds = [level.threshold for level in result.levels]
+    assert thresholds == sorted(thresholds)
+    row, (first, *_, last) = result.row("colour"), result.levels
+    assert len(row.num_detected) == 3
+    assert row.num_detected[0] >= row.num_detected[-1] > 0.99 * row.num_events
+    lamps = first.events["lamp"][1]
+    assert 30 < lamps == first.frames["lamp"][1] < 70  # one frame each, in half of the judged episodes
+    assert first.events["lamp"][0] > 0.5 * lamps  # at one frame in twenty the lamp raises alarms
+    assert last.events["lamp"][0] < 0.1 * lamps  # at one in five hundred it hardly does
+    assert row.auroc_of["lamp"] == 1.0
+    scores = result.scores
+    assert result.spread["lamp"] == tuple(
+        float(f(scores["lamp"])) for f in (torch.min, torch.median, torch.max)
+    )
+    for level in result.levels:
+        assert level.frames["all"][0] == int((scores["normal frames"] > level.threshold).sum())
+        assert level.frames["lamp"][0] == int((scores["lamp"] > level.threshold).sum())
+    text = str(result)
+    assert all(word in text for word in ("at 0.2 %", "events, lamp", "greatest", "alarm above"))
+
+
+def test_an_event_is_an_unbroken_run_of_frames() -> None:
+    mask = torch.tensor([True, True, False, True, False, True])
+    alarms = torch.tensor([False, True, True, False, False, True])
+    assert _runs(mask, alarms) == [True, False, True]
+    assert _runs(torch.zeros(4).bool(), torch.ones(4).bool()) == []
+
+
+def test_other_frames_can_calibrate() -> None:
+    data, others = walks(40), torch.cat(prediction_errors(Walker(), walks(100, seed=5)))
+    result = surprise(Walker(), data, kinds=("vanish",), calibration=others, false_alarm_rates=(0.01,))
+    assert result.num_calibration == len(others) == 1200
+    assert result.rows[0].num_events == 40  # all are judged
+    expected = others.sort(descending=True).values[12 - 1]  # 12 = floor(0.01 x 1201)
+    assert result.levels[0].threshold == float(expected)
+
+
+def test_progress_goes_to_a_terminal_only(capsys) -> None:
+    surprise(Walker(), walks(10), kinds=("vanish",), false_alarm_rates=(0.1,), progress=True)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_model_that_sees_nothing_claims_nothing() -> None:
@@ -125,38 +182,14 @@ def test_a_model_that_gives_nan_is_an_error() -> None:
             run(Walker(wrong=float("nan")), walks(6))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_everything_before_the_event_stays(kind: str) -> None:
-    data = walks(10)
-    made = perturb(data, kind, frameskip=2)
-    again, other = perturb(data, kind, frameskip=2), perturb(data, kind, frameskip=2, seed=1)
-    assert np.array_equal(made.episodes.pixels, again.episodes.pixels)
-    assert not np.array_equal(made.event, other.event)
-    assert (made.event % 2 == 0).all()
-    for index, event in enumerate(made.event):
-        old, new = data.select([int(made.source[index])]), made.episodes.select([index])
-        assert np.array_equal(old.pixels[: event - 1], new.pixels[: event - 1])
-        assert np.array_equal(old.actions[: event - 1], new.actions[: event - 1])
-        assert not np.array_equal(old.pixels[event:], new.pixels[event:])
-        if kind == "freeze":
-            assert (new.pixels[event:] == old.pixels[event - 2]).all()
-        if kind == "reversal":
-            assert np.array_equal(new.pixels[event], old.pixels[event - 4])
-        if kind == "colour":
-            assert np.array_equal(new.pixels[event:], old.pixels[event:, ..., ::-1])
+def test_perturbations_are_what_the_table_says() -> None:
+    check_perturb(perturb, walks(10), TwoRoomArena(), two_room_held_out(6, image_size=16))
 
 
-def test_a_teleport_in_two_rooms_obeys_the_world_but_once() -> None:
-    data, arena = two_room_held_out(6, image_size=16), TwoRoomArena()
-    made = perturb(data, "teleport", frameskip=5, world=arena)
-    for index, event in enumerate(made.event):
-        new = made.episodes.select([index])
-        state = new.columns["state"]
-        assert np.array_equal(arena.render(state, 16), new.pixels)
-        moved = arena.step(state[:-1], new.actions[:-1])
-        wrong = np.flatnonzero(np.abs(moved - state[1:]).max(1) > 1e-3)
-        assert wrong.tolist() == [event - 1]
-        assert np.linalg.norm(state[event] - state[event - 1]) > 30
+@pytest.mark.parametrize("mistake", PERTURBATIONS)
+def test_a_wrong_perturbation_is_rejected(mistake: str) -> None:
+    with pytest.raises(AssertionError):
+        check_perturb(PERTURBATIONS[mistake], walks(10), TwoRoomArena(), two_room_held_out(6, image_size=16))
 
 
 def test_p_values_are_uniform_on_held_out_normal_frames() -> None:

@@ -14,7 +14,9 @@ from leworld.metrics import (
     lidar,
     paired_t_test,
     participation_ratio,
+    psnr,
     sliced_normality,
+    ssim,
     temporal_straightness,
     wilson_interval,
 )
@@ -58,9 +60,27 @@ def _call(function, case, error, mentions, *arguments, **options):
 
 
 _BAD, _TEN = torch.full((10,), _NAN), torch.ones(10)
+_PICTURE, _SMALL = torch.ones(2, 3, 16, 16), torch.ones(2, 3, 10, 16)
 
 
 ROWS = [
+    *(
+        row
+        for function in (psnr, ssim)
+        for row in (
+            _call(function, "another size", ShapeError, ("truth",), _PICTURE, _PICTURE[..., 1:]),
+            _call(function, "one picture for all", ShapeError, ("truth",), _PICTURE, _PICTURE[0]),
+            _call(function, "no channels", ShapeError, ("axes",), _PICTURE[0, 0], _PICTURE[0, 0]),
+            _call(function, "no pixels", ShapeError, ("height=0",), _PICTURE[:, :, :0], _PICTURE[:, :, :0]),
+            _call(function, "bytes", ShapeError, ("floating",), _PICTURE.byte(), _PICTURE.byte()),
+            _call(function, "NaN", NonFiniteError, ("truth",), _PICTURE, _PICTURE * _NAN),
+            _call(function, "no range", ConfigError, ("data_range",), _PICTURE, _PICTURE, data_range=0),
+        )
+    ),
+    _call(ssim, "smaller than the window", ShapeError, ("height=10", "11"), _SMALL, _SMALL),
+    _call(ssim, "no window", ConfigError, ("window_size",), _PICTURE, _PICTURE, window_size=0),
+    _call(ssim, "half a pixel", ConfigError, ("window_size",), _PICTURE, _PICTURE, window_size=1.5),
+    _call(ssim, "no width", ConfigError, ("sigma",), _PICTURE, _PICTURE, sigma=0.0),
     _call(participation_ratio, "one sample", ShapeError, ("sample=1",), torch.ones(1, 3)),
     _call(participation_ratio, "no components", ShapeError, ("dim=0",), torch.ones(4, 0)),
     _call(participation_ratio, "pixels", ShapeError, ("floating",), torch.ones(4, 4, dtype=torch.uint8)),

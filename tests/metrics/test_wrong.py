@@ -11,10 +11,12 @@ from leworld.metrics import (
     lidar,
     paired_t_test,
     participation_ratio,
+    psnr,
+    ssim,
     temporal_straightness,
     wilson_interval,
 )
-from tests.metrics import checks, wrong
+from tests.metrics import checks, pictures, wrong
 
 SUITES = {
     "effective_rank": (checks.check_effective_rank, effective_rank, wrong.RANKS),
@@ -27,6 +29,8 @@ SUITES = {
     "conformal_p_values": (checks.check_conformal, conformal_p_values, wrong.CONFORMALS),
     "paired_t_test": (checks.check_paired_test, paired_t_test, wrong.PAIRED),
     "horizon_error": (checks.check_horizon_error, horizon_error, wrong.HORIZONS),
+    "psnr": (pictures.check_psnr, psnr, pictures.WRONG_PSNR),
+    "ssim": (pictures.check_ssim, ssim, pictures.WRONG_SSIM),
 }
 
 
@@ -41,3 +45,7 @@ def test_a_wrong_one_is_rejected(name: str, mistake: str) -> None:
     check, _, table = SUITES[name]
     with pytest.raises(AssertionError):
         check(table[mistake])
+
+
+def test_a_wrong_ssim_is_wrong_by_its_mistake_alone() -> None:
+    pictures.check_ssim(pictures.ssim_with)

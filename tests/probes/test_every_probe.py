@@ -3,12 +3,8 @@
 import math
 from functools import cache
 
-import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LinearRegression
-from sklearn.metrics import r2_score
-from sklearn.neighbors import KNeighborsRegressor
 
 from leworld.probes import (
     AttentiveProbe,
@@ -129,34 +125,6 @@ def test_it_stops_early_and_keeps_the_best_weights(name: str) -> None:
     start = float(((y[30:] - y[:30].mean()) / y[:30].std(correction=0)).square().mean())
     assert probe.score(x[30:], y[30:]).mean_mse <= start + 1e-6
     assert endless.score(x[30:], y[30:]).mean_mse <= probe.score(x[30:], y[30:]).mean_mse + 1e-6
-
-
-def test_knn_is_scikit_learns() -> None:
-    source = torch.Generator().manual_seed(1)
-    x, y = torch.randn(300, 5, generator=source), torch.randn(300, 2, generator=source)
-    errors = {}
-    for count in (1, 4, 9):
-        probe = KNNProbe(5, 2, num_neighbors=(count,)).fit(x[:200], y[:200])
-        theirs = KNeighborsRegressor(count).fit(x[:200].double(), y[:200].double())
-        guess = theirs.predict(x[200:].double())
-        assert np.allclose(probe(x[200:]).numpy(), guess, atol=1e-6)
-        std = y[:200].double().numpy().std(0)
-        errors[count] = (((guess[:50] - y[200:250].numpy()) / std) ** 2).mean()
-    chosen = KNNProbe(5, 2, num_neighbors=(1, 4, 9)).fit(
-        x[:200], y[:200], validation_embeddings=x[200:250], validation_targets=y[200:250]
-    )
-    assert int(chosen.chosen) == min(errors, key=lambda k: errors[k])
-
-
-def test_the_trained_linear_probe_is_least_squares() -> None:
-    source = torch.Generator().manual_seed(2)
-    x = torch.randn(900, 6, generator=source)
-    y = x @ torch.randn(6, 2, generator=source) + torch.randn(900, 2, generator=source)
-    probe = LinearProbe(6, 2, batch_size=128).fit(
-        x[:600], y[:600], validation_embeddings=x[600:750], validation_targets=y[600:750]
-    )
-    theirs = LinearRegression().fit(x[:600], y[:600])
-    assert abs(probe.score(x[750:], y[750:]).mean_r2 - r2_score(y[750:], theirs.predict(x[750:]))) < 0.01
 
 
 def test_attention_finds_the_token_that_counts() -> None:

@@ -2,12 +2,14 @@
 
 import pytest
 
-from leworld.probes import split_by_episode
+from leworld.probes import KNNProbe, LinearProbe, split_by_episode
 from leworld.probes._score import score_predictions
 from tests.probes import checks, wrong
 
 SUITES = {
     "RidgeProbe": (checks.check_probe, wrong.ours, wrong.PROBES),
+    "KNNProbe": (checks.check_knn, lambda n: KNNProbe(5, 2, num_neighbors=n), wrong.NEIGHBOURS),
+    "trained probes": (checks.check_trained, lambda d, t: LinearProbe(d, t, batch_size=128), wrong.TRAINED),
     "scores": (checks.check_score, score_predictions, wrong.SCORES),
     "split_by_episode": (checks.check_split, split_by_episode, wrong.SPLITS),
 }

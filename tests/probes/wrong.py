@@ -4,7 +4,7 @@ import dataclasses
 
 import torch
 
-from leworld.probes import EpisodeSplit, RidgeProbe, split_by_episode
+from leworld.probes import EpisodeSplit, LinearProbe, LogisticProbe, RidgeProbe, split_by_episode
 from leworld.probes._score import score_predictions
 
 
@@ -102,4 +102,175 @@ SPLITS = {
         split_by_episode(e, **o), validation=split_by_episode(e, **o).test
     ),
     "depends on the order of samples": _by_position,
+}
+
+
+class _Logistic(torch.nn.Module):
+    """Logistic regression with a step left out or added; `make` is what the check constructs."""
+
+    def __init__(self, penalties, dim, classes, *, change):
+        super().__init__()
+        self.penalties, self.change, self.inner = penalties, change, None
+        self.dim, self.classes = dim, classes
+
+    def fit(self, x, y, **held):
+        count = len(x)
+        held_x, held_y = held.get("validation_embeddings"), held.get("validation_targets")
+        penalties = self.penalties
+        if self.change == "count":
+            penalties = tuple(p / count for p in penalties)
+        if self.change == "half":
+            penalties = tuple(2 * p for p in penalties)
+        if self.change == "largest":
+            penalties = (max(penalties),)
+        if self.change == "smallest":
+            penalties = (min(penalties),)
+        if self.change == "train" and held_x is not None:
+            held = {"validation_embeddings": x, "validation_targets": y}
+        steps = 3 if self.change == "stopped" else 500
+        self.shift = x.std(0) if self.change == "rescaled" else torch.ones(self.dim)
+        self.inner = LogisticProbe(self.dim, self.classes, penalties=penalties, max_iterations=steps)
+        if held:
+            held = {**held, "validation_embeddings": held["validation_embeddings"] / self.shift}
+        self.inner.fit(x / self.shift, y, **held)
+        chosen = float(self.inner.penalty)
+        self.penalty = torch.tensor(chosen * (count if self.change == "count" else 1))
+        if self.change == "half":
+            self.penalty = torch.tensor(chosen / 2)
+        del held_y
+        return self
+
+    def forward(self, x):
+        guess = self.inner(x / self.shift)
+        if self.change == "no intercept":
+            guess = (guess.log() - self.inner.bias).softmax(-1)
+        if self.change == "independent":
+            logits = x @ self.inner.weight.T + self.inner.bias
+            guess = logits.sigmoid() / logits.sigmoid().sum(-1, keepdim=True)
+        return guess
+
+
+LOGISTICS = {
+    name: (lambda p, d, c, change=change: _Logistic(p, d, c, change=change))
+    for name, change in {
+        "penalty divided by the number of samples twice": "count",
+        "penalty without its half": "half",
+        "largest penalty": "largest",
+        "smallest penalty": "smallest",
+        "penalty chosen on the training samples": "train",
+        "stopped after a few steps": "stopped",
+        "every component rescaled": "rescaled",
+        "no intercept": "no intercept",
+        "one sigmoid a class": "independent",
+    }.items()
+}
+
+
+class _Neighbours(torch.nn.Module):
+    def __init__(self, numbers, *, change):
+        super().__init__()
+        self.numbers, self.change = numbers, change
+
+    def fit(self, x, y, *, validation_embeddings=None, validation_targets=None):
+        self.x, self.y = x.double(), y.double()
+        self.mean, self.std = self.x.mean(0), self.x.std(0)
+        errors = {}
+        for number in self.numbers:
+            self.chosen = torch.tensor(number)
+            if validation_embeddings is not None:
+                held = (x, y) if self.change == "train" else (validation_embeddings, validation_targets)
+                errors[number] = float(((self(held[0]) - held[1]) / self.y.std(0)).square().mean())
+        if errors:
+            self.chosen = torch.tensor(min(errors, key=lambda k: errors[k]))
+        if self.change == "largest":
+            self.chosen = torch.tensor(max(self.numbers))
+        return self
+
+    def forward(self, x):
+        rows, queries = self.x, x.double()
+        if self.change == "standardised":
+            rows, queries = ((r - self.mean) / self.std for r in (rows, queries))
+        if self.change == "cosine":
+            rows, queries = (torch.nn.functional.normalize(r, dim=-1) for r in (rows, queries))
+        gap = torch.cdist(queries, rows, p=1.0 if self.change == "city blocks" else 2.0)
+        count = int(self.chosen) + (self.change == "one more")
+        near = gap.topk(count, dim=1, largest=self.change == "farthest")
+        if self.change == "weighted":
+            weight = 1 / near.values
+            return (self.y[near.indices] * (weight / weight.sum(1, keepdim=True))[..., None]).sum(1)
+        if self.change == "median":
+            return self.y[near.indices].median(dim=1).values
+        return self.y[near.indices].mean(dim=1)
+
+
+NEIGHBOURS = {
+    name: (lambda numbers, change=change: _Neighbours(numbers, change=change))
+    for name, change in {
+        "the farthest": "farthest",
+        "one neighbour more": "one more",
+        "components standardised": "standardised",
+        "angles for distances": "cosine",
+        "city blocks": "city blocks",
+        "weighted by distance": "weighted",
+        "median for mean": "median",
+        "number chosen on the training samples": "train",
+        "largest number": "largest",
+    }.items()
+}
+
+
+class _Descent(torch.nn.Module):
+    """A linear probe trained by full-batch descent, right where no mistake is named."""
+
+    def __init__(self, dim, target, *, change):
+        super().__init__()
+        self.change, self.target = change, target
+        self.inner = LinearProbe(dim, target, batch_size=128)
+
+    def fit(self, x, y, *, validation_embeddings, validation_targets):
+        change, source = self.change, None
+        if change == "global":
+            source = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
+        if change == "unlike":
+            _Descent.runs += 1
+            source = torch.Generator().manual_seed(_Descent.runs)
+        if change == "last":
+            last = LinearProbe(x.shape[1], self.target, patience=10**6, batch_size=8, learning_rate=0.2)
+            self.inner = last.fit(x, y, validation_embeddings=x, validation_targets=y)
+            return self
+        if change == "shifted":
+            y = y[torch.arange(len(y)).roll(1)]
+        if change == "one epoch":
+            self.inner = LinearProbe(x.shape[1], self.target, max_epochs=1, learning_rate=1e-4)
+        self.inner.fit(
+            x,
+            y,
+            validation_embeddings=validation_embeddings,
+            validation_targets=validation_targets,
+            generator=source,
+        )
+        return self
+
+    runs = 0
+
+    def forward(self, x):
+        guess = self.inner(x)
+        if self.change == "standard units":
+            guess = (guess - self.inner.target_mean) / self.inner.target_std
+        return guess
+
+    def score(self, x, y):
+        return self.inner.score(x, y)
+
+
+TRAINED = {
+    name: (lambda dim, target, change=change: _Descent(dim, target, change=change))
+    for name, change in {
+        "weights of the last epoch, stopped on the training samples": "last",
+        "predictions in standard units": "standard units",
+        "targets of the next sample": "shifted",
+        "stopped after one timid epoch": "one epoch",
+        "torch's global generator": "global",
+        "another seed each time": "unlike",
+    }.items()
 }

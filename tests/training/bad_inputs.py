@@ -18,6 +18,7 @@ from leworld.training import (
     train_tworoom,
 )
 from tests.bad_input import BadInput
+from tests.training.bad_inverse_inputs import ROWS as INVERSE_ROWS
 from tests.training.tiny import tiny_model, tiny_settings, tiny_windows
 
 
@@ -25,6 +26,12 @@ def _model_without_processor():
     model = tiny_model()
     model.processor = None
     return model
+
+
+def _model_processor():
+    processor = tiny_model().processor
+    assert processor is not None
+    return processor
 
 
 def _train(model, windows, **changes):
@@ -61,6 +68,7 @@ _ACTIONS = torch.zeros(4, 6, 2)
 _ROOM = "leworld.training"
 
 ROWS: list[BadInput] = [
+    *INVERSE_ROWS,
     BadInput(
         f"{_ROOM}.TrainSettings",
         "no threads",
@@ -284,6 +292,16 @@ ROWS: list[BadInput] = [
         lambda: TwoRoomRecipe(settings=100),  # pyright: ignore[reportArgumentType] -- the point
         ConfigError,
         ("settings", "TrainSettings"),
+    ),
+    BadInput(
+        f"{_ROOM}.TwoRoomRecipe.build",
+        "a name for a regularizer",
+        lambda: TwoRoomRecipe().build(
+            _model_processor(),
+            regularizer="SIGReg",  # pyright: ignore[reportArgumentType] -- the point
+        ),
+        ConfigError,
+        ("regularizer", "module"),
     ),
     BadInput(
         f"{_ROOM}.train_tworoom",

@@ -4,6 +4,7 @@ import hashlib
 from functools import cache
 
 import numpy as np
+from torch import nn
 
 from leworld.data import Episodes, Windows, fit_processor
 from leworld.encoders import ActionEncoder, ConvEncoder
@@ -63,7 +64,7 @@ def tiny_settings(**changes: object) -> TrainSettings:
     return TrainSettings(**{**usual, **changes})  # pyright: ignore[reportArgumentType] -- names are the settings'
 
 
-def fingerprint(model: LeWM) -> str:
+def fingerprint(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.cpu().numpy().tobytes())

@@ -1,0 +1,88 @@
+"""`leworld report`: one page of everything that a model knows."""
+
+from pathlib import Path
+
+import click
+
+from ._measure import ENVIRONMENT
+from ._options import data_option, episodes_option, seed_option
+
+_EPILOG = """Examples:
+
+\b
+  leworld report lewm-tworoom-tiny                          runs/report/lewm-tworoom-tiny.html
+  leworld report runs/mine/model --out mine.html            your own model
+  leworld report lewm-pusht --data pusht_val.h5 --quantity agent=state:0,1
+"""
+
+
+@click.command(short_help="Write an HTML page of all that a model knows.", epilog=_EPILOG)
+@click.argument("model")
+@data_option()
+@click.option(
+    "--quantity",
+    "quantities",
+    multiple=True,
+    help="What probes read, as in `leworld probe`. May be given several times.  [default: the column state]",
+)
+@click.option(
+    "--decoder",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A decoder that `save_decoder` wrote.  [default: train a small one now]",
+)
+@episodes_option(100, at_least=12)
+@click.option(
+    "--pairs",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Pairs of start and goal to plan, in TwoRoom.",
+)
+@seed_option("all that is drawn")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write.  [default: runs/report/MODEL.html]",
+)
+def report(
+    model: str,
+    data: Path | None,
+    quantities: tuple[str, ...],
+    decoder: Path | None,
+    episodes: int,
+    pairs: int,
+    seed: int,
+    out: Path | None,
+) -> None:
+    """Measure what MODEL knows and write one self-contained HTML page.
+
+    MODEL is a name from `leworld list`, or a folder that holds a model. The page needs no network: card,
+    training curves, Gaussianity, probes, surprise, planned episodes as films, imagined futures, latent maps.
+    A part that cannot be made says why. Takes a few minutes for a small model.
+    """
+    from .._files import write_atomically
+    from ..decoders import load_decoder
+    from ..envs import TwoRoomArena
+    from ..hub import load
+    from ..report import build_report
+    from ._episodes import held_out
+    from ._probe import read_quantity
+
+    named = dict(read_quantity(text) for text in quantities)
+    loaded = load(model)
+    painter = None if decoder is None else load_decoder(decoder)
+    found = held_out(loaded, data, episodes, seed=seed)
+    known = None if loaded.processor is None else loaded.processor.environment_id
+    page = build_report(
+        loaded,
+        found,
+        source=model,
+        world=TwoRoomArena() if known == ENVIRONMENT else None,
+        quantities=named or None,
+        decoder=painter,
+        num_pairs=pairs,
+        seed=seed,
+    )
+    target = Path("runs/report") / f"{Path(model).name or 'model'}.html" if out is None else out
+    write_atomically(target, lambda path: path.write_text(page, encoding="utf-8"))
+    click.echo(f"report   {target}  ({len(page.encode()) / 1e6:.1f} MB)")

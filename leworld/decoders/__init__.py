@@ -1,0 +1,11 @@
+"""Networks that turn an embedding back into a picture, for looking only.
+
+A decoder is trained on a model that is already frozen (`leworld.training.train_decoder`), so it shows what
+the embedding holds and changes nothing about it. `CrossAttentionDecoder` is the paper's. Pictures have the
+values of pixels divided by 255, 0 for black and 1 for white, whatever the model's processor does to its own
+inputs.
+"""
+
+from ._cross_attention import CrossAttentionDecoder as CrossAttentionDecoder
+from ._save import load_decoder as load_decoder
+from ._save import save_decoder as save_decoder

@@ -1,0 +1,111 @@
+"""Planned episodes as films."""
+
+import numpy as np
+
+from ..evaluation import GoalReachingResult
+from ._html import check_result, figure, grid, paragraph, picture, table
+from ._plot import Plot
+from ._png import film, still
+from ._section import Section
+
+TITLE = "Planning"
+_MOST_FILMS = 4
+
+
+def planning_section(result: GoalReachingResult) -> Section:
+    """Show what policies reached: the table, the paths, and films of the first pairs.
+
+    Args:
+        result: What `leworld.evaluation.goal_reaching` returned, or read from JSON (then the table only).
+
+    Raises:
+        ConfigError: Another kind of result.
+
+    Example:
+        ```python
+        import numpy as np
+        from leworld.evaluation import GoalReachingResult, PolicyOutcome
+        from leworld.report import planning_section
+
+        outcome = PolicyOutcome(
+            reached=(True,), reached_at_last=(True,), steps_to_reach=(9,), final_distance=(3.0,)
+        )
+        result = GoalReachingResult(
+            protocol="by-hand",
+            budget=50,
+            success_radius=16.0,
+            num_presolved=0,
+            seed=0,
+            start=np.zeros((1, 2), np.float32),
+            goal=np.ones((1, 2), np.float32),
+            policies={"LeWM": outcome},
+        )
+        assert "100.0 %" in planning_section(result).body
+        ```
+    """
+    check_result("planning_section", "result", result, GoalReachingResult, "`goal_reaching`")
+    rows = []
+    for name, outcome in result.policies.items():
+        interval = outcome.success_interval
+        rows.append(
+            (
+                name,
+                f"{100 * outcome.success_rate:.1f} %",
+                f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %",
+                f"{100 * outcome.last_step_rate:.1f} %",
+                "" if outcome.median_steps is None else f"{outcome.median_steps:g}",
+                f"{outcome.mean_final_distance:.1f}",
+            )
+        )
+    lead = (
+        f"Protocol {result.protocol}: {result.num_pairs} pairs of start and goal, {result.budget} steps "
+        f"each, reached within {result.success_radius:g} of the goal. Pairs that were solved at the start "
+        f"({result.num_presolved}) are left out."
+    )
+    header = ("policy", "reached", "95 % interval", "at the last step", "median steps", "final distance")
+    body = paragraph(lead) + table(header, rows, label="Goals reached")
+    if not result.recordings:
+        return Section(
+            TITLE, body + paragraph("No recordings: this result was read from JSON.", style="missing")
+        )
+    if result.goal.shape[1] >= 2:
+        body += grid(*(_paths(result, name) for name in result.recordings))
+    return Section(TITLE, body + _films(result))
+
+
+def _paths(result: GoalReachingResult, name: str) -> str:
+    states, reached = result.recordings[name].states, result.policies[name].reached
+    goal = result.goal
+    everything = np.concatenate([r.states[..., :2].reshape(-1, 2) for r in result.recordings.values()])
+    everything = np.concatenate([everything, goal[:, :2]])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    room = 0.06 * float((high - low).max()) or 1.0
+    size = high - low + 2 * room
+    height = float(np.clip(298 * size[1] / size[0], 120, 420)) + 48  # one unit as long on both axes
+    (left, top), (right, bottom) = (low - room).tolist(), (high + room).tolist()
+    chart = Plot((left, right), (bottom, top), height=round(height))  # like pictures, y points down
+    for index, hit in enumerate(reached):
+        chart.line(states[index, :, 0], states[index, :, 1], series=3 if hit else 2)
+    chart.points(states[:, 0, 0], states[:, 0, 1], series=1, large=True)
+    chart.points(goal[:, 0], goal[:, 1], series=4, large=True)
+    share = f"{sum(reached)} of {len(reached)}"
+    alt = f"Paths of {name}, the first two components of the state: {share} goals reached."
+    legend = {"start": 1, "goal": 4, "reached": 3, "missed": 2}
+    return figure(chart.svg(alt), f"{name}: {share} reached.", legend=legend)
+
+
+def _films(result: GoalReachingResult) -> str:
+    first = next(iter(result.recordings.values()))
+    parts = []
+    for pair in range(min(_MOST_FILMS, len(first.frames))):
+        goal = still(first.goal_frames[pair])
+        cells = [figure(picture(goal, f"Picture of goal {pair + 1}.", width=128), "goal")]
+        for name, recording in result.recordings.items():
+            steps = result.policies[name].steps_to_reach[pair]
+            end = "missed" if steps is None else f"reached after {steps} steps"
+            frames = recording.frames[pair]
+            alt = f"Film of {name} on pair {pair + 1}: goal {end}."
+            image = picture(film(frames), alt, width=128, still=still(frames[-1]))
+            cells.append(figure(image, f"{name}: {end}"))
+        parts.append(f'<div><h3>Pair {pair + 1}</h3><div class="films">{"".join(cells)}</div></div>')
+    return f'<div class="pairs">{"".join(parts)}</div>'

@@ -1,0 +1,316 @@
+"""Training a decoder on a frozen model, resumable at any step."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from .._checks import check_finite, describe, require
+from .._random import fold_seed
+from ..costs import evaluation_mode
+from ..data import Episodes
+from ..decoders import CrossAttentionDecoder
+from ..errors import ConfigError, DataError
+from ..models import WorldModel
+from ._randomness import seeded_globals
+from ._settings import OptimizerSettings, TrainSettings
+from ._threads import cpu_threads
+from ._train import _quiet_and_deterministic
+
+require("lightning.pytorch", extra="train", purpose="leworld.training")
+from lightning.pytorch import LightningModule  # noqa: E402 -- after the check that it is there
+from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402
+
+_ORDER, _WEIGHTS = 1, 3
+_ENCODED_AT_ONCE = 256
+_MEAN_OF = 2000
+
+
+def train_decoder(
+    model: WorldModel,
+    episodes: Episodes,
+    *,
+    folder: str | Path,
+    decoder: CrossAttentionDecoder | None = None,
+    settings: TrainSettings | None = None,
+    resume: bool = True,
+    progress: bool = True,
+    accelerator: str = "auto",
+) -> CrossAttentionDecoder:
+    """Train a decoder to draw the frames of recorded episodes from the model's embeddings of them.
+
+    The model is frozen: every frame is embedded once, in evaluation mode, and only the decoder learns. The
+    loss is the mean squared error of pixels divided by 255, without any perceptual or adversarial term, which
+    could draw what the embedding does not hold. Like `train` it is resumable: called again with the same
+    arguments after an interruption, it ends with the weights that it would have had. Progress is logged for
+    TensorBoard in `folder/tensorboard`.
+
+    Args:
+        model: A trained world model with its processor. It is left as it was.
+        episodes: Recorded episodes, of which every frame is used. Keep those out on which the decoder is to
+            be judged. Their pictures must be squares, of the decoder's size.
+        folder: Where log and state go; made if missing.
+        decoder: What to train, in place. None builds one for the model and the pictures: patches of an eighth
+            of the side, two layers of width 64, starting from the mean frame; enough for scenes like TwoRoom.
+            For more, pass your own `CrossAttentionDecoder`.
+        settings: Steps, frames a step (`batch_size`), optimizer, seed and intervals;
+            `batchnorm_windows` plays no part. None takes 4000 steps of 64 frames at a learning rate of 5e-3.
+        resume: Go on from a state in `folder`; False deletes it and starts over.
+        progress: Show a progress bar.
+        accelerator: Lightning's name of the device: "auto", "cpu", "gpu", "mps", ...
+
+    Returns:
+        The decoder, in evaluation mode, on the device where Lightning left it.
+
+    Raises:
+        ConfigError: Model, decoder, episodes and settings do not fit together, or `folder` holds another
+            run's state.
+        DataError: Pictures that are not square, or of a size without a patch size.
+        NonFiniteError: The model's embeddings are NaN or infinite.
+        CheckpointError: The state cannot be read.
+        MissingExtraError: Lightning or TensorBoard is not installed.
+
+    Randomness:
+        Everything follows from `settings.seed` and, of a decoder passed in, its initial weights.
+
+    Source:
+        Maes et al., LeWorldModel, 2026 (arXiv 2603.19312), appendix D: trained for looking only, on a frozen
+        model. Their loss and settings are not given.
+
+    Example:
+        ```python
+        import tempfile
+        import leworld
+        from leworld.evaluation import two_room_held_out
+        from leworld.training import TrainSettings, train_decoder
+
+        model = leworld.load("lewm-tworoom-tiny")
+        episodes = two_room_held_out(2, seed=1)
+        settings = TrainSettings(num_steps=2, batch_size=8)
+        with tempfile.TemporaryDirectory() as folder:
+            decoder = train_decoder(model, episodes, folder=folder, settings=settings, progress=False)
+        assert decoder.image_size == 64 and not decoder.training
+        ```
+    """
+    settings = _default_settings() if settings is None else settings
+    _check(model, episodes, decoder, settings)
+    with cpu_threads(settings.num_threads):
+        embeddings = _embed(model, episodes.pixels)
+        if decoder is None:
+            decoder = _build(embeddings, episodes.pixels, settings.seed)
+        frames = _Frames(embeddings, episodes.pixels, settings)
+        decoder.train()
+        _fit(_DecoderModule(decoder, frames, settings), Path(folder), resume, progress, accelerator)
+    return decoder.eval()
+
+
+def _default_settings() -> TrainSettings:
+    return TrainSettings(
+        num_steps=4000, batch_size=64, optimizer=OptimizerSettings(learning_rate=5e-3), save_every=500
+    )
+
+
+def _check(model: object, episodes: object, decoder: object, settings: object) -> None:
+    owner = "train_decoder"
+    wanted = [
+        ("model", model, WorldModel),
+        ("episodes", episodes, Episodes),
+        ("settings", settings, TrainSettings),
+    ]
+    if decoder is not None:
+        wanted.append(("decoder", decoder, CrossAttentionDecoder))
+    for name, value, kind in wanted:
+        if not isinstance(value, kind):
+            raise ConfigError(
+                f"{owner} needs `{name}` to be a {kind.__name__}",
+                f"it is {describe(value)}",
+                f"Pass a {kind.__name__}",
+            )
+    if not isinstance(model, WorldModel) or not isinstance(episodes, Episodes):
+        raise RuntimeError("unreachable: checked above")
+    if model.processor is None:
+        raise ConfigError(
+            f"{owner} needs a model that knows how to read pixels",
+            "`model.processor` is None",
+            "Set it to the Processor that the model was trained with (`leworld.load` does)",
+        )
+    side, width, channels = episodes.pixels.shape[1:]
+    if side != width or (decoder is None and side % 8):
+        raise DataError(
+            f"{owner} needs square pictures, with a side that is a multiple of 8 unless a decoder is given",
+            f"they are {side} high and {width} wide",
+            "Crop or resize them, or pass a decoder of that size",
+        )
+    if isinstance(decoder, CrossAttentionDecoder):
+        due = (model.embedding_dim, side, channels)
+        if (decoder.embedding_dim, decoder.image_size, decoder.channels) != due:
+            raise ConfigError(
+                f"{owner} needs a decoder with (embedding_dim, image_size, channels) = {due}",
+                f"they are {(decoder.embedding_dim, decoder.image_size, decoder.channels)}",
+                "Build it for this model and these pictures",
+            )
+
+
+@torch.no_grad()
+def _embed(model: WorldModel, pixels: np.ndarray) -> Tensor:
+    """Embed every frame, on the model's device; float32 on the CPU."""
+    processor, weight = model.processor, next(model.parameters(), torch.empty(0))
+    if processor is None:
+        raise RuntimeError("unreachable: checked above")
+    parts = []
+    with evaluation_mode(model):
+        for first in range(0, len(pixels), _ENCODED_AT_ONCE):
+            frames = torch.from_numpy(np.ascontiguousarray(pixels[first : first + _ENCODED_AT_ONCE]))
+            observations = processor.observations(frames.to(weight.device)).to(weight.dtype)
+            parts.append(model.encode(observations[:, None])[:, 0].float().cpu())
+    embeddings = torch.cat(parts)
+    check_finite("train_decoder", "model.encode(...)", embeddings, fix="Check the model's weights")
+    return embeddings
+
+
+def _build(embeddings: Tensor, pixels: np.ndarray, seed: int) -> CrossAttentionDecoder:
+    side, channels = pixels.shape[1], pixels.shape[3]
+    with seeded_globals(fold_seed(seed, _WEIGHTS)):
+        decoder = CrossAttentionDecoder(
+            embeddings.shape[1], side, patch_size=side // 8, hidden_dim=64, depth=2, channels=channels
+        )
+    some = pixels[:: max(1, len(pixels) // _MEAN_OF)]
+    mean = torch.from_numpy(some.mean(axis=0, dtype=np.float64) / 255).permute(2, 0, 1)
+    decoder.background.data.copy_(mean)
+    return decoder
+
+
+class _Frames(Dataset[tuple[Tensor, Tensor]]):
+    """Batches of embeddings and pictures, numbered by step: a pure function of seed and step."""
+
+    def __init__(self, embeddings: Tensor, pixels: np.ndarray, settings: TrainSettings) -> None:
+        self.embeddings = embeddings
+        self.pixels = pixels
+        self.settings = settings
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng(fold_seed(self.settings.seed, _ORDER, step))
+        rows = np.sort(rng.integers(len(self.pixels), size=self.settings.batch_size))
+        return self.embeddings[rows], torch.from_numpy(self.pixels[rows])
+
+
+class _Steps:
+    """The batches from a step on, with the length of the whole run, as Lightning asks."""
+
+    def __init__(self, frames: _Frames, *, first: int) -> None:
+        self.frames = frames
+        self.first = first
+
+    def __len__(self) -> int:
+        return self.frames.settings.num_steps
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        steps = range(self.first, len(self))
+        # Its own generator, because a DataLoader without one draws from torch's global one.
+        return iter(DataLoader(self.frames, batch_size=None, sampler=steps, generator=torch.Generator()))
+
+    def state_dict(self) -> dict[str, int]:
+        """Return nothing: the trainer's step says where to go on. Having this marks a loader as resumable."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Accept what `state_dict` returned."""
+
+
+class _DecoderModule(LightningModule):
+    """The training step: mean squared error of pictures."""
+
+    def __init__(self, decoder: CrossAttentionDecoder, frames: _Frames, settings: TrainSettings) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.frames = frames
+        self.settings = settings
+        self.first_step = 0
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of a batch."""
+        embeddings, pixels = batch
+        pictures = pixels.permute(0, 3, 1, 2).to(embeddings) / 255
+        loss = F.mse_loss(self.decoder(embeddings), pictures)
+        self.log("loss", loss.detach(), prog_bar=True, batch_size=len(pixels))
+        return loss
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return AdamW and its schedule, counted in steps."""
+        chosen, num_steps = self.settings.optimizer, self.settings.num_steps
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay
+        )
+
+        def factor(step: int) -> float:
+            return chosen.learning_rate_at(step, num_steps=num_steps) / chosen.learning_rate
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def train_dataloader(self) -> _Steps:
+        """Return the loader of the frames, from `first_step` on."""
+        return _Steps(self.frames, first=self.first_step)
+
+
+def _fit(module: _DecoderModule, folder: Path, resume: bool, progress: bool, accelerator: str) -> None:
+    require("tensorboard", extra="train", purpose="TensorBoard logging")
+    from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    from ._progress import StepBar
+    from ._state import STATE_FILE, AtomicCheckpointIO, SaveState, find_state
+
+    settings, identity = module.settings, _identity(module)
+    state = find_state(folder, identity) if resume else None
+    folder.mkdir(parents=True, exist_ok=True)
+    if state is None:
+        (folder / STATE_FILE).unlink(missing_ok=True)
+    elif int(state["global_step"]) >= settings.num_steps:
+        module.load_state_dict(state["state_dict"])
+        return
+    else:
+        module.first_step = int(state["global_step"])
+    callbacks: list[Callback] = [SaveState(folder, every=settings.save_every, identity=identity)]
+    if progress:
+        callbacks.append(StepBar())
+    with _quiet_and_deterministic():
+        trainer = Trainer(
+            accelerator=accelerator,
+            devices=1,
+            precision=settings.precision,
+            max_steps=settings.num_steps,
+            max_epochs=1,
+            gradient_clip_val=settings.optimizer.gradient_clip,
+            log_every_n_steps=settings.log_every,
+            logger=TensorBoardLogger(
+                save_dir=folder, name="", version="tensorboard", default_hp_metric=False
+            ),
+            callbacks=callbacks,
+            plugins=[AtomicCheckpointIO()],
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=progress,
+            deterministic="warn",
+            default_root_dir=folder,
+        )
+        trainer.fit(module, ckpt_path=folder / STATE_FILE if state is not None else None)
+
+
+def _identity(module: _DecoderModule) -> dict[str, Any]:
+    """Say in plain data what a run is, so that another one is not resumed by mistake."""
+    frames = module.frames
+    digest = hashlib.sha256(frames.embeddings.numpy().tobytes())
+    some = frames.pixels[:: max(1, len(frames.pixels) // 64)]
+    digest.update(np.ascontiguousarray(some).tobytes())
+    return {
+        "data": digest.hexdigest(),
+        "decoder": vars(module.decoder)["config"].to_json(),
+        "settings": module.settings.to_json(),
+    }

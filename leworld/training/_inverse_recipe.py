@@ -1,0 +1,354 @@
+"""The recipe behind `leworld train tworoom-inverse`: an inverse model on a frozen world model."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._checks import check_finite, check_number, describe, require
+from .._random import fold_seed
+from ..control import GoalConditionedInverseModel
+from ..costs import evaluation_mode
+from ..data import Episodes, Processor, RawBatch, Windows
+from ..errors import CheckpointError, ConfigError
+from ..hub._build import build
+from ..hub._folder import replaced_folder
+from ..hub._json import json_text
+from ..hub._paths import local_path
+from ..hub._schema import CONFIG_FILE, WEIGHTS_FILE, CheckpointConfig, read_config
+from ..hub._tensors import checked_tensors
+from ..hub._weights import read_weights, write_weights
+from ..models import WorldModel
+from ._randomness import seeded_globals
+from ._settings import OptimizerSettings, TrainSettings
+from ._stream import StepLoader, WindowStream
+from ._threads import cpu_threads
+from ._train import _quiet_and_deterministic
+from ._tworoom import ENVIRONMENT, TwoRoomRecipe
+
+require("lightning.pytorch", extra="train", purpose="leworld.training")
+from lightning.pytorch import Callback, LightningModule, Trainer  # noqa: E402 -- after the check
+from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402
+
+from ._logs import MetricsFile  # noqa: E402
+from ._progress import StepBar  # noqa: E402
+from ._state import STATE_FILE, AtomicCheckpointIO, SaveState, find_state  # noqa: E402
+
+INVERSE_FOLDER = "inverse"
+INVERSE_SETTINGS = TrainSettings(
+    num_steps=1000, batch_size=64, optimizer=OptimizerSettings(learning_rate=1e-3), save_every=250
+)
+NUM_EPISODES = 400
+_FRAMES_AT_ONCE = 256
+_WEIGHTS = 5
+
+
+def train_inverse(
+    model: WorldModel,
+    episodes: Episodes | None = None,
+    *,
+    folder: str | Path,
+    settings: TrainSettings | None = None,
+    max_steps: int = 10,
+    hidden_dim: int = 256,
+    resume: bool = True,
+    progress: bool = True,
+    accelerator: str = "cpu",
+) -> GoalConditionedInverseModel:
+    """Train an inverse model on the frozen embeddings of a world model, in minutes on one CPU core.
+
+    Amortised planning: all frames are encoded once; then, of windows of `max_steps` blocks drawn from the
+    episodes, every later frame serves as a goal for every earlier one (hindsight), and the network learns the
+    block that the data took. The world model is not changed. Use the result in `InversePolicy`, or in
+    `MPCPolicy(..., warm_start=inverse)`. Called again with the same arguments after an interruption, it goes
+    on from the last saved state and ends with the weights that it would have had.
+
+    Args:
+        model: A trained world model with its processor.
+        episodes: Trajectories of its world, best those that it was trained on. None collects TwoRoom's as
+            `TwoRoomRecipe` does, for a model of TwoRoom only.
+        folder: Gets `metrics.csv`, `state.ckpt`, and the finished network in `inverse/`, which `load_inverse`
+            reads.
+        settings: Steps, batch size (windows), optimizer, seed and intervals; 1000 steps of 64 windows when
+            None. `batchnorm_windows` plays no part.
+        max_steps: Longest way to a goal, in blocks; episodes have to be that long.
+        hidden_dim: Width of the network.
+        resume: Go on from a state in `folder`; False starts over.
+        progress: Show progress bars.
+        accelerator: Lightning's name of the device.
+
+    Returns:
+        The trained network, in evaluation mode.
+
+    Raises:
+        ConfigError: Model, episodes and settings do not fit together, or the folder holds another run.
+        DataError: No episode is long enough.
+        CheckpointError: The state in the folder cannot be read.
+        NonFiniteError: The model's embeddings are not finite.
+
+    Randomness: everything follows from `settings.seed`, the model and the episodes.
+
+    Source: goal-conditioned inverse dynamics on frozen latents, "Latent geometry beyond search: amortizing
+    planning in world models", 2026 (arXiv 2605.08732). Goals by hindsight at all distances of a window,
+    network and rates are ours.
+
+    Example:
+        ```python
+        import tempfile
+        import numpy as np
+        import leworld
+        from leworld.data import Episodes
+        from leworld.training import TrainSettings, load_inverse, train_inverse
+
+        model = leworld.load("lewm-tworoom-tiny")
+        rng = np.random.default_rng(0)
+        films = [rng.integers(0, 256, (16, 64, 64, 3), np.uint8)]
+        episodes = Episodes.from_trajectories(films, [rng.uniform(-1, 1, (15, 2))])
+        few = TrainSettings(num_steps=1, batch_size=4)
+        with tempfile.TemporaryDirectory() as folder:
+            train_inverse(model, episodes, folder=folder, settings=few, max_steps=2, progress=False)
+            inverse = load_inverse(f"{folder}/inverse")
+        assert inverse.embedding_dim == model.embedding_dim
+        ```
+    """
+    check_number("train_inverse", "max_steps", max_steps, low=1, integer=True)
+    settings = INVERSE_SETTINGS if settings is None else settings
+    processor = _check(model, episodes, settings)
+    folder = local_path(folder)
+    if episodes is None:
+        episodes = two_room_episodes(model, NUM_EPISODES, seed=settings.seed, progress=progress)
+    with seeded_globals(fold_seed(settings.seed, _WEIGHTS)):
+        inverse = GoalConditionedInverseModel(
+            model.embedding_dim, model.action_dim, max_steps=max_steps, hidden_dim=hidden_dim
+        )
+    with cpu_threads(settings.num_threads):
+        module = _InverseModule(
+            inverse,
+            _embed(model, processor, episodes.pixels),
+            processor=processor,
+            windows=_windows(episodes, max_steps, processor.frameskip),
+            settings=settings,
+        )
+        identity = {
+            "data": _digest(module.table.numpy(), episodes.actions),
+            "inverse": vars(inverse)["config"].to_json(),
+            "settings": settings.to_json(),
+        }
+        state = find_state(folder, identity) if resume else None
+        folder.mkdir(parents=True, exist_ok=True)
+        if state is None:
+            (folder / STATE_FILE).unlink(missing_ok=True)
+        else:
+            module.first_step = int(state["global_step"])
+        if state is not None and module.first_step >= settings.num_steps:
+            module.load_state_dict(state["state_dict"])
+        else:
+            _fit(module, folder, identity, progress=progress, accelerator=accelerator)
+    inverse.eval()
+    _save(inverse, processor, folder / INVERSE_FOLDER, identity)
+    return inverse
+
+
+def load_inverse(folder: str | Path) -> GoalConditionedInverseModel:
+    """Load the network that `train_inverse` left in the folder `inverse`, on the CPU, in evaluation mode.
+
+    Every field and every tensor must be known, present, of the right shape and finite; nothing in the files
+    is executed.
+
+    Args:
+        folder: The folder with `config.json` and `model.safetensors`.
+
+    Raises:
+        CheckpointError: If a file is missing, damaged or not of an inverse model.
+
+    Example:
+        ```python
+        import tempfile
+        import leworld
+        from leworld.training import TrainSettings, TwoRoomRecipe, load_inverse, train_inverse
+
+        model = leworld.load("lewm-tworoom-tiny")
+        episodes = TwoRoomRecipe(num_episodes=1).collect(progress=False)
+        few = TrainSettings(num_steps=1, batch_size=2)
+        with tempfile.TemporaryDirectory() as folder:
+            inverse = train_inverse(model, episodes, folder=folder, settings=few, max_steps=3, progress=False)
+            again = load_inverse(f"{folder}/inverse")
+        assert (again.enter.weight == inverse.enter.weight).all()
+        ```
+    """
+    path = local_path(folder) / CONFIG_FILE
+    config = read_config(path)
+
+    def make() -> GoalConditionedInverseModel:
+        inverse = build(config.architecture, where=f"{path}: architecture")
+        if not isinstance(inverse, GoalConditionedInverseModel):
+            raise CheckpointError(
+                f"{path} needs a GoalConditionedInverseModel as its architecture",
+                f"`class` is {config.architecture['class']}",
+                "Load a world model with `leworld.load`",
+            )
+        return inverse
+
+    return read_weights(path.with_name(WEIGHTS_FILE), make).eval()
+
+
+@final
+class _InverseModule(LightningModule):
+    """The inverse model's step: windows come as row numbers, whose embeddings lie in a table."""
+
+    def __init__(
+        self,
+        inverse: GoalConditionedInverseModel,
+        table: Tensor,
+        *,
+        processor: Processor,
+        windows: Windows,
+        settings: TrainSettings,
+    ) -> None:
+        super().__init__()
+        self.inverse = inverse
+        self.processor = processor
+        self.windows = windows
+        self.settings = settings
+        self.first_step = 0
+        self.table: Tensor
+        self.register_buffer("table", table, persistent=False)
+
+    def training_step(self, batch: RawBatch, batch_idx: int) -> Tensor:
+        """Compute the loss of a batch and log."""
+        step, settings = self.global_step, self.settings
+        loss = self.inverse.loss(self.table[batch.rows], self.processor.action_blocks(batch.actions))
+        self.log("loss", loss.detach(), prog_bar=True, batch_size=len(batch))
+        if (step + 1) % settings.log_every == 0:
+            rate = settings.optimizer.learning_rate_at(step, num_steps=settings.num_steps)
+            self.log_dict({"prediction_error": loss.detach(), "learning_rate": rate}, batch_size=len(batch))
+        return loss
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return AdamW and its schedule, counted in steps."""
+        chosen, num_steps = self.settings.optimizer, self.settings.num_steps
+        optimizer = torch.optim.AdamW(
+            self.inverse.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay
+        )
+
+        def factor(step: int) -> float:
+            return chosen.learning_rate_at(step, num_steps=num_steps) / chosen.learning_rate
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def train_dataloader(self) -> StepLoader:
+        """Return the loader of the windows, from `first_step` on."""
+        stream = WindowStream(self.windows, self.settings.batch_size, seed=self.settings.seed)
+        return StepLoader(stream, self.settings.num_steps, first=self.first_step)
+
+
+def _fit(
+    module: _InverseModule, folder: Path, identity: dict[str, Any], *, progress: bool, accelerator: str
+) -> None:
+    settings, resumed = module.settings, module.first_step > 0
+    callbacks: list[Callback] = [SaveState(folder, every=settings.save_every, identity=identity)]
+    if progress:
+        callbacks.append(StepBar())
+    module.inverse.train()
+    with _quiet_and_deterministic():
+        trainer = Trainer(
+            accelerator=accelerator,
+            devices=1,
+            precision=settings.precision,
+            max_steps=settings.num_steps,
+            max_epochs=1,
+            gradient_clip_val=settings.optimizer.gradient_clip,
+            log_every_n_steps=settings.log_every,
+            logger=MetricsFile(folder, first_step=module.first_step),
+            callbacks=callbacks,
+            plugins=[AtomicCheckpointIO()],
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=progress,
+            use_distributed_sampler=False,
+            deterministic="warn",
+            default_root_dir=folder,
+        )
+        trainer.fit(module, ckpt_path=folder / STATE_FILE if resumed else None)
+
+
+def _check(model: object, episodes: object, settings: object) -> Processor:
+    """Return the model's processor after checking that it can act."""
+    due = (
+        ("model", model, WorldModel),
+        ("episodes", episodes, Episodes),
+        ("settings", settings, TrainSettings),
+    )
+    for name, value, kind in due:
+        if not isinstance(value, kind) and not (name == "episodes" and value is None):
+            raise ConfigError(
+                f"train_inverse needs `{name}` to be a {kind.__name__}",
+                f"it is {describe(value)}",
+                f"Pass a {kind.__name__}",
+            )
+    processor = model.processor if isinstance(model, WorldModel) else None
+    if processor is None or processor.action_mean is None:
+        raise ConfigError(
+            "train_inverse needs a model whose `processor` has action statistics",
+            "it is None" if processor is None else "its `action_mean` is None",
+            "Load the model with `leworld.load`, or set what `fit_processor` returns",
+        )
+    return processor
+
+
+def two_room_episodes(model: WorldModel, num_episodes: int, *, seed: int, progress: bool) -> Episodes:
+    """Collect episodes of TwoRoom, as `TwoRoomRecipe` does, for a model of it."""
+    known = None if model.processor is None else model.processor.environment_id
+    if known != ENVIRONMENT:
+        raise ConfigError(
+            f"train_inverse collects episodes by itself only for a model of `{ENVIRONMENT}`",
+            f"this model is of `{known}`",
+            "Pass `episodes` of the model's own world",
+        )
+    recipe = TwoRoomRecipe(num_episodes=num_episodes, settings=TrainSettings(seed=seed))
+    return recipe.collect(progress=progress)
+
+
+def _windows(episodes: Episodes, max_steps: int, frameskip: int) -> Windows:
+    """Cut the episodes without their frames, which the table of embeddings replaces."""
+    blank = np.zeros((len(episodes.pixels), 1, 1, 3), np.uint8)
+    return Windows(replace(episodes, pixels=blank), max_steps, frameskip=frameskip)
+
+
+@torch.no_grad()
+def _embed(model: WorldModel, processor: Processor, pixels: np.ndarray) -> Tensor:
+    """Encode every frame once: (row, dim), float32, on the CPU."""
+    weight = next(model.parameters(), torch.zeros(()))
+    parts = []
+    with evaluation_mode(model):
+        for start in range(0, len(pixels), _FRAMES_AT_ONCE):
+            frames = torch.from_numpy(pixels[start : start + _FRAMES_AT_ONCE]).to(weight.device)
+            images = processor.observations(frames).to(weight.dtype)
+            parts.append(model.encode(images.unsqueeze(1))[:, 0].float().cpu())
+    table = torch.cat(parts)
+    check_finite("train_inverse", "the embeddings", table, fix="Check the model's weights")
+    return table
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _save(
+    inverse: GoalConditionedInverseModel, processor: Processor, folder: Path, identity: dict[str, Any]
+) -> None:
+    """Write the network in the layout of a leworld checkpoint."""
+    content = CheckpointConfig(vars(inverse)["config"].to_json(), processor, identity)
+    tensors = checked_tensors(inverse)
+    text = json_text(content.to_json(), owner="train_inverse")
+    with replaced_folder(folder) as fresh:
+        write_weights(fresh / WEIGHTS_FILE, tensors)
+        (fresh / CONFIG_FILE).write_text(text, encoding="utf-8")

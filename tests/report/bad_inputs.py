@@ -1,0 +1,148 @@
+"""Mistakes that users make with reports, and what they must be told."""
+
+import numpy as np
+import torch
+
+from leworld.envs import TwoRoomVector
+from leworld.errors import ConfigError, DataError, NonFiniteError, ShapeError
+from leworld.evaluation import latent_map, two_room_held_out
+from leworld.report import (
+    Section,
+    build_report,
+    card_section,
+    gaussianity_section,
+    imagination_section,
+    latent_map_section,
+    monotonicity_section,
+    open_loop_section,
+    planning_section,
+    probing_section,
+    render_page,
+    surprise_section,
+    training_section,
+)
+from tests.bad_input import BadInput
+from tests.hub.examples import tiny_lewm
+
+_NAN = float("nan")
+
+
+def _row(name, case, error, mentions, call):
+    return BadInput(f"leworld.report.{name}", case, call, error, mentions)
+
+
+def _build(case, mentions, *, model=None, episodes=None, **options):
+    def call():
+        data = two_room_held_out(2, image_size=16) if episodes is None else episodes
+        return build_report(tiny_lewm() if model is None else model, data, progress=False, **options)
+
+    return _row("build_report", case, ConfigError, mentions, call)
+
+
+def _another_result(function, kind):
+    return _row(function.__name__, "another result", ConfigError, (kind,), lambda: function({"rows": []}))
+
+
+def _map():
+    return latent_map(torch.randn(20, 3, generator=torch.Generator().manual_seed(0)))
+
+
+ROWS = [
+    _row("Section", "no title", ConfigError, ("title",), lambda: Section("", "<p>x</p>")),
+    _row("Section", "no letters", ConfigError, ("letters",), lambda: Section("?!", "<p>x</p>")),
+    _row("Section", "no text", ConfigError, ("body",), lambda: Section("A", 3)),
+    _row("render_page", "no sections", ConfigError, ("sections",), lambda: render_page([], title="t")),
+    _row(
+        "render_page",
+        "HTML for a section",
+        ConfigError,
+        ("Section",),
+        lambda: render_page(["<p>"], title="t"),
+    ),
+    _row("render_page", "a word", ConfigError, ("sections",), lambda: render_page("<p>", title="t")),
+    _row(
+        "render_page",
+        "two of a name",
+        ConfigError,
+        ("`a`", "Rename"),
+        lambda: render_page([Section("A", ""), Section("a", "")], title="t"),
+    ),
+    _build("no model", ("model", "WorldModel"), model="lewm-tworoom-tiny"),
+    _build("no episodes", ("episodes",), episodes="held.h5"),
+    _build("an environment for a world", ("TwoRoomArena",), world=TwoRoomVector(1)),
+    _build("no pairs", ("num_pairs",), num_pairs=0),
+    _build("negative seed", ("seed",), seed=-1),
+    _row("card_section", "no model", ConfigError, ("WorldModel",), lambda: card_section("lewm-pusht")),
+    _row(
+        "card_section",
+        "a name for a record",
+        ConfigError,
+        ("checkpoint_info",),
+        lambda: card_section(tiny_lewm(), "lewm-pusht"),
+    ),
+    _row("training_section", "no path", ConfigError, ("path",), lambda: training_section(3)),
+    _row("training_section", "no file", DataError, ("metrics.csv",), lambda: training_section("nowhere.csv")),
+    _row(
+        "training_section",
+        "another file",
+        DataError,
+        ("metrics.csv", "bad_inputs.py"),
+        lambda: training_section(__file__),
+    ),
+    _row(
+        "gaussianity_section",
+        "one sample",
+        ShapeError,
+        ("sample=1",),
+        lambda: gaussianity_section(torch.zeros(1, 4)),
+    ),
+    _row(
+        "gaussianity_section",
+        "with time",
+        ShapeError,
+        ("embeddings",),
+        lambda: gaussianity_section(torch.zeros(9, 2, 4)),
+    ),
+    _row(
+        "gaussianity_section",
+        "integers",
+        ShapeError,
+        ("embeddings",),
+        lambda: gaussianity_section(torch.zeros(9, 4).long()),
+    ),
+    _row(
+        "gaussianity_section",
+        "NaN",
+        NonFiniteError,
+        ("embeddings",),
+        lambda: gaussianity_section(torch.full((9, 4), _NAN)),
+    ),
+    _row(
+        "gaussianity_section",
+        "more slices than components",
+        ConfigError,
+        ("num_slices",),
+        lambda: gaussianity_section(torch.zeros(9, 4), num_slices=5),
+    ),
+    _another_result(probing_section, "ProbingResult"),
+    _another_result(surprise_section, "SurpriseResult"),
+    _another_result(planning_section, "GoalReachingResult"),
+    _another_result(imagination_section, "ImaginedRollouts"),
+    _another_result(open_loop_section, "OpenLoopResult"),
+    _another_result(monotonicity_section, "GoalMonotonicity"),
+    _another_result(latent_map_section, "LatentMap"),
+    _row(
+        "latent_map_section",
+        "values of another length",
+        ShapeError,
+        ("20 points",),
+        lambda: latent_map_section(_map(), {"x": np.zeros(3)}),
+    ),
+    _row(
+        "latent_map_section",
+        "NaN values",
+        ShapeError,
+        ("finite",),
+        lambda: latent_map_section(_map(), {"x": np.full(20, _NAN)}),
+    ),
+]
