@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._checks import check_number
 from ..errors import ConfigError, NonFiniteError
+from ._penalties import checked_penalties
 from ._probe import Pair, Probe, common_scale
 
 
@@ -84,15 +85,7 @@ class LogisticProbe(Probe):
         super().__init__(embedding_dim, target_dim)
         check_number("LogisticProbe", "target_dim", target_dim, low=2, integer=True)
         check_number("LogisticProbe", "max_iterations", max_iterations, low=1, integer=True)
-        if isinstance(penalties, str) or not isinstance(penalties, Sequence) or len(penalties) == 0:
-            raise ConfigError(
-                "LogisticProbe needs `penalties` to hold at least one number",
-                f"`penalties={penalties!r}` was given",
-                "Pass for example (1e-4, 1e-2, 1.0)",
-            )
-        for penalty in penalties:
-            check_number("LogisticProbe", "penalties", penalty, low=0, open_low=True)
-        self.penalties = tuple(sorted(float(penalty) for penalty in penalties))
+        self.penalties = checked_penalties("LogisticProbe", penalties)
         self.max_iterations = max_iterations
         unset = torch.full((), torch.nan, dtype=torch.float64)
         self.register_buffer("weight", unset.repeat(target_dim, embedding_dim))

@@ -6,8 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from .._checks import check_number
-from ..errors import ConfigError
+from ._penalties import checked_penalties
 from ._probe import Pair, Probe, common_scale
 
 
@@ -85,15 +84,7 @@ class RidgeProbe(Probe):
         penalties: Sequence[float] = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0),
     ) -> None:
         super().__init__(embedding_dim, target_dim)
-        if isinstance(penalties, str) or not isinstance(penalties, Sequence) or len(penalties) == 0:
-            raise ConfigError(
-                "RidgeProbe needs `penalties` to hold at least one number",
-                f"`penalties={penalties!r}` was given",
-                "Pass for example (1e-4, 1e-2, 1.0)",
-            )
-        for penalty in penalties:
-            check_number("RidgeProbe", "penalties", penalty, low=0, open_low=True)
-        self.penalties = tuple(sorted(float(penalty) for penalty in penalties))
+        self.penalties = checked_penalties("RidgeProbe", penalties)
         unset = torch.full((), torch.nan, dtype=torch.float64)
         self.register_buffer("weight", unset.repeat(target_dim, embedding_dim))
         self.register_buffer("bias", unset.repeat(target_dim))

@@ -35,6 +35,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer  # noqa: E402 -
 from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402
 
 from ._logs import MetricsFile  # noqa: E402
+from ._optimizer import scheduled_adamw  # noqa: E402
 from ._progress import StepBar  # noqa: E402
 from ._state import STATE_FILE, AtomicCheckpointIO, SaveState, find_state  # noqa: E402
 
@@ -230,16 +231,7 @@ class _InverseModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule, counted in steps."""
-        chosen, num_steps = self.settings.optimizer, self.settings.num_steps
-        optimizer = torch.optim.AdamW(
-            self.inverse.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay
-        )
-
-        def factor(step: int) -> float:
-            return chosen.learning_rate_at(step, num_steps=num_steps) / chosen.learning_rate
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled_adamw(self.inverse.parameters(), self.settings)
 
     def train_dataloader(self) -> StepLoader:
         """Return the loader of the windows, from `first_step` on."""

@@ -22,6 +22,8 @@ require("lightning.pytorch", extra="train", purpose="leworld.training")
 from lightning.pytorch import LightningModule  # noqa: E402 -- after the check that it is there
 from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402
 
+from ._optimizer import scheduled_adamw  # noqa: E402
+
 _DROPOUT, _REGULARIZER = 3, 4
 _MAX_RANK_ROWS = 512
 
@@ -152,16 +154,7 @@ class WorldModelModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule, counted in steps."""
-        chosen, num_steps = self.settings.optimizer, self.settings.num_steps
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay
-        )
-
-        def factor(step: int) -> float:
-            return chosen.learning_rate_at(step, num_steps=num_steps) / chosen.learning_rate
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled_adamw(self.parameters(), self.settings)
 
     def train_dataloader(self) -> StepLoader:
         """Return the loader of the windows, from `first_step` on."""

@@ -1,0 +1,21 @@
+"""The optimizer of a run and its schedule, as Lightning takes them."""
+
+from collections.abc import Iterable
+
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import nn
+
+from ._settings import TrainSettings
+
+
+def scheduled_adamw(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> OptimizerLRScheduler:
+    """Return AdamW over `parameters` and the schedule of `settings`, counted in steps."""
+    chosen, num_steps = settings.optimizer, settings.num_steps
+    optimizer = torch.optim.AdamW(parameters, lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
+
+    def factor(step: int) -> float:
+        return chosen.learning_rate_at(step, num_steps=num_steps) / chosen.learning_rate
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
