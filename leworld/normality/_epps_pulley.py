@@ -67,6 +67,11 @@ class EppsPulley(UnivariateStatistic):
         check_number("EppsPulley", "t_max", t_max, low=0, open_low=True)
         self.num_knots = int(num_knots)
         self.t_max = float(t_max)
+        self._knots = tuple(j * self.spacing for j in range(self.num_knots))
+        self._targets = tuple(math.exp(-t * t / 2) for t in self._knots)
+        pairs = enumerate(self._targets)
+        ends = (0, self.num_knots - 1)
+        self._weights = tuple((1 if j in ends else 2) * self.spacing * target for j, target in pairs)
 
     @property
     def spacing(self) -> float:
@@ -76,18 +81,17 @@ class EppsPulley(UnivariateStatistic):
     @property
     def knots(self) -> tuple[float, ...]:
         """Frequencies t_j, from 0 to t_max."""
-        return tuple(j * self.spacing for j in range(self.num_knots))
+        return self._knots
 
     @property
     def targets(self) -> tuple[float, ...]:
         """The Gaussian's characteristic function phi(t_j)."""
-        return tuple(math.exp(-t * t / 2) for t in self.knots)
+        return self._targets
 
     @property
     def weights(self) -> tuple[float, ...]:
         """Quadrature weights with the Gaussian window in them, q_j phi(t_j)."""
-        ends = (0, self.num_knots - 1)
-        return tuple((1 if j in ends else 2) * self.spacing * target for j, target in enumerate(self.targets))
+        return self._weights
 
     def null_mean(self, num_samples: int) -> float:
         """Return sum_j q_j phi(t_j) (1 - phi(t_j)^2), which holds for every number of samples."""

@@ -6,12 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import accumulation_dtype
 from .._config import ModuleConfig
 from .._distributed import check_group
 from .._typing import shapechecked
 from ..kernels._registry import check_implementation
-from ..kernels.sphere_mixture import Mixture, mean_over_pairs, sphere_mixture
+from ..kernels.sphere_mixture import Mixture, sphere_discrepancy
 from ..normality import EppsPulley
 from ._regularizer import Regularizer, all_samples
 
@@ -24,8 +23,8 @@ class ExactSIGReg(Regularizer):
     """The mean of SIGReg over all directions: no projections, no noise, no seed.
 
     Reach for it when the batch is not much larger than the embedding: its cost is the Gram matrix of the
-    samples, sample x sample x dim forward and as much backward, against sample x dim x slice for `SIGReg`,
-    and it stores one number a pair. Its value and gradient are those of `SIGReg` with infinitely many slices.
+    samples, sample x sample x dim for the value and as much for the gradient, against sample x dim x slice
+    for `SIGReg`. Both are made in the forward pass, which keeps nothing of size sample x sample. Its value and gradient are those of `SIGReg` with infinitely many slices.
 
     A direction drawn uniformly sees the difference of two samples through the characteristic function of the
     unit sphere, L(s) = 0F1(; dim / 2; -s^2 / 4). With knots t_j, phi(t) = exp(-t^2 / 2) and weights w_j = q_j
@@ -88,7 +87,7 @@ class ExactSIGReg(Regularizer):
         group: "ProcessGroup | str | None" = None,
     ) -> None:
         super().__init__()
-        check_implementation("ExactSIGReg", "mean_over_pairs", implementation)
+        check_implementation("ExactSIGReg", "sphere_discrepancy", implementation)
         check_group("ExactSIGReg", group)
         self.statistic = EppsPulley(num_knots, t_max)
         self.implementation = implementation
@@ -112,10 +111,7 @@ class ExactSIGReg(Regularizer):
         statistic = self.statistic
         knots, weights, targets = statistic.knots[1:], statistic.weights[1:], statistic.targets[1:]
         weighted = tuple(w * target for w, target in zip(weights, targets, strict=True))
-        dim = samples.shape[-1]
-        pairs = mean_over_pairs(Mixture(dim, knots, weights), samples, implementation=self.implementation)
-        squares = samples.square().sum(-1)
-        cross = sphere_mixture(Mixture(dim, knots, weighted), squares, implementation=self.implementation)
         constant = sum(w * target for w, target in zip(weighted, targets, strict=True))
-        value = samples.shape[-2] * (pairs - 2 * cross.double().mean(-1) + constant).mean()
-        return value.to(accumulation_dtype(embeddings.dtype))
+        dim = samples.shape[-1]
+        pairs, points = Mixture(dim, knots, weights), Mixture(dim, knots, weighted)
+        return sphere_discrepancy(pairs, points, constant, samples, implementation=self.implementation)

@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-import math
 from pathlib import Path
 
 import torch
@@ -26,32 +25,41 @@ def obstacle(tensor: Tensor) -> str | None:
     return library if isinstance(library, str) else None
 
 
-def mean_over_pairs(mixture: Mixture, centred: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Return means (group) and weights (group, sample, sample), or None if a pair may be in the far field."""
+def discrepancy(
+    pairs: Mixture, points: Mixture, samples: Tensor, with_gradient: bool
+) -> tuple[Tensor, Tensor | None] | None:
+    """Return what `_table.discrepancy` does, or None if a distance may be in the far field."""
     library = _library()
     if isinstance(library, str):
         raise RuntimeError(library)
-    squares = centred.square().sum(-1)
-    farthest = 2 * math.sqrt(float(squares.max()))
-    if not farthest <= mixture.far:
-        return None
-    values = _table.table(mixture, farthest, centred.device)
-    slopes = _table.table(mixture.derivative(), farthest, centred.device)
-    weights = centred @ centred.mT
-    groups, samples, _ = centred.shape
-    means = torch.empty(groups, dtype=torch.float64)
-    tensors = (squares, weights, means, values.coefficients, slopes.coefficients)
-    library.mean_over_pairs(
-        *(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors),
-        *(ctypes.c_long(size) for size in (groups, samples, len(values.coefficients))),
-        ctypes.c_float(values.inverse),
+    z = samples if samples.stride(-1) == 1 else samples.contiguous()
+    groups, count, dim = z.shape
+    centred, means = torch.empty_like(z, memory_format=torch.contiguous_format), z.new_empty(groups, 1, dim)
+    squares, norms = z.new_empty(2, groups, count).unbind()
+    reach = ctypes.c_float()
+    tensors = (z, centred, means, squares, norms)
+    library.centre(
+        *(tensor.data_ptr() for tensor in tensors), ctypes.addressof(reach), *z.shape, *z.stride()[:2]
     )
-    return means, weights
+    if not reach.value <= pairs.far:
+        return None
+    near, own = (_table.table(mixture, reach.value, z.device) for mixture in (pairs, points))
+    weights, values = centred @ centred.mT, torch.empty(groups, dtype=torch.float64)
+    gradient = torch.empty_like(centred) if with_gradient else None
+    tensors = (centred, means, squares, norms, weights, gradient, values, near.rows, own.rows)
+    library.discrepancy(
+        *(None if tensor is None else tensor.data_ptr() for tensor in tensors),
+        *(groups, count, dim, len(near.rows), near.inverse),
+    )
+    return values, None if gradient is None else gradient.add_(weights @ centred)
 
 
 @functools.cache
 def _library() -> ctypes.CDLL | str:
     library = _compiler.load(_SOURCE)
     if not isinstance(library, str):
-        library.mean_over_pairs.restype = None
+        pointer, size, number = ctypes.c_void_p, ctypes.c_long, ctypes.c_float
+        library.centre.restype = library.discrepancy.restype = None
+        library.centre.argtypes = [pointer] * 6 + [size] * 5
+        library.discrepancy.argtypes = [pointer] * 9 + [size] * 4 + [number]
     return library

@@ -1,4 +1,4 @@
-"""Registration with torch.library and autograd of a mixture and of its mean over all pairs of samples."""
+"""Registration with torch.library and autograd of a mixture and of the discrepancy made of two."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..._checks import accumulation_dtype
 from .._registry import _choose, _register
-from . import _native, _reference, _table
+from . import _native, _pairs, _reference, _table
 from ._reference import Mixture
 
 
@@ -17,7 +17,7 @@ def _table_obstacle(tensor: Tensor) -> str | None:
 
 
 _register(
-    "mean_over_pairs",
+    "sphere_discrepancy",
     ("native", _native.obstacle),
     ("table", _table_obstacle),
     ("reference", lambda tensor: None),
@@ -26,32 +26,31 @@ _register(
 
 def sphere_mixture(mixture: Mixture, squared_distances: Tensor, *, implementation: str) -> Tensor:
     """Return f(u) at every squared distance u, differentiable to every order, smooth at u = 0 too."""
-    return _evaluate(squared_distances, *_unpack(mixture), implementation)
+    frequencies, coefficients = list(mixture.frequencies), list(mixture.coefficients)
+    return _evaluate(squared_distances, mixture.dim, frequencies, coefficients, implementation)
 
 
-def mean_over_pairs(mixture: Mixture, samples: Tensor, *, implementation: str) -> Tensor:
-    """Return the mean of f(|z_i - z_j|^2) over all i, j for samples (group, sample, dim), in float64.
+def sphere_discrepancy(
+    pairs: Mixture, points: Mixture, constant: float, samples: Tensor, *, implementation: str
+) -> Tensor:
+    """Return N [mean_ij f(|z_i - z_j|^2) - 2 mean_i g(|z_i|^2) + constant], averaged over groups.
 
-    Costs one matrix product of sample x sample x dim forward and one backward. Stores one number a pair.
+    f is `pairs` and g is `points`, of equal frequencies; samples are (group, sample, dim), N of them. Costs a
+    matrix product of sample x sample x dim, and another one for the gradient, which is made in the forward
+    pass if the samples want one: it then stores as much as the samples.
     """
-    return _pairs(samples, *_unpack(mixture), implementation)[0]
-
-
-def _unpack(mixture: Mixture) -> tuple[int, list[float], list[float]]:
-    return mixture.dim, list(mixture.frequencies), list(mixture.coefficients)
-
-
-def _pack(dim: int, frequencies: Sequence[float], coefficients: Sequence[float]) -> Mixture:
-    return Mixture(dim, tuple(frequencies), tuple(coefficients))
+    wanted = torch.is_grad_enabled() and samples.requires_grad
+    coefficients = list(pairs.frequencies), list(pairs.coefficients), list(points.coefficients)
+    return _discrepancy(samples, *coefficients, constant, implementation, wanted)[0]
 
 
 @torch.library.custom_op("leworld::sphere_mixture", mutates_args=())
 def _evaluate(
     u: Tensor, dim: int, frequencies: Sequence[float], coefficients: Sequence[float], implementation: str
 ) -> Tensor:
-    chosen = _choose("mean_over_pairs", implementation, u)
+    chosen = _choose("sphere_discrepancy", implementation, u)
     module = _reference if chosen == "reference" else _table
-    return module.evaluate(_pack(dim, frequencies, coefficients), u)
+    return module.evaluate(Mixture(dim, tuple(frequencies), tuple(coefficients)), u)[0]
 
 
 @_evaluate.register_fake
@@ -67,94 +66,72 @@ def _evaluate_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None
 
 
 def _evaluate_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    slope = _pack(ctx.dim, ctx.frequencies, ctx.coefficients).derivative()
+    slope = Mixture(ctx.dim, tuple(ctx.frequencies), tuple(ctx.coefficients)).derivative()
     (u,) = ctx.saved_tensors
-    return grad * _evaluate(u, *_unpack(slope), ctx.implementation), None, None, None, None
+    return grad * sphere_mixture(slope, u, implementation=ctx.implementation), None, None, None, None
 
 
 _evaluate.register_autograd(_evaluate_backward, setup_context=_evaluate_context)
 
 
-def _centre(samples: Tensor) -> Tensor:
-    """Subtract the mean, which no distance sees, so that the Gram matrix loses fewer digits."""
-    samples = samples.to(accumulation_dtype(samples.dtype))
-    return samples - samples.mean(-2, keepdim=True)
-
-
-def _squared_distances(centred: Tensor) -> Tensor:
-    squares = centred.square().sum(-1)
-    sums = squares.unsqueeze(-1) + squares.unsqueeze(-2)
-    distances = torch.baddbmm(sums, centred, centred.mT, alpha=-2).clamp_min(0)
-    off = 1 - torch.eye(centred.shape[-2], dtype=distances.dtype, device=distances.device)
-    return distances * off
-
-
-@torch.library.custom_op("leworld::mean_over_pairs", mutates_args=())
-def _pairs(
+@torch.library.custom_op("leworld::sphere_discrepancy", mutates_args=())
+def _discrepancy(
     samples: Tensor,
-    dim: int,
     frequencies: Sequence[float],
-    coefficients: Sequence[float],
+    pairs: Sequence[float],
+    points: Sequence[float],
+    constant: float,
     implementation: str,
+    with_gradient: bool,
 ) -> tuple[Tensor, Tensor]:
-    mixture = _pack(dim, frequencies, coefficients)
+    _, count, dim = samples.shape
+    f, g = (Mixture(dim, tuple(frequencies), tuple(coefficients)) for coefficients in (pairs, points))
     with torch.autocast(samples.device.type, enabled=False):
-        centred = _centre(samples)
-        chosen = _choose("mean_over_pairs", implementation, centred)
-        if chosen == "native" and centred.numel():
-            result = _native.mean_over_pairs(mixture, centred)
-            if result is not None:
-                return result[0], _without_own(result[1])
-        module = _reference if chosen == "reference" else _table
-        distances = _squared_distances(centred)
-        values = module.evaluate(mixture, distances)
-        return values.double().mean((-2, -1)), _without_own(module.evaluate(mixture.derivative(), distances))
+        z = samples.to(accumulation_dtype(samples.dtype))
+        chosen = _choose("sphere_discrepancy", implementation, z)
+        found = _native.discrepancy(f, g, z, with_gradient) if chosen == "native" else None
+        if found is None:
+            module = _reference if chosen == "reference" else _table
+            found = _pairs.discrepancy(module, f, g, z, with_gradient)
+        values, gradient = found
+        value = (count * (values.mean() + constant)).to(z.dtype)
+        return value, z.new_empty(0) if gradient is None else gradient
 
 
-def _without_own(weights: Tensor) -> Tensor:
-    """Set the weight of each sample with itself to 0, in place.
-
-    It is the largest, and multiplies a difference of 0; in the backward pass, a sum minus a product, it would
-    leave its rounding, which is more than the gradient of far samples.
-    """
-    weights.diagonal(dim1=-2, dim2=-1).zero_()
-    return weights
-
-
-@_pairs.register_fake
+@_discrepancy.register_fake
 def _(
     samples: Tensor,
-    dim: int,
     frequencies: Sequence[float],
-    coefficients: Sequence[float],
+    pairs: Sequence[float],
+    points: Sequence[float],
+    constant: float,
     implementation: str,
+    with_gradient: bool,
 ) -> tuple[Tensor, Tensor]:
-    groups, count, _ = samples.shape
     dtype = accumulation_dtype(samples.dtype)
-    means = samples.new_empty((groups,), dtype=torch.float64)
-    return means, samples.new_empty((groups, count, count), dtype=dtype)
+    shape = samples.shape if with_gradient else (0,)
+    return samples.new_empty((), dtype=dtype), samples.new_empty(shape, dtype=dtype)
 
 
-def _pairs_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    samples, ctx.dim, ctx.frequencies, ctx.coefficients, ctx.implementation = inputs
+def _discrepancy_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    samples, *ctx.settings, _ = inputs
     ctx.save_for_backward(samples, output[1])
     ctx.set_materialize_grads(False)
 
 
-def _pairs_backward(ctx: Any, grad: Tensor | None, grad_weights: Tensor | None) -> tuple[Any, ...]:
-    del grad_weights  # nothing outside ever uses the weights
-    samples, weights = ctx.saved_tensors
+def _discrepancy_backward(ctx: Any, grad: Tensor | None, grad_gradient: Tensor | None) -> tuple[Any, ...]:
+    del grad_gradient  # nothing outside ever uses the gradient that the forward pass made
+    samples, gradient = ctx.saved_tensors
+    nothing = (None,) * 6
     if grad is None:
-        return None, None, None, None, None
+        return None, *nothing
+    frequencies, pairs, points, _, implementation = ctx.settings
     with torch.autocast(samples.device.type, enabled=False):
-        centred = _centre(samples)
-        if torch.is_grad_enabled():  # a second derivative is wanted: the weights must depend on the samples
-            slope = _pack(ctx.dim, ctx.frequencies, ctx.coefficients).derivative()
-            weights = _evaluate(_squared_distances(centred), *_unpack(slope), ctx.implementation)
-            weights = weights * (1 - torch.eye(weights.shape[-1], dtype=weights.dtype, device=weights.device))
-        scale = (4 / samples.shape[-2] ** 2 * grad.to(centred.dtype))[:, None, None]
-        pull = weights.sum(-1, keepdim=True) * centred - weights @ centred
-    return (scale * pull).to(samples.dtype), None, None, None, None
+        if torch.is_grad_enabled():  # a second derivative is wanted: the gradient must depend on the samples
+            f, g = (Mixture(samples.shape[-1], tuple(frequencies), tuple(c)) for c in (pairs, points))
+            gradient = _pairs.differentiable_gradient(f, g, samples, sphere_mixture, implementation)
+        scale = grad * (4 / (samples.shape[0] * samples.shape[1]))
+        return (scale * gradient).to(samples.dtype), *nothing
 
 
-_pairs.register_autograd(_pairs_backward, setup_context=_pairs_context)
+_discrepancy.register_autograd(_discrepancy_backward, setup_context=_discrepancy_context)

@@ -40,12 +40,12 @@ class Mixture:
         return far_phase(self.dim) / min(self.frequencies)
 
 
-def evaluate(mixture: Mixture, u: Tensor) -> Tensor:
-    """Return the mixture at squared distances, computed in float64."""
+def evaluate(mixture: Mixture, u: Tensor, *, slopes: bool = False) -> tuple[Tensor, Tensor | None]:
+    """Return the mixture at squared distances, and on request its derivative by them, computed in float64."""
     distances = u.detach().double().clamp_min(0).sqrt()
     terms = zip(mixture.frequencies, mixture.coefficients, strict=True)
     total = sum((c * characteristic(mixture.dim, t * distances) for t, c in terms), distances * 0)
-    return total.to(u.dtype)
+    return total.to(u.dtype), evaluate(mixture.derivative(), u)[0] if slopes else None
 
 
 def characteristic(dim: int, phases: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """For float32: cubic Hermite interpolation over the distance, filled from the definition in float64."""
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 from typing import final
@@ -18,9 +19,12 @@ _PER_RADIAN = 32
 @final
 @dataclass(frozen=True)
 class Table:
-    """Cubic coefficients of a mixture over distances from 0 to `reach`, (interval, 4) and (4, interval)."""
+    """Four cubic coefficients of a mixture, then of its derivative, for distances from 0 to `reach`.
 
-    coefficients: Tensor
+    `rows` is (interval, 8), `columns` its transpose.
+    """
+
+    rows: Tensor
     columns: Tensor
     inverse: float
     reach: float
@@ -36,13 +40,19 @@ def table(mixture: Mixture, distance: float, device: torch.device) -> Table:
 def _build(mixture: Mixture, reach: float, device: torch.device) -> Table:
     intervals = math.ceil(reach * max(mixture.frequencies) * _PER_RADIAN)
     width = reach / intervals
-    distances = width * torch.arange(intervals + 1, dtype=torch.float64)
-    values = _on_grid(mixture, width, intervals + 1)
-    slopes = 2 * distances * _on_grid(mixture.derivative(), width, intervals + 1) * width
+    grid, functions = [], (mixture, mixture.derivative(), mixture.derivative().derivative())
+    for function in functions:
+        grid.append(_on_grid(function, width, intervals + 1))
+    per_interval = 2 * width * (width * torch.arange(intervals + 1, dtype=torch.float64))
+    cubic = torch.cat([_cubic(f, per_interval * slope) for f, slope in itertools.pairwise(grid)])
+    columns = cubic.float().to(device)
+    return Table(columns.T.contiguous(), columns, 1 / width, reach)
+
+
+def _cubic(values: Tensor, slopes: Tensor) -> Tensor:
+    """Return Hermite's coefficients, lowest first, of functions known at the ends of each interval."""
     rise, left, right = values.diff(), slopes[:-1], slopes[1:]
-    cubic = torch.stack([values[:-1], left, 3 * rise - 2 * left - right, left + right - 2 * rise], dim=1)
-    cubic = cubic.float().to(device)
-    return Table(cubic.contiguous(), cubic.T.contiguous(), 1 / width, reach)
+    return torch.stack([values[:-1], left, 3 * rise - 2 * left - right, left + right - 2 * rise])
 
 
 def _on_grid(mixture: Mixture, width: float, count: int) -> Tensor:
@@ -66,22 +76,32 @@ def _near(dim: int, step: float, count: int) -> Tensor:
     return value.flatten()[:count]
 
 
-def evaluate(mixture: Mixture, u: Tensor) -> Tensor:
-    """Return the mixture at squared distances. On an accelerator this waits for the device once."""
+def evaluate(mixture: Mixture, u: Tensor, *, slopes: bool = False) -> tuple[Tensor, Tensor | None]:
+    """Return the mixture at squared distances, and on request its derivative by them.
+
+    On an accelerator this waits for the device once.
+    """
     if u.numel() == 0:
-        return torch.zeros_like(u)
-    distances = u.clamp_min(0).sqrt()
+        return torch.zeros_like(u), torch.zeros_like(u) if slopes else None
+    distances = u.flatten().clamp_min(0).sqrt_()
     farthest = float(distances.max())
     if not math.isfinite(farthest):
-        return torch.full_like(u, math.nan)
+        return torch.full_like(u, math.nan), torch.full_like(u, math.nan) if slopes else None
     chosen = table(mixture, farthest, u.device)
-    position = distances * chosen.inverse
-    index = position.long().clamp_(max=len(chosen.coefficients) - 1)
-    x = position - index
-    a, b, c, d = (column[index] for column in chosen.columns)
-    result = a + x * (b + x * (c + x * d))
-    if farthest > mixture.far:
-        terms = zip(mixture.frequencies, mixture.coefficients, strict=True)
-        far = sum((c * _reference.far_field(mixture.dim, t * distances) for t, c in terms), 0 * distances)
-        result = torch.where(distances > mixture.far, far, result)
-    return result
+    x = distances * chosen.inverse
+    index = x.clamp(max=len(chosen.rows) - 1).int()
+    x -= index
+    functions = (mixture, mixture.derivative()) if slopes else (mixture,)
+    found = []
+    for function, (a, b, c, d) in zip(functions, chosen.columns.split(4), strict=False):
+        result = d.index_select(0, index)
+        for column in (c, b, a):
+            result.mul_(x).add_(column.index_select(0, index))
+        if farthest > mixture.far:
+            terms = zip(function.frequencies, function.coefficients, strict=True)
+            far = sum(
+                (k * _reference.far_field(function.dim, t * distances) for t, k in terms), 0 * distances
+            )
+            result = torch.where(distances > mixture.far, far, result)
+        found.append(result.view(u.shape))
+    return found[0], found[1] if slopes else None
