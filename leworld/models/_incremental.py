@@ -42,8 +42,8 @@ def incremental_rollout(
       computed once a trajectory.
     - The last block's queries, its MLP and the projector see the newest frame only.
 
-    Nothing is changed in place, so that gradients reach the actions, and nothing is read back from an
-    accelerator.
+    Nothing that a gradient needs is changed in place, so that gradients reach the actions; nothing is read
+    back from an accelerator or copied to it, so that a CUDA graph can capture it.
 
     Args:
         predictor: Predicts from embeddings and conditions.

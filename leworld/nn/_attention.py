@@ -117,7 +117,10 @@ class SelfAttention(nn.Module):
         alone = before == 0 and wanted == 0 and attends_by_formula(len(tokens), tokens.device)
         query, key, value = self._project_new(tokens, wanted + int(alone))
         seen = past.with_tokens(key, value)
-        return self.output(attend_new(query, seen, first_alone=alone)), seen
+        mixed = attend_new(query, seen, first_alone=alone)
+        if isinstance(mixed, Tensor):
+            return self.output(mixed), seen
+        return torch.stack([self.output(token) for token in mixed]), seen
 
     def _project_new(self, tokens: Tensor, first_query: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return keys and values of all tokens, and queries from `first_query` on only."""

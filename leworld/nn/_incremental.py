@@ -49,16 +49,17 @@ def in_pieces(layer: Callable[[Tensor], Tensor], tokens: Tensor, width: int) -> 
     return torch.cat([layer(piece) for piece in pieces]).view(tokens.shape)
 
 
-def attend_new(query: Tensor, seen: KeysValues, *, first_alone: bool = False) -> Tensor:
+def attend_new(query: Tensor, seen: KeysValues, *, first_alone: bool = False) -> Tensor | list[Tensor]:
     """Mix values for the last tokens of `seen`, one for each query; -> (token, *row, head * head_dim).
 
-    With `first_alone` the first token of all comes before them, without a query: it sees nothing but itself.
+    The formula gives a list, one tensor a token: they are wide, and the output layer makes them narrow before
+    anything is stacked. With `first_alone` the first token of all comes before them, without a query: it sees
+    nothing but itself.
     """
     if not attends_by_formula(len(seen.keys), query.device):
         return _attend(query, seen)
     mixed = [seen.values[0].flatten(-2)] if first_alone else []
-    mixed += _attend_few(query, seen)
-    return torch.stack(mixed) if len(mixed) > 1 else mixed[0].unsqueeze(0)
+    return mixed + _attend_few(query, seen)
 
 
 def _attend(query: Tensor, seen: KeysValues) -> Tensor:
@@ -83,14 +84,13 @@ def _stack(tokens: tuple[Tensor, ...], query: Tensor) -> Tensor:
 def _attend_few(query: Tensor, seen: KeysValues) -> list[Tensor]:
     """Attend by the formula, pair by pair, leaving out the pairs that causality forbids."""
     before = len(seen.keys) - len(query)
-    scaled = query * query.shape[-1] ** -0.5
     mixed = []
-    for i, one in enumerate(scaled.unbind(0)):
+    for i, one in enumerate(query.unbind(0)):
         visible = before + i + 1
         scores = torch.stack([(one * key).sum(-1) for key in seen.keys[:visible]])
-        weights = scores.softmax(0).unsqueeze(-1).unbind(0)
+        weights = (scores * query.shape[-1] ** -0.5).softmax(0).unsqueeze(-1).unbind(0)
         total = weights[0] * seen.values[0]
         for weight, value in zip(weights[1:], seen.values[1:visible], strict=True):
-            total = torch.addcmul(total, weight, value)
+            total.addcmul_(weight, value)
         mixed.append(total.flatten(-2))
     return mixed

@@ -51,6 +51,9 @@ class MLP(nn.Module):
     def forward(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Transform each token."""
         check_last_axis("MLP", "tokens", tokens, self.dim, "dim")
+        return self._transform(tokens)
+
+    def _transform(self, tokens: Tensor) -> Tensor:
         hidden = F.gelu(self.widen(tokens))
         if not (self.training and self.dropout):
             return self.narrow(hidden)

@@ -15,7 +15,8 @@ class Conditions:
     """What a predictor makes of conditions once and for all: modulations for each step, whatever the window.
 
     Args:
-        modulations: For each block its six modulations, each (time, *row, dim).
+        modulations: For each block its six modulations, with 1 + scale in the place of scale, each
+            (time, *row, dim).
     """
 
     modulations: tuple[tuple[Tensor, ...], ...]

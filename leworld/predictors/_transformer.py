@@ -12,7 +12,7 @@ from .._checks import check_number
 from .._config import configurable
 from .._typing import shapechecked
 from ..errors import ShapeError
-from ..nn import ConditionedBlock, SelfAttention
+from ..nn import ConditionedBlock
 from ..nn._incremental import KeysValues
 from ._incremental import Conditions, IncrementalPredictor, Memory
 
@@ -128,21 +128,22 @@ class TransformerPredictor(IncrementalPredictor):
         """Whether `extend` computes what `forward` does: nothing is in training mode, replaced or hooked."""
         if any(m.training or m._forward_hooks or m._forward_pre_hooks for m in self.modules()):
             return False
-        return all(type(b) is ConditionedBlock and type(b.attention) is SelfAttention for b in self.blocks)
+        return all(type(b) is ConditionedBlock and b._can_extend for b in self.blocks)
 
     @shapechecked
     def prepare_conditions(self, conditions: Float[Tensor, "*row time condition"]) -> Conditions:
         """Compute the modulations of every block, for `extend`.
 
         They depend on a frame's condition alone, so that a rollout needs them once a step, while `forward`
-        computes them once a window. They take 6 * depth * embedding_dim numbers a step.
+        computes them once a window. They take 6 * depth * embedding_dim numbers a step. SiLU is applied once
+        for all blocks, and scales have their 1 added.
 
         Args:
             conditions: Action embeddings, of any number of steps.
         """
         self._check_last_axis("conditions", conditions, self.condition_dim)
-        time_first = conditions.movedim(-2, 0).contiguous()
-        return Conditions(tuple(block.modulation(time_first) for block in self._blocks()))
+        activated = F.silu(conditions.movedim(-2, 0).contiguous())
+        return Conditions(tuple(block.modulation._prepare(activated) for block in self._blocks()))
 
     @shapechecked
     def extend(

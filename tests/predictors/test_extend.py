@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from leworld.nn import SelfAttention
 from leworld.predictors import TransformerPredictor
 from leworld.predictors._incremental import Conditions, Memory
 from tests.predictors import checks
@@ -138,14 +137,16 @@ def test_what_stands_in_the_way_is_noticed() -> None:
     assert not hooked.can_extend
     handle.remove()
     assert hooked.can_extend
-    replaced = fresh()
-    replaced.blocks[0].attention = nn.Identity()
-    assert not replaced.can_extend
+    for part in ("attention", "mlp", "modulation"):
+        replaced = fresh()
+        setattr(replaced.blocks[0], part, nn.Identity())
+        assert not replaced.can_extend
 
 
+@pytest.mark.parametrize("name", ["attention.qkv", "attention.output", "mlp.widen", "modulation.linear"])
 @torch.no_grad()
-def test_another_projection_layer_is_called_and_not_cut() -> None:
-    """A layer in the place of `qkv`, for example with a low-rank change, must count as it is."""
+def test_another_linear_layer_is_called_and_not_cut(name: str) -> None:
+    """A layer in the place of one of ours, for example with a low-rank change, must count as it is."""
 
     class Doubled(nn.Linear):
         def forward(self, input: Tensor) -> Tensor:
@@ -153,9 +154,9 @@ def test_another_projection_layer_is_called_and_not_cut() -> None:
 
     predictor = PREDICTORS["transformer"]()
     for block in predictor.blocks:
-        attention = block.attention
-        assert isinstance(attention, SelfAttention)
-        layer = Doubled(DIM, attention.qkv.out_features, bias=False)
-        layer.load_state_dict(attention.qkv.state_dict())
-        attention.qkv = layer
+        ours = block.get_submodule(name)
+        layer = Doubled(ours.in_features, ours.out_features, bias=ours.bias is not None)
+        layer.load_state_dict(ours.state_dict())
+        block.set_submodule(name, layer)
+    assert predictor.eval().can_extend
     check_extend(plain, predictor)
