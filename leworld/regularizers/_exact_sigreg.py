@@ -24,7 +24,8 @@ class ExactSIGReg(Regularizer):
 
     Reach for it when the batch is not much larger than the embedding: its cost is the Gram matrix of the
     samples, sample x sample x dim for the value and as much for the gradient, against sample x dim x slice
-    for `SIGReg`. Both are made in the forward pass, which keeps nothing of size sample x sample. Its value and gradient are those of `SIGReg` with infinitely many slices.
+    for `SIGReg`. Both are made in the forward pass, which keeps nothing of size sample x sample. Its value
+    and gradient are those of `SIGReg` with infinitely many slices.
 
     A direction drawn uniformly sees the difference of two samples through the characteristic function of the
     unit sphere, L(s) = 0F1(; dim / 2; -s^2 / 4). With knots t_j, phi(t) = exp(-t^2 / 2) and weights w_j = q_j

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from leworld.errors import KernelUnavailableError
 from leworld.kernels import _compiler, ecf_sums, explain
-from leworld.kernels.sliced_ecf import _cpu, _native, _op, _triton
+from leworld.kernels.sliced_ecf import _cpu, _native, _op, _reference, _triton
 from tests.kernels.conformance import CHECKS, Sums, draw, formula, unit
 from tests.kernels.wrong import WRONG
 
@@ -132,6 +132,32 @@ def test_without_triton_the_reason_says_so(monkeypatch: pytest.MonkeyPatch) -> N
         _triton._obstacle_triton.cache_clear()
     with pytest.raises(KernelUnavailableError, match="float32 only"):
         ecf_sums(draw(4, 2), torch.eye(2).double(), spacing=0.1, num_knots=2, implementation="triton")
+
+
+@pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")
+@pytest.mark.parametrize("samples", [5, 77])
+def test_every_number_of_knots_in_c(samples: int) -> None:
+    projections = draw(1, samples, 19, dtype=torch.float32)
+    grad = draw(1, 2, 64, 19, seed=1, dtype=torch.float32)
+    exact = _reference.sums(projections.double(), 0.1, 64)
+    for knots in range(1, 65):
+        found = _native.sums(projections, 0.1, knots)
+        torch.testing.assert_close(found.double(), exact[:, :, :knots], rtol=0, atol=1e-4)
+        slope = _native.sums_backward(grad[:, :, :knots], projections, 0.1)
+        expected = _reference.sums_backward(grad[:, :, :knots].double(), projections.double(), 0.1)
+        torch.testing.assert_close(slope.double(), expected, rtol=0, atol=2e-4)
+
+
+@pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")
+def test_angles_without_a_meaning_stay_bounded_in_c() -> None:
+    projections = torch.tensor([1e5, -1e7, 1e8, 1e30, -3e38]).expand(1, 40, 5)
+    assert _native.sums(projections, 0.3, 16).abs().max() <= 40.001
+    exact = _reference.sums(projections[..., :2].double(), 0.3, 1)
+    torch.testing.assert_close(_native.sums(projections, 0.3, 1)[..., :2].double(), exact, rtol=0, atol=1e-3)
+    slopes = _native.sums_backward(torch.ones(1, 2, 16, 5), projections, 0.3)
+    assert slopes.abs().max() <= 2 * 0.3 * 136
+    for bad in (float("nan"), float("inf")):
+        assert _native.sums(torch.full((1, 40, 3), bad), 0.3, 16).isnan().all()
 
 
 @pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")

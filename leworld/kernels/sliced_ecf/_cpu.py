@@ -31,10 +31,12 @@ def sums(projections: Tensor, spacing: float, num_knots: int) -> Tensor:
             continue
         unit = _unit_circle(projections[group, :, first:last] * spacing)
         turned = unit.clone()
+        found = unit.new_empty(num_knots, last - first)
         for knot in range(num_knots):
             if knot:
-                torch.mul(turned, unit, out=turned)
-            result[group, :, knot, first:last] = torch.view_as_real(turned.sum(0)).T
+                turned.mul_(unit)
+            torch.sum(turned, 0, out=found[knot])
+        result[group, :, :, first:last] = torch.view_as_real(found).movedim(-1, 0)
     return result
 
 
@@ -58,9 +60,10 @@ def sums_backward(grad: Tensor, projections: Tensor, spacing: float) -> Tensor:
 
 
 def _horner(variable: Tensor, coefficients: Tensor) -> Tensor:
-    value = coefficients[-1].expand_as(variable).clone()
-    for coefficient in reversed(coefficients[:-1].unbind(0)):
-        torch.addcmul(coefficient, value, variable, out=value)
+    last, *others = reversed(coefficients.unbind(0))
+    value = last.expand_as(variable).clone()
+    for coefficient in others:
+        value.mul_(variable).add_(coefficient)  # half the time of addcmul, which is slow where it broadcasts
     return value
 
 

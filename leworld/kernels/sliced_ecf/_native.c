@@ -1,139 +1,228 @@
-/* Sums of cos(k theta) and sin(k theta) over samples, theta = spacing * y, and their gradient.
+/* Sums over samples of cos and sin of k spacing y, k = 1..knots, and their gradient with respect to y.
  *
- * y is (group, sample, slice), contiguous; sums and their gradient are (group, 2, knot, slice). Only slices
- * first..last-1 are worked on, so that several threads can share a call. One sine and cosine a projection,
- * reduced in double precision; the knots follow by complex rotation. Rows are added in blocks, so that the
- * rounding error of a sum grows with the number of blocks and not of samples.
+ * y and its gradient are (group, sample, slice), sums and their gradients are (group, 2, knot, slice). Only slices
+ * first..last-1 are worked on, so that several threads can share a call.
+ *
+ * Two sines and cosines a projection, for z = exp(i theta) and z^5. Only z^2 and the multiples of z^5 follow; z^(m-2) to
+ * z^(m+2) around such an m are sums and differences of the four products of real and imaginary parts of z^m with
+ * those of z and z^2, so a product and an addition to a sum are one instruction. Rows are added in blocks, so that
+ * the rounding error of a sum grows with the number of blocks and not of samples.
  */
-#include <math.h>
 #include <string.h>
 
+#ifdef __AVX512F__
 #define LANES 16
+#else
+#define LANES 8
+#endif
 #define MAX_KNOTS 64
+#define NEAR 2              /* powers on each side of a multiple of STEP */
+#define STEP (2 * NEAR + 1)
+#define FAR ((MAX_KNOTS + NEAR) / STEP)
+#define TERMS (2 + 4 * NEAR)
+#define BLOCK 32
 #define ROWS 4
-#define BLOCK 64
 #define FEW 32 /* below so many samples no average hides rounding errors: a sine and cosine for each knot */
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef int ints __attribute__((vector_size(4 * LANES)));
 
-static inline void sincos_lanes(const float *restrict y, double spacing, int lanes, vec *sine, vec *cosine)
+static inline vec choose(ints mask, vec yes, vec no)
 {
-    float s[LANES], c[LANES];
-    for (int j = 0; j < LANES; j++) {
-        double theta = j < lanes ? spacing * (double)y[j] : 0.0;
-        double turns = rint(theta * 0.63661977236758134308);
-        double rest = theta - turns * 1.57079632679489655800;
-        rest -= turns * 6.12323399573676603587e-17;
-        float quadrant = (float)(turns - 4.0 * floor(turns * 0.25));
-        float r = (float)rest, q = r * r;
-        float sin_r = r + r * q * (-1.6666654611e-1f + q * (8.3321608736e-3f - q * 1.9515295891e-4f));
-        float cos_r = 1.0f - 0.5f * q
-            + q * q * (4.166664568298827e-2f + q * (-1.388731625493765e-3f + q * 2.443315711809948e-5f));
-        int odd = quadrant == 1.0f || quadrant == 3.0f;
-        float a = odd ? cos_r : sin_r, b = odd ? sin_r : cos_r;
-        s[j] = quadrant >= 2.0f ? -a : a;
-        c[j] = quadrant == 1.0f || quadrant == 2.0f ? -b : b;
-    }
-    memcpy(sine, s, sizeof s);
-    memcpy(cosine, c, sizeof c);
+    return (vec)((mask & (ints)yes) | (~mask & (ints)no));
+}
+
+/* Angles are counted in quarter turns: y times `turn`, a double, as a product of 12 and 12 bits, which is exact, and
+ * what is left. From 2^22 quarter turns on y does not say where in a turn it is, and the angle is taken as 0. */
+static inline void sincos_lanes(const float *from, double turn, int lanes, vec *sine, vec *cosine)
+{
+    float whole = (float)turn, coarse;
+    int bits;
+    memcpy(&bits, &whole, sizeof bits);
+    bits &= ~0xfff;
+    memcpy(&coarse, &bits, sizeof bits);
+    float fine = (float)(turn - coarse);
+    vec y = {0};
+    if (lanes == LANES)
+        memcpy(&y, from, sizeof y);
+    else
+        memcpy(&y, from, sizeof(float) * lanes);
+    vec angle = y * whole;
+    ints near = (angle < 4194304.0f) & (angle > -4194304.0f);
+    y = choose(near, y, y * 0.0f);
+    vec biased = y * whole + 12582912.0f, turns = biased - 12582912.0f;
+    vec high = (vec)((ints)y & ~0xfff), low = y - high;
+    vec r = ((high * coarse - turns) + (low * coarse + y * fine)) * 1.57079632679f, q = r * r;
+    vec a = r + r * q * (-1.6666654611e-1f + q * (8.3321608736e-3f - q * 1.9515295891e-4f));
+    vec b = 1.0f - 0.5f * q
+        + q * q * (4.166664568298827e-2f + q * (-1.388731625493765e-3f + q * 2.443315711809948e-5f));
+    ints quarter = (ints)biased, odd = -(quarter & 1);
+    *sine = (vec)((ints)choose(odd, b, a) ^ ((quarter & 2) << 30));
+    *cosine = (vec)((ints)choose(odd, a, b) ^ (((quarter + 1) & 2) << 30));
+}
+
+static void store(float *to, vec value, int lanes)
+{
+    memcpy(to, &value, sizeof(float) * lanes);
 }
 
 void ecf_sums(const float *y, float *sums, long groups, long samples, long slices, long knots,
               double spacing, long first, long last)
 {
-    vec total[2 * MAX_KNOTS], part[2 * MAX_KNOTS];
+    double turn = spacing * 0.63661977236758134308;
+    long far = knots <= NEAR ? 0 : (knots + NEAR) / STEP;
+    vec c[NEAR][BLOCK], s[NEAR][BLOCK], zc[BLOCK], zs[BLOCK];
+    vec close[2 * NEAR], terms[FAR][TERMS], cosine[STEP * FAR + NEAR + 1], sine[STEP * FAR + NEAR + 1];
     for (long g = 0; g < groups; g++)
         for (long p = first; p < last; p += LANES) {
             int lanes = last - p < LANES ? (int)(last - p) : LANES;
             const float *column = y + g * samples * slices + p;
-            memset(total, 0, sizeof(vec) * 2 * knots);
+            memset(close, 0, sizeof close);
+            memset(terms, 0, sizeof terms);
+            memset(cosine, 0, sizeof cosine);
+            memset(sine, 0, sizeof sine);
             for (long start = 0; start < samples && samples < FEW; start += ROWS)
-                for (long k = 0; k < knots; k++) {
-                    vec s, c, s_sum = {0}, c_sum = {0};
+                for (long k = 1; k <= knots; k++) {
+                    vec a, b, a_sum = {0}, b_sum = {0};
                     for (long n = start; n < samples && n < start + ROWS; n++) {
-                        sincos_lanes(column + n * slices, spacing * (k + 1), lanes, &s, &c);
-                        c_sum += c;
-                        s_sum += s;
+                        sincos_lanes(column + n * slices, turn * k, lanes, &a, &b);
+                        a_sum += a;
+                        b_sum += b;
                     }
-                    total[2 * k] += c_sum;
-                    total[2 * k + 1] += s_sum;
+                    sine[k] += a_sum;
+                    cosine[k] += b_sum;
                 }
             for (long start = 0; start < samples && samples >= FEW; start += BLOCK) {
-                long stop = start + BLOCK < samples ? start + BLOCK : samples;
-                memset(part, 0, sizeof(vec) * 2 * knots);
-                for (long n = start; n < stop; n += ROWS) {
-                    vec s1[ROWS], c1[ROWS], s[ROWS], c[ROWS];
-                    for (int r = 0; r < ROWS; r++) {
-                        if (n + r < stop) {
-                            sincos_lanes(column + (n + r) * slices, spacing, lanes, &s1[r], &c1[r]);
-                        } else { /* a missing row adds nothing: its rotation is zero */
-                            s1[r] = (vec){0};
-                            c1[r] = (vec){0};
+                int rows = samples - start < BLOCK ? (int)(samples - start) : BLOCK;
+                vec part[2 * NEAR] = {{0}};
+                for (int r = 0; r < rows; r++) {
+                    vec s1, c1;
+                    sincos_lanes(column + (start + r) * slices, turn, lanes, &s1, &c1);
+                    vec s2 = 2.0f * s1 * c1, c2 = 1.0f - 2.0f * s1 * s1;
+                    c[0][r] = c1;
+                    s[0][r] = s1;
+                    c[1][r] = c2;
+                    s[1][r] = s2;
+                    sincos_lanes(column + (start + r) * slices, turn * STEP, lanes, &zs[r], &zc[r]);
+                    part[0] += c1;
+                    part[1] += s1;
+                    part[2] += c2;
+                    part[3] += s2;
+                }
+                for (int i = 0; i < 2 * NEAR; i++)
+                    close[i] += part[i];
+                vec mc[BLOCK], ms[BLOCK];
+                memcpy(mc, zc, sizeof mc);
+                memcpy(ms, zs, sizeof ms);
+                for (long m = 0; m < far; m++) {
+                    vec t[TERMS] = {{0}};
+                    for (int r = 0; r < rows; r++) {
+                        vec a = mc[r], b = ms[r];
+                        t[0] += a;
+                        t[1] += b;
+                        for (int j = 0; j < NEAR; j++) {
+                            t[2 + 4 * j] += a * c[j][r];
+                            t[3 + 4 * j] += b * s[j][r];
+                            t[4 + 4 * j] += b * c[j][r];
+                            t[5 + 4 * j] += a * s[j][r];
                         }
-                        s[r] = s1[r];
-                        c[r] = c1[r];
                     }
-                    for (long k = 0; k < knots; k++) {
-                        part[2 * k] += (c[0] + c[1]) + (c[2] + c[3]);
-                        part[2 * k + 1] += (s[0] + s[1]) + (s[2] + s[3]);
-                        for (int r = 0; r < ROWS; r++) {
-                            vec turned = c[r] * c1[r] - s[r] * s1[r];
-                            s[r] = s[r] * c1[r] + c[r] * s1[r];
-                            c[r] = turned;
-                        }
+                    for (int i = 0; i < TERMS; i++)
+                        terms[m][i] += t[i];
+                    for (int r = 0; r < rows && m + 1 < far; r++) {
+                        vec turned = mc[r] * zc[r] - ms[r] * zs[r];
+                        ms[r] = ms[r] * zc[r] + mc[r] * zs[r];
+                        mc[r] = turned;
                     }
                 }
-                for (long k = 0; k < 2 * knots; k++)
-                    total[k] += part[k];
+            }
+            for (int j = 0; j < NEAR && samples >= FEW; j++) {
+                cosine[j + 1] = close[2 * j];
+                sine[j + 1] = close[2 * j + 1];
+            }
+            for (long m = 0; m < far && samples >= FEW; m++) {
+                long k = STEP * (m + 1);
+                cosine[k] = terms[m][0];
+                sine[k] = terms[m][1];
+                for (int j = 0; j < NEAR; j++) {
+                    const vec *t = terms[m] + 2 + 4 * j;
+                    cosine[k + j + 1] = t[0] - t[1];
+                    cosine[k - j - 1] = t[0] + t[1];
+                    sine[k + j + 1] = t[2] + t[3];
+                    sine[k - j - 1] = t[2] - t[3];
+                }
             }
             for (long k = 0; k < knots; k++) {
-                memcpy(sums + ((g * 2) * knots + k) * slices + p, &total[2 * k], sizeof(float) * lanes);
-                memcpy(sums + ((g * 2 + 1) * knots + k) * slices + p, &total[2 * k + 1], sizeof(float) * lanes);
+                store(sums + (g * 2 * knots + k) * slices + p, cosine[k + 1], lanes);
+                store(sums + ((g * 2 + 1) * knots + k) * slices + p, sine[k + 1], lanes);
             }
         }
 }
 
-/* dy = sum_k k spacing (grad_sin_k cos k theta - grad_cos_k sin k theta): the real part of a polynomial in
- * z = exp(i theta), by Horner's rule in z^2 for odd and even powers apart: half the depth, half the error. */
+/* dy = sum_k k spacing (grad_sin_k cos k theta - grad_cos_k sin k theta), with the same products. */
 void ecf_sums_backward(const float *grad, const float *y, float *dy, long groups, long samples, long slices,
                        long knots, double spacing, long first, long last)
 {
-    vec real[MAX_KNOTS + 1], imag[MAX_KNOTS + 1];
+    double turn = spacing * 0.63661977236758134308;
+    long far = knots <= NEAR ? 0 : (knots + NEAR) / STEP;
+    vec cosine[STEP * FAR + NEAR + 1], sine[STEP * FAR + NEAR + 1], factors[FAR][TERMS];
     for (long g = 0; g < groups; g++)
         for (long p = first; p < last; p += LANES) {
             int lanes = last - p < LANES ? (int)(last - p) : LANES;
             long offset = g * samples * slices + p;
-            memset(real, 0, sizeof real);
-            memset(imag, 0, sizeof imag);
-            for (long k = 0; k < knots; k++) {
-                memcpy(&imag[k], grad + ((g * 2) * knots + k) * slices + p, sizeof(float) * lanes);
-                memcpy(&real[k], grad + ((g * 2 + 1) * knots + k) * slices + p, sizeof(float) * lanes);
-                real[k] *= (float)((k + 1) * spacing);
-                imag[k] *= (float)((k + 1) * spacing);
+            memset(cosine, 0, sizeof cosine);
+            memset(sine, 0, sizeof sine);
+            for (long k = 1; k <= knots; k++) {
+                memcpy(&sine[k], grad + (g * 2 * knots + k - 1) * slices + p, sizeof(float) * lanes);
+                memcpy(&cosine[k], grad + ((g * 2 + 1) * knots + k - 1) * slices + p, sizeof(float) * lanes);
+                cosine[k] *= (float)(k * spacing);
+                sine[k] *= (float)(-k * spacing);
+            }
+            for (long m = 0; m < far; m++) {
+                long k = STEP * (m + 1);
+                factors[m][0] = cosine[k];
+                factors[m][1] = sine[k];
+                for (int j = 0; j < NEAR; j++) {
+                    vec *f = factors[m] + 2 + 4 * j;
+                    f[0] = cosine[k + j + 1] + cosine[k - j - 1];
+                    f[1] = sine[k + j + 1] - sine[k - j - 1];
+                    f[2] = sine[k + j + 1] + sine[k - j - 1];
+                    f[3] = cosine[k - j - 1] - cosine[k + j + 1];
+                }
             }
             for (long n = 0; n < samples; n += ROWS) {
                 int rows = samples - n < ROWS ? (int)(samples - n) : ROWS;
-                vec s[ROWS], c[ROWS], s2[ROWS], c2[ROWS], u[ROWS], v[ROWS], a[ROWS], b[ROWS];
+                vec c[NEAR][ROWS], s[NEAR][ROWS], zc[ROWS], zs[ROWS], mc[ROWS], ms[ROWS], out[ROWS];
                 for (int r = 0; r < ROWS; r++) {
-                    long row = r < rows ? n + r : n;
-                    sincos_lanes(y + offset + row * slices, spacing, lanes, &s[r], &c[r]);
-                    s2[r] = 2.0f * s[r] * c[r];
-                    c2[r] = 1.0f - 2.0f * s[r] * s[r];
-                    u[r] = v[r] = a[r] = b[r] = (vec){0};
+                    vec s1, c1;
+                    const float *from = y + offset + (r < rows ? n + r : n) * slices;
+                    sincos_lanes(from, turn, lanes, &s1, &c1);
+                    vec s2 = 2.0f * s1 * c1, c2 = 1.0f - 2.0f * s1 * s1;
+                    c[0][r] = c1;
+                    s[0][r] = s1;
+                    c[1][r] = c2;
+                    s[1][r] = s2;
+                    sincos_lanes(from, turn * STEP, lanes, &zs[r], &zc[r]);
+                    mc[r] = zc[r];
+                    ms[r] = zs[r];
+                    out[r] = cosine[1] * c1 + sine[1] * s1 + cosine[2] * c2 + sine[2] * s2;
                 }
-                for (long k = (knots - 1) / 2 * 2; k >= 0; k -= 2) /* odd powers in u + iv, even in a + ib */
+                for (long m = 0; m < far; m++) {
+                    const vec *f = factors[m];
                     for (int r = 0; r < ROWS; r++) {
-                        vec next = u[r] * c2[r] - v[r] * s2[r] + real[k];
-                        v[r] = u[r] * s2[r] + v[r] * c2[r] + imag[k];
-                        u[r] = next;
-                        next = a[r] * c2[r] - b[r] * s2[r] + real[k + 1];
-                        b[r] = a[r] * s2[r] + b[r] * c2[r] + imag[k + 1];
-                        a[r] = next;
+                        vec u = f[0], v = f[1];
+                        for (int j = 0; j < NEAR; j++) {
+                            u += f[2 + 4 * j] * c[j][r] + f[3 + 4 * j] * s[j][r];
+                            v += f[4 + 4 * j] * c[j][r] + f[5 + 4 * j] * s[j][r];
+                        }
+                        out[r] += u * mc[r] + v * ms[r];
+                        vec turned = mc[r] * zc[r] - ms[r] * zs[r];
+                        ms[r] = ms[r] * zc[r] + mc[r] * zs[r];
+                        mc[r] = turned;
                     }
-                for (int r = 0; r < rows; r++) {
-                    vec out = (u[r] * c[r] - v[r] * s[r]) + (a[r] * c2[r] - b[r] * s2[r]);
-                    memcpy(dy + offset + (n + r) * slices, &out, sizeof(float) * lanes);
                 }
+                for (int r = 0; r < rows; r++)
+                    store(dy + offset + (n + r) * slices, out[r], lanes);
             }
         }
 }

@@ -14,8 +14,8 @@ def discrepancy(
 ) -> tuple[Tensor, Tensor | None]:
     """Return mean_ij f(|z_i - z_j|^2) - 2 mean_i g(|z_i|^2) of each group, in float64, and its gradient.
 
-    The gradient lacks a factor of 4 / sample^2. `module` evaluates mixtures. Every pair is looked at once, and
-    no sample with itself: there the function is known.
+    The gradient lacks a factor of 4 / sample^2. `module` evaluates mixtures. Every pair is looked at once,
+    and no sample with itself: there the function is known.
     """
     groups, count, _ = samples.shape
     mean, centred = _centre(samples)
@@ -35,8 +35,8 @@ def discrepancy(
     for index in (i * count + j, j * count + i):
         products.scatter_(1, index.expand_as(slope), slope)
     weights = products.view(groups, count, count)
-    # What the own weight multiplies is a difference of 0. It is the largest and would leave its rounding, which
-    # is more than the gradient of far samples, so it takes no part in the sum.
+    # What the own weight multiplies is a difference of 0. It is the largest and would leave its rounding,
+    # which is more than the gradient of far samples, so it takes no part in the sum.
     weights.diagonal(dim1=1, dim2=2).zero_()
     own = (pulls - weights.sum(2, dtype=torch.float64)).to(samples.dtype)
     alone = (own.unsqueeze(-1) * centred).addcmul_(pulls.unsqueeze(-1), mean)
