@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from leworld.costs import GoalCost
 from leworld.data import Batch
-from leworld.models import LeWM
+from leworld.models import LeWM, WorldModel
 from tests.models.cases import ENCODERS, FIXTURES, batch, lewm
 from tests.models.checks import plan_inputs
 
@@ -20,6 +22,21 @@ def test_the_rollout_compiles_without_a_graph_break() -> None:
     arguments = plan_inputs(model, 1, 3)
     compiled = torch.compile(model.rollout, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(*arguments), model.rollout(*arguments), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("time", [1, 3])
+def test_a_cost_takes_a_compiled_rollout(time: int) -> None:
+    """As the guide does it; value and gradient are those of the plain definition."""
+    model, (context, past, actions) = lewm().eval(), plan_inputs(lewm(), time, 4)
+    model.requires_grad_(False)
+    found = []
+    for rollout in (partial(WorldModel._rollout, model), torch.compile(model.rollout, backend="aot_eager")):
+        model.rollout = rollout
+        cost = GoalCost(model, context[:, -1] + 1, context=context, past_actions=past)
+        candidates = actions.clone().requires_grad_()
+        values = cost(candidates)
+        found.append((values, *torch.autograd.grad(values.sum(), candidates)))
+    torch.testing.assert_close(found[1], found[0], atol=1e-5, rtol=1e-5)
 
 
 def test_the_training_step_compiles_without_a_graph_break() -> None:
