@@ -12,7 +12,7 @@ from .._typing import shapechecked
 from ._adaln import AdaLNZero, _modulate
 from ._attention import SelfAttention
 from ._checks import check_last_axis
-from ._incremental import KeysValues, in_pieces
+from ._incremental import KeysValues, add_in_pieces
 from ._mlp import MLP
 
 
@@ -158,8 +158,8 @@ class ConditionedBlock(nn.Module):
         kept = slice(-len(branch), None)
         tokens = torch.addcmul(tokens[kept], gate[kept], branch)
         branch = self.mlp_norm(torch.addcmul(mlp_shift[kept], _normalise(tokens), mlp_scale[kept]))
-        branch = in_pieces(self.mlp._transform, branch, self.mlp.widen.out_features)
-        return torch.addcmul(tokens, mlp_gate[kept], branch), seen
+        width = self.mlp.widen.out_features
+        return add_in_pieces(tokens, mlp_gate[kept], self.mlp._transform_once, branch, width), seen
 
 
 def _normalise(tokens: Tensor) -> Tensor:

@@ -37,16 +37,27 @@ def attends_by_formula(tokens: int, device: torch.device) -> bool:
     return tokens <= _FEW and device.type == "cpu"
 
 
-def in_pieces(layer: Callable[[Tensor], Tensor], tokens: Tensor, width: int) -> Tensor:
-    """Apply a layer that treats each token alone, on a CPU to so many at a time that `width` fits its cache.
+def add_in_pieces(
+    tokens: Tensor, gate: Tensor, layer: Callable[[Tensor], Tensor], inputs: Tensor, width: int
+) -> Tensor:
+    """Return tokens + gate * layer(inputs), for a layer that treats each token alone.
 
-    Fresh memory for a wide hidden layer of thousands of tokens costs a CPU more than its GELU.
+    On a CPU it takes so many at a time that `width` fits its cache: fresh memory for a wide hidden layer of
+    thousands of tokens costs more than its GELU. While no gradient is recorded `tokens` are changed in place.
     """
+    if tokens.device.type != "cpu" or torch.compiler.is_compiling():
+        return torch.addcmul(tokens, gate, layer(inputs))
     rows, count = _PIECE // width or 1, tokens[..., 0].numel()
-    if tokens.device.type != "cpu" or torch.compiler.is_compiling() or count <= rows * 3 // 2:
-        return layer(tokens)
-    pieces = tokens.reshape(count, -1).tensor_split(-(-count // rows))
-    return torch.cat([layer(piece) for piece in pieces]).view(tokens.shape)
+    number = 1 if count <= rows * 3 // 2 else -(-count // rows)
+    flat = tokens.contiguous().view(count, -1)
+    gates = gate.expand_as(tokens).reshape(count, -1).tensor_split(number)
+    parts = zip(flat.tensor_split(number), gates, inputs.reshape(count, -1).tensor_split(number), strict=True)
+    if torch.is_grad_enabled():
+        flat = torch.cat([torch.addcmul(some, factor, layer(given)) for some, factor, given in parts])
+    else:
+        for some, factor, given in parts:
+            some.addcmul_(factor, layer(given))
+    return flat.view(tokens.shape)
 
 
 def attend_new(query: Tensor, seen: KeysValues, *, first_alone: bool = False) -> Tensor | list[Tensor]:

@@ -103,15 +103,23 @@ def test_rows_share_a_memory_by_broadcasting(few: bool, monkeypatch: pytest.Monk
     torch.testing.assert_close(shared, expected, rtol=1e-11, atol=1e-12)
 
 
-def test_two_continuations_of_one_memory_do_not_disturb_each_other() -> None:
-    predictor = PREDICTORS["transformer"]().eval()
+@pytest.mark.parametrize("gradient", [True, False])
+def test_two_continuations_of_one_memory_do_not_disturb_each_other(gradient: bool) -> None:
+    predictor = PREDICTORS["transformer"]().eval().requires_grad_(gradient)
+    with torch.set_grad_enabled(gradient):
+        _continue_twice(predictor)
+
+
+def _continue_twice(predictor: TransformerPredictor) -> None:
     embeddings, conditions = checks.inputs()
+    given = embeddings.clone()
     prepared = predictor.prepare_conditions(conditions)
     _, memory = predictor.extend(embeddings[:, :1], prepared[:1])
     first, _ = predictor.extend(embeddings[:, 1:2], prepared[1:2], memory=memory)
     predictor.extend(embeddings[:, 2:3], prepared[2:3], memory=memory)
     again, _ = predictor.extend(embeddings[:, 1:2], prepared[1:2], memory=memory)
     assert torch.equal(first, again)
+    assert torch.equal(embeddings, given)
     assert len(memory) == 1
 
 
