@@ -1,15 +1,20 @@
 """Noise that is a function of (seed, iteration, stream, index) alone, and sums in a fixed order.
 
 Every row of a batch owns a seed, so its noise does not depend on which other rows are drawn beside it, on
-the thread count, or on how a batch was split. On a CPU, torch's generator is seeded anew for every draw,
-which is the fastest way there. Elsewhere the counter-based Philox4x32-10 in torch int64 arithmetic draws all
-rows at once, without a state to share or a value to read back. So a CPU and a GPU draw different noise.
+the thread count, or on how a batch was split. On a CPU, standard normal numbers in float32 are read from a
+table of two million, from a place that seed, iteration and stream decide: where a cost is cheap, drawing them
+anew would take most of a search. Rows therefore see stretches of the same numbers at different places. Other
+numbers come from torch's generator, seeded anew for every row. On other devices the counter-based
+Philox4x32-10 in torch int64 arithmetic draws all rows at once, without a state to share or a value to read
+back. So a CPU and a GPU draw different noise.
 
 Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Checked against
 the known-answer vectors that the authors publish with Random123. Seeds are mixed by SplitMix64's finalizer
-(Steele, Lea and Flood, 2014).
+(Steele, Lea and Flood, 2014). Shared noise tables: Salimans, Ho, Chen, Sidor, Sutskever, "Evolution
+strategies as a scalable alternative to reinforcement learning", 2017.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -21,6 +26,9 @@ _WORD, _LONG = 2**32 - 1, 2**64 - 1
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
+_TABLE = 1 << 21  # places in the table of normal numbers
+TABLE_WINDOW = 1 << 20  # the most numbers a row that are read from it on
+_STRIDE = 1296111  # _TABLE over the golden ratio, odd: places of successive iterations keep far apart
 _GRAIN = 32768  # torch reduces tensors of fewer numbers in one thread (at::internal::GRAIN_SIZE)
 
 
@@ -66,13 +74,22 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Te
     return torch.stack((even[0], odd[1], even[1], odd[0]), dim=-1)
 
 
-def words(seeds: Tensor, count: int, *, iteration: int, stream: int = 0) -> Tensor:
-    """Give `count` 32-bit words a seed, int64 (row, count); a longer draw begins with a shorter one."""
-    blocks = torch.arange((count + 3) // 4, device=seeds.device).unsqueeze(0)
+def words(seeds: Tensor, count: int, *, iteration: int | range, stream: int = 0) -> Tensor:
+    """Give `count` 32-bit words a seed, int64 (row, count); a longer draw begins with a shorter one.
+
+    For a range of iterations (row, iteration, count).
+    """
+    blocks = torch.arange((count + 3) // 4, device=seeds.device)
     zero = torch.zeros_like(blocks)
-    counter = (blocks, zero + iteration, zero + stream, zero)
-    key = ((seeds & _WORD).unsqueeze(1), (seeds >> 32).unsqueeze(1))
-    return philox(counter, key).flatten(1)[:, :count]
+    turn = zero + iteration if isinstance(iteration, int) else _column(iteration, seeds.device)
+    counter = (blocks, turn, zero + stream, zero)
+    column = seeds.reshape(-1, *(1,) * turn.ndim)
+    key = (column & _WORD, column >> 32)
+    return philox(counter, key).flatten(-2)[..., :count]
+
+
+def _column(iterations: range, device: torch.device) -> Tensor:
+    return torch.arange(iterations.start, iterations.stop, device=device).unsqueeze(1)
 
 
 def uniform_rows(
@@ -85,7 +102,7 @@ def uniform_rows(
 ) -> Tensor:
     """Draw uniform numbers in [0, 1), of shape (row, *shape), with at least 24 random bits each."""
     if seeds.device.type == "cpu":
-        return _draw_rows(seeds, shape, (iteration, stream), dtype, torch.Tensor.uniform_)
+        return _draw_rows(seeds, shape, iteration, stream, dtype, torch.Tensor.uniform_)
     return philox_uniform(seeds, math.prod(shape), iteration=iteration, stream=stream, dtype=dtype).unflatten(
         1, shape
     )
@@ -95,46 +112,77 @@ def normal_rows(
     seeds: Tensor,
     shape: tuple[int, ...],
     *,
-    iteration: int,
+    iteration: int | range,
     stream: int = 0,
     dtype: torch.dtype = torch.float32,
-    out: Tensor | None = None,
 ) -> Tensor:
-    """Draw standard normal numbers (row, *shape); rows of one seed share memory, so do not write to it.
+    """Draw standard normal numbers (row, *shape); rows of one seed share memory, so do not write to them.
 
-    On a CPU, `out` is overwritten by the result if it has the right shape: what an earlier call returned.
+    For a range of iterations (row, iteration, *shape): what single calls return, drawn together.
     """
-    if seeds.device.type == "cpu":
-        return _draw_rows(seeds, shape, (iteration, stream), dtype, torch.Tensor.normal_, out)
-    return philox_normal(seeds, math.prod(shape), iteration=iteration, stream=stream, dtype=dtype).unflatten(
-        1, shape
-    )
+    if seeds.device.type != "cpu":
+        drawn = philox_normal(seeds, math.prod(shape), iteration=iteration, stream=stream, dtype=dtype)
+        return drawn.unflatten(-1, shape)
+    if dtype == torch.float32 and math.prod(shape) <= TABLE_WINDOW:
+        return _read_rows(seeds, shape, iteration, stream)
+    return _draw_rows(seeds, shape, iteration, stream, dtype, torch.Tensor.normal_)
+
+
+def _read_rows(seeds: Tensor, shape: tuple[int, ...], iteration: int | range, stream: int) -> Tensor:
+    """Copy numbers from the table."""
+    turns = (iteration,) if isinstance(iteration, int) else iteration
+    rows = _distinct(seeds)
+    places = [place for seed in rows for turn in turns for place in table_places([seed], turn, stream)]
+    windows = normal_table().as_strided((_TABLE, math.prod(shape)), (1, 1))
+    read = windows.index_select(0, torch.tensor(places))
+    several = () if isinstance(iteration, int) else (len(iteration),)
+    return read.view(len(rows), *several, *shape).expand(len(seeds), *several, *shape)
+
+
+def table_places(seeds: list[int], iteration: int, stream: int) -> list[int]:
+    """Return where in `normal_table` the numbers of each seed begin."""
+    return [(_mixed(seed, stream << 32) + iteration * _STRIDE) % _TABLE for seed in seeds]
+
+
+@functools.cache
+def normal_table() -> Tensor:
+    """Return _TABLE + TABLE_WINDOW standard normal numbers, the last of which repeat the first."""
+    with torch.inference_mode(False):
+        numbers = torch.empty(_TABLE).normal_(generator=torch.Generator().manual_seed(0))
+        return torch.cat((numbers, numbers[:TABLE_WINDOW]))
 
 
 def _draw_rows(
     seeds: Tensor,
     shape: tuple[int, ...],
-    indices: tuple[int, int],
+    iteration: int | range,
+    stream: int,
     dtype: torch.dtype,
     fill: Callable[..., Tensor],
-    out: Tensor | None = None,
 ) -> Tensor:
-    """Fill each row from torch's CPU generator, seeded by 32 bits mixed from the row's seed and `indices`."""
-    place = ((indices[1] << 32) + indices[0] + 1) * 0x9E3779B97F4A7C15
-    states = []
-    for seed in seeds.tolist():
-        mixed = (seed + place) & _LONG
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _LONG
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _LONG
-        states.append(mixed >> 32)
+    """Fill from torch's CPU generator, seeded anew for every row and iteration."""
+    turns = (iteration,) if isinstance(iteration, int) else iteration
+    states = [_mixed(seed, (stream << 32) + turn) for seed in _distinct(seeds) for turn in turns]
     source = torch.Generator()
-    alike = len(states) > 1 and len(set(states)) == 1
-    drawn = out[:1] if alike and out is not None else out
-    if drawn is None:
-        drawn = torch.empty((1 if alike else len(states), *shape), dtype=dtype)
-    for state, row in zip(states, drawn.unbind(0), strict=False):
+    drawn = torch.empty((len(states), *shape), dtype=dtype)
+    for state, row in zip(states, drawn.unbind(0), strict=True):
         fill(row, generator=source.manual_seed(state))
-    return drawn.expand(len(states), *shape) if alike else drawn
+    several = () if isinstance(iteration, int) else (len(iteration),)
+    return drawn.view(-1, *several, *shape).expand(len(seeds), *several, *shape)
+
+
+def _distinct(seeds: Tensor) -> list[int]:
+    """Return the seeds, or one of them if all are the same."""
+    numbers = seeds.tolist()
+    return numbers[:1] if len(set(numbers)) == 1 else numbers
+
+
+def _mixed(seed: int, index: int) -> int:
+    """Return 32 bits for a seed and an index."""
+    mixed = (seed + (index + 1) * 0x9E3779B97F4A7C15) & _LONG
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _LONG
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _LONG
+    return mixed >> 32
 
 
 def philox_uniform(
@@ -146,16 +194,21 @@ def philox_uniform(
 
 
 def philox_normal(
-    seeds: Tensor, count: int, *, iteration: int, stream: int = 0, dtype: torch.dtype = torch.float32
+    seeds: Tensor,
+    count: int,
+    *,
+    iteration: int | range,
+    stream: int = 0,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Draw `count` standard normal numbers a seed, two from each pair of words (Box and Muller, 1958).
 
     The largest magnitude that can occur is sqrt(64 ln 2) = 6.66.
     """
-    pairs = words(seeds, count + count % 2, iteration=iteration, stream=stream).unflatten(1, (-1, 2))
+    pairs = words(seeds, count + count % 2, iteration=iteration, stream=stream).unflatten(-1, (-1, 2))
     radius = ((pairs[..., 0] + 1).to(dtype) * 2.0**-32).log().mul(-2.0).sqrt()
     angle = pairs[..., 1].to(dtype) * (math.tau * 2.0**-32)
-    return torch.stack((radius * angle.cos(), radius * angle.sin()), dim=-1).flatten(1)[:, :count]
+    return torch.stack((radius * angle.cos(), radius * angle.sin()), dim=-1).flatten(-2)[..., :count]
 
 
 def fixed_sum(values: Tensor, dim: int) -> Tensor:

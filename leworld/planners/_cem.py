@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_choice, check_number
-from ._elites import best_of, fit_gaussian
+from ..kernels.candidates import prepare
 from ._evaluator import Evaluator
 from ._planner import Planner
 from ._problem import Problem
@@ -24,7 +24,7 @@ class CEMPlanner(Planner[Tensor]):
     With mean m and standard deviation s of every action component at every step, one iteration is
 
         a_0 = m,   a_i = m + s * e_i,   e_i ~ N(0, I),   i = 1 .. num_samples - 1   (clipped to the bounds)
-        m, s <- mean and population standard deviation of the num_elites candidates of lowest cost
+        m, s <- mean and sample standard deviation of the num_elites candidates of lowest cost
         s <- max(s, min_std)
 
     Candidates whose cost is NaN or infinite are never elites; a row with none left keeps m and s.
@@ -52,8 +52,8 @@ class CEMPlanner(Planner[Tensor]):
         Rubinstein and Kroese, "The Cross-Entropy Method", 2004, for Gaussians; settings and the mean as a
         candidate from LeWorldModel (Maes et al., 2026, App. D, Alg. 2) and its released code. There mu and
         sigma are m and s, N is `num_samples` and K `num_elites`. Differences: the plan is the best sequence
-        seen unless `returns="mean"`; the population standard deviation replaces the sample one, so that one
-        elite gives 0 and not NaN; `min_std`; bounds.
+        seen unless `returns="mean"`; the standard deviation of a single elite is 0 and not NaN; `min_std`;
+        bounds.
 
     Example:
         ```python
@@ -95,6 +95,7 @@ class CEMPlanner(Planner[Tensor]):
         self.min_std = min_std
         self.tolerance = tolerance
         self.keep_best = returns == "best"
+        prepare()
 
     def init(self, problem: Problem) -> SearchState[Tensor]:
         """Start at the problem's first guess with `init_std`."""
@@ -104,11 +105,12 @@ class CEMPlanner(Planner[Tensor]):
         self, problem: Problem, state: SearchState[Tensor], evaluate: Evaluator, iteration: int
     ) -> SearchState[Tensor]:
         """Sample, score, and refit mean and standard deviation to the elites."""
-        stds = state.memory.unsqueeze(1)
-        scored = evaluate(problem.sample(state.actions, stds, self.num_samples, iteration=iteration))
-        mean, stds = fit_gaussian(*best_of(scored, self.num_elites), state.actions, state.memory)
-        return self._state(mean, stds.clamp_(min=self.min_std))
+        drawn = problem.sample(state.actions, state.memory, self.num_samples, iteration=iteration)
+        scored = evaluate(drawn)
+        mean, stds = problem.kernels.refit_gaussian(
+            scored.actions, scored.costs, self.num_elites, state.actions, state.memory, 1, self.min_std
+        )
+        return self._state(mean, stds)
 
     def _state(self, mean: Tensor, stds: Tensor) -> SearchState[Tensor]:
-        converged = stds.flatten(1).amax(1) <= self.tolerance
-        return SearchState(mean, stds, converged, stds)
+        return SearchState(mean, stds, self.tolerance, stds)

@@ -16,7 +16,6 @@ from ._lifted_cost import LiftedCost
 from ._problem import Problem
 
 CostFunction = Callable[[Tensor], Tensor]
-_SMALL = 50_000  # numbers
 
 
 @final
@@ -32,10 +31,17 @@ class Evaluated:
         evaluated = Evaluated(torch.zeros(1, 2, 5, 3), torch.tensor([[float("inf"), 1.0]]))
         assert evaluated.order().tolist() == [[1, 0]]
         ```
+
+    Attributes:
+        actions: The candidates.
+        costs: Their costs.
+        all_finite: Whether no cost is infinite, if that could be told without waiting for a device. It
+            chooses between two ways to the same bits; False is always safe.
     """
 
     actions: Float[Tensor, "batch sample horizon action"]
     costs: Float[Tensor, "batch sample"]
+    all_finite: bool = False
 
     def order(self) -> Tensor:
         """Return the sample indices from the lowest cost to the highest; ties keep the samples' order."""
@@ -58,6 +64,7 @@ class Evaluator:
 
     Attributes:
         costs: All costs so far, one tensor (batch, sample) a call, infinite where they were not finite.
+        all_finite: Whether all costs so far are known to be finite; see `Evaluated`.
         num_evaluations: Sequences shown to the cost so far, for every row.
 
     Example:
@@ -86,26 +93,23 @@ class Evaluator:
         self._problem = problem
         self._chunk = None if max_candidates is None else max(1, max_candidates // max(1, len(problem.init)))
         self.deadline = deadline
-        rows = len(problem.init)
-        self._best_actions = problem.init.to(problem.dtype).to(problem.init.dtype)
-        self._best_cost = problem.init.new_full((rows,), math.inf)
-        self._unseen: list[tuple[Tensor, Tensor]] = []
-        self._unseen_size = 0
+        self._best_actions = problem.init.to(problem.dtype).to(problem.init.dtype, copy=True).contiguous()
+        self._best_cost = problem.init.new_full((len(problem.init),), math.inf)
+        self._keep_best = problem.kernels.keep_best
+        self._dtype, self._on_cpu = problem.init.dtype, problem.init.device.type == "cpu"
         self.costs: list[Tensor] = []
+        self.all_finite = True
         self.num_evaluations = 0
-        self._rows = torch.arange(rows, device=problem.init.device)
 
     @property
     def best_actions(self) -> Tensor:
         """The best sequence of every row so far, at first the problem's first guess."""
-        self._settle()
-        return self._best_actions
+        return self._best_actions.clone()
 
     @property
     def best_cost(self) -> Tensor:
         """The cost of `best_actions`, at first infinite."""
-        self._settle()
-        return self._best_cost
+        return self._best_cost.clone()
 
     def time_is_up(self) -> bool:
         """Say whether the deadline has passed. A step of several evaluations asks between them.
@@ -114,7 +118,7 @@ class Evaluator:
         """
         if self.deadline is None:
             return False
-        if self.best_cost.device.type != "cpu":
+        if not self._on_cpu:
             self._best_cost.sum().item()  # wait for queued work, or the clock would measure launches only
         return time.perf_counter() >= self.deadline
 
@@ -220,7 +224,8 @@ class Evaluator:
         return values.to(self._problem.init.dtype)
 
     def _show(self, actions: Tensor) -> Tensor:
-        return self._problem.project(actions).to(self._problem.dtype)
+        shown = self._problem.project(actions)
+        return shown if shown.dtype is self._problem.dtype else shown.to(self._problem.dtype)
 
     def _checked(self, actions: Tensor, costs: object) -> Tensor:
         expected = tuple(actions.shape[:2])
@@ -234,32 +239,15 @@ class Evaluator:
         return costs
 
     def _record(self, shown: Tensor, costs: Tensor) -> Evaluated:
-        shown = shown.to(self._problem.init.dtype)
-        costs = costs.to(shown).nan_to_num(nan=math.inf, posinf=math.inf, neginf=math.inf)
+        if shown.dtype is not self._dtype:
+            shown = shown.to(self._dtype)
+        if costs.dtype is not self._dtype:
+            costs = costs.to(self._dtype)
+        # A copy: a cost may write its next answer into the same memory.
+        costs, all_finite = self._keep_best(
+            shown.contiguous(), costs.contiguous(), self._best_actions, self._best_cost
+        )
+        self.all_finite = self.all_finite and all_finite
         self.costs.append(costs)
         self.num_evaluations += shown.shape[1]
-        small = shown.numel() < _SMALL  # then looking for the best now and then is cheaper than every time
-        self._unseen.append((shown.clone() if small else shown, costs))
-        self._unseen_size += shown.numel()
-        if self._unseen_size >= _SMALL:
-            self._settle()
-        return Evaluated(shown, costs)
-
-    def _settle(self) -> None:
-        """Look for the best among what was recorded since the last time."""
-        if not self._unseen:
-            return
-        shown, costs = self._unseen[0]
-        if len(self._unseen) > 1:
-            shown = torch.cat([part for part, _ in self._unseen], dim=1)
-            costs = torch.cat([part for _, part in self._unseen], dim=1)
-        self._unseen, self._unseen_size = [], 0
-        if shown.shape[1]:
-            first = costs.argmin(dim=1)
-            lowest = costs.gather(1, first.unsqueeze(1)).squeeze(1)
-            better = lowest < self._best_cost
-            first = first + self._rows * costs.shape[1]
-            found = shown.flatten(0, 1).index_select(0, first)
-            best = torch.where(better[:, None, None], found, self._best_actions)
-            self._best_actions = best
-            self._best_cost = torch.where(better, lowest, self._best_cost)
+        return Evaluated(shown, costs, all_finite)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from .._checks import check_number
-from ._elites import best_of, fit_gaussian
+from ..kernels.candidates import prepare
+from ._elites import best_of
 from ._evaluator import Evaluator
 from ._planner import Planner
 from ._problem import Problem
@@ -98,6 +99,7 @@ class ICEMPlanner(Planner[Memory]):
         self.shrinkage = shrinkage
         self.min_std = min_std
         self._synthesis = _synthesis(horizon, noise_exponent)
+        prepare()
 
     def init(self, problem: Problem) -> SearchState[Memory]:
         """Start at the problem's first guess, with the elites of a former call or none."""
@@ -119,16 +121,16 @@ class ICEMPlanner(Planner[Memory]):
         candidates = [drawn, kept]
         if iteration == self.num_iterations - 1:
             candidates.append(state.actions.unsqueeze(1))
-        elites, costs = best_of(evaluate(torch.cat(candidates, dim=1)), self.num_elites)
-        mean, fitted = fit_gaussian(elites, costs, state.actions, stds)
+        scored = evaluate(torch.cat(candidates, dim=1))
+        mean, fitted = problem.kernels.refit_gaussian(
+            scored.actions, scored.costs, self.num_elites, state.actions, stds, 0, 0.0
+        )
         mean = self.momentum * state.actions + (1 - self.momentum) * mean
         fitted = (self.momentum * stds + (1 - self.momentum) * fitted).clamp(min=self.min_std)
-        return self._state(mean, (fitted, elites[:, : self.num_kept], synthesis))
+        return self._state(mean, (fitted, best_of(scored, self.num_kept), synthesis))
 
     def _state(self, mean: Tensor, memory: Memory) -> SearchState[Memory]:
-        stds = memory[0]
-        converged = stds.flatten(1).amax(1) <= 1e-2
-        return SearchState(mean, stds, converged, memory, elites=memory[1])
+        return SearchState(mean, memory[0], 1e-2, memory, elites=memory[1])
 
 
 def _colour(white: Tensor, synthesis: Tensor) -> Tensor:

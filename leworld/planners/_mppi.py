@@ -8,7 +8,6 @@ from torch import Tensor
 
 from .._checks import check_choice, check_number
 from .._counter import fixed_sum, weighted_sum
-from ._elites import all_finite
 from ._evaluator import Evaluated, Evaluator
 from ._planner import Planner
 from ._problem import Problem
@@ -106,13 +105,15 @@ class MPPIPlanner(Planner[None]):
         scored = evaluate(problem.sample(state.actions, std, self.num_samples, iteration=iteration))
         weights = self._weights(scored)
         total = fixed_sum(weights, 1)[:, None, None]
-        mean = weighted_sum(weights, scored.actions) / total
-        return self._state(torch.where(total > 0, mean, state.actions), iteration + 1)
+        mean = weighted_sum(weights, scored.actions).div_(total)
+        if not scored.all_finite:
+            mean = torch.where(total > 0, mean, state.actions)
+        return self._state(mean, iteration + 1)
 
     def _weights(self, scored: Evaluated) -> Tensor:
         excess = scored.costs - scored.costs.amin(1, keepdim=True)
         finite, count = None, excess.shape[1]
-        if not all_finite(scored.costs):
+        if not scored.all_finite:
             finite = scored.costs < math.inf
             count = finite.sum(1).clamp_(min=1)
             excess = torch.where(finite, excess, 0.0)
@@ -128,5 +129,4 @@ class MPPIPlanner(Planner[None]):
         return weights if finite is None else torch.where(finite, weights, 0.0)
 
     def _state(self, mean: Tensor, iteration: int) -> SearchState[None]:
-        std = mean.new_full((len(mean),), self.init_std * self.decay**iteration)
-        return SearchState(mean, std, std <= 1e-2, None)
+        return SearchState(mean, self.init_std * self.decay**iteration, 1e-2, None)

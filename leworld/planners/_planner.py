@@ -172,7 +172,7 @@ def plan(
         deadline = None if time_budget is None else started + time_budget
         evaluate = Evaluator(cost, problem, max_candidates=max_candidates, deadline=deadline)
         state = planner.init(problem)
-        stds: list[Tensor] = []
+        stds: list[Tensor | float] = []
         calls: list[int] = []
         for iteration in range(planner.num_iterations):
             if iteration and evaluate.time_is_up():
@@ -193,7 +193,7 @@ def plan(
         trace = make_trace(evaluate, calls, stds)
         elites = None if state.elites is None else problem.project(state.elites).to(problem.dtype)
         found = costs.isfinite()
-        outcome = _outcomes(found, state.converged, out_of_time)
+        outcome = _outcomes(found, state.finished(), out_of_time)
     if throw and Outcome.non_finite_cost in outcome:
         bad = [row for row, result in enumerate(outcome) if result is Outcome.non_finite_cost]
         raise NonFiniteError(

@@ -1,5 +1,6 @@
 """One planning problem as a planner sees it: sizes, bounds, a first guess, and noise by row."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import final
@@ -8,11 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._counter import normal_rows, uniform_rows
+from .._counter import TABLE_WINDOW, normal_rows, normal_table, table_places, uniform_rows
+from ..kernels.candidates import Candidates, candidates
 
-_BLOCK = 16384  # numbers a row that `sample` draws at once, if one iteration needs no more
+_BLOCK = 1 << 18  # numbers that `sample` draws at once, if one iteration needs no more
 _STREAM = 1 << 16  # of the noise of `sample`: apart from that of `normal` and `uniform`
-_WIDE = 256  # numbers side by side from which arithmetic with them costs little more than its share
 
 
 @final
@@ -47,7 +48,20 @@ class Problem:
     seeds: Int[Tensor, " batch"]
     dtype: torch.dtype
     guesses: Float[Tensor, "batch guess horizon action"] | None = None
-    _drawn: dict[int, tuple[int, Tensor]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _drawn: "_Drawn | None" = field(default=None, init=False, repr=False, compare=False)
+
+    @cached_property
+    def kernels(self) -> Candidates:
+        """What draws candidates, keeps the best and refits for tensors like `init`."""
+        return candidates(self.init)
+
+    @cached_property
+    def _reads_table(self) -> bool:
+        return self.init.device.type == "cpu" and self.init.dtype == torch.float32
+
+    @cached_property
+    def _seed_numbers(self) -> list[int]:
+        return self.seeds.tolist()
 
     def normal(self, *shape: int, iteration: int, stream: int = 0) -> Tensor:
         """Draw standard normal noise of shape (batch, *shape), each row from its own seed.
@@ -78,47 +92,39 @@ class Problem:
     def sample(self, mean: Tensor, std: Tensor | float, num: int, *, iteration: int) -> Tensor:
         """Draw `num` sequences around `mean` (batch, horizon, action), which is the first of them.
 
-        `std` is a number, or a tensor that broadcasts against (batch, sample, horizon, action).
+        `std` is a number, or a tensor (batch, horizon, action).
         """
-        rows, size = len(mean), mean.shape[1:].numel()
-        group = _divisor(num, _WIDE // size) if rows > 1 else 1
-        noise = self._noise(num, size, iteration).view(rows, num // group, group * size)
-        centre = _tile(mean, group)
-        if not isinstance(std, Tensor):
-            drawn = noise * std
-        elif std.shape == (rows, 1, *mean.shape[1:]):
-            drawn = noise * _tile(std, group)
-        else:
-            drawn = (noise.view(rows, num, *mean.shape[1:]) * std).view(noise.shape)
-        return drawn.add_(centre).view(rows, num, *mean.shape[1:])
+        shape = (num, *mean.shape[1:])
+        if self._reads_table and math.prod(shape) <= TABLE_WINDOW:
+            places = table_places(self._seed_numbers, iteration, _STREAM)
+            std = std.contiguous() if isinstance(std, Tensor) else std
+            return self.kernels.sample_gaussian(normal_table(), places, mean.contiguous(), std, num)
+        noise = self._noise(shape, iteration)
+        centre = mean.unsqueeze(1)
+        if isinstance(std, Tensor):
+            return torch.addcmul(centre, noise, std.unsqueeze(1))
+        return torch.add(centre, noise, alpha=std)
 
-    def _noise(self, num: int, size: int, iteration: int) -> Tensor:
-        """Return normal noise (batch, sample, size) of one iteration, zero for the first sample.
+    def _noise(self, shape: tuple[int, ...], iteration: int) -> Tensor:
+        """Return normal noise (batch, *shape) of one iteration, zero for the first sample.
 
-        Several iterations are drawn at once, as many as `num` and `size` decide; the first one by itself.
+        After the first iteration that of several is drawn together, as many as a modest memory holds.
         """
-        together = max(1, min(16, _BLOCK // (num * size)))
-        block, place = divmod(iteration + together - 1, together)
-        count = together if block else 1
-        shape = (count, num, size)
-        before = self._drawn.get(count)
-        if before is None or before[0] != block or before[1].shape[1:] != shape:
-            old = before[1] if before is not None and before[1].shape[1:] == shape else None
-            drawn = normal_rows(
-                self.seeds, shape, iteration=block, stream=_STREAM, dtype=self.init.dtype, out=old
-            )
-            shared = drawn.stride(0) == 0
-            (drawn[:1] if shared else drawn)[:, :, 0] = 0
-            self._drawn[count] = before = (block, drawn)
-        return before[1][:, place if block else 0]
+        drawn = self._drawn
+        if drawn is None or iteration not in drawn.turns or drawn.parts[0].shape[1:] != shape:
+            together = max(1, min(16, _BLOCK // (len(self.seeds) * math.prod(shape)))) if iteration else 1
+            turns = range(iteration, iteration + together)
+            numbers = normal_rows(self.seeds, shape, iteration=turns, stream=_STREAM, dtype=self.init.dtype)
+            shared = numbers.stride(0) == 0
+            (numbers[:1] if shared else numbers)[:, :, 0] = 0
+            drawn = _Drawn(turns, numbers.unbind(1))
+            object.__setattr__(self, "_drawn", drawn)
+        return drawn.parts[iteration - drawn.turns.start]
 
 
-def _tile(values: Tensor, times: int) -> Tensor:
-    """Write every row (row, ...) `times` times side by side, (row, 1, times * number)."""
-    values = values.reshape(len(values), 1, -1)
-    return values if times == 1 else values.repeat(1, 1, times)
+@dataclass(frozen=True)
+class _Drawn:
+    """The noise (batch, sample, ...) of each of consecutive iterations."""
 
-
-def _divisor(number: int, limit: int) -> int:
-    """Return the largest divisor of `number` up to `limit`, at least 1."""
-    return next((factor for factor in range(min(number, limit), 1, -1) if number % factor == 0), 1)
+    turns: range
+    parts: tuple[Tensor, ...]

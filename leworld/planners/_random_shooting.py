@@ -70,12 +70,12 @@ class RandomShootingPlanner(Planner[None]):
         """Start at the problem's first guess."""
         rows = len(problem.init)
         never = torch.zeros(rows, dtype=torch.bool, device=problem.init.device)
-        return SearchState(problem.init, problem.init.new_full((rows,), self.init_std), never, None)
+        return SearchState(problem.init, self.init_std, never, None)
 
     def step(
         self, problem: Problem, state: SearchState[None], evaluate: Evaluator, iteration: int
     ) -> SearchState[None]:
         """Perturb the best so far."""
-        stds = state.std[:, None, None, None]
-        evaluate(problem.sample(state.actions, stds, self.num_samples, iteration=iteration))
-        return SearchState(evaluate.best_actions, state.std * self.decay, state.converged, None)
+        std = self.init_std * self.decay**iteration
+        evaluate(problem.sample(state.actions, std, self.num_samples, iteration=iteration))
+        return SearchState(evaluate.best_actions, std * self.decay, state.converged, None)

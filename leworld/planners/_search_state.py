@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar, final
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -16,10 +17,10 @@ class SearchState(Generic[M]):
 
     Attributes:
         actions: The planner's present answer, for CEM the mean of its distribution.
-        std: Spread of the search around it, for the trace: one number a row, or standard deviations (batch,
-            ...), of which the trace holds the root mean square.
-        converged: Whether the planner considers a row finished. Iterations go on for the other rows' sake;
-            the flag only decides the row's `Outcome`.
+        std: Spread of the search around it, for the trace: one number for all rows or one a row, or standard
+            deviations (batch, ...), of which the trace holds the root mean square.
+        converged: Whether the planner considers a row finished, or the largest part of `std` at which it
+            does. Iterations go on for the other rows' sake; this only decides the row's `Outcome`.
         memory: Whatever else the planner needs, for CEM the standard deviations. Opaque to `plan`.
         elites: Sequences worth trying again in the next planning call, best first (batch, elite, horizon,
             action); None if the planner keeps none. They become `Plan.elites`.
@@ -37,8 +38,20 @@ class SearchState(Generic[M]):
     """
 
     actions: Float[Tensor, "batch horizon action"]
-    std: Float[Tensor, "batch *parts"]  # noqa: F821 -- names of axes
-    converged: Bool[Tensor, " batch"]
+    std: Float[Tensor, "batch *parts"] | float  # noqa: F821 -- names of axes
+    converged: Bool[Tensor, " batch"] | float
     memory: M
     elites: Float[Tensor, "batch elite horizon action"] | None = None
     cost: Float[Tensor, " batch"] | None = None
+
+    def finished(self) -> Bool[Tensor, " batch"]:
+        """Return whether each row has converged."""
+        if isinstance(self.converged, Tensor):
+            return self.converged
+        if isinstance(self.std, Tensor):
+            return (
+                self.std.flatten(1).amax(1) <= self.converged
+                if self.std.ndim > 1
+                else self.std <= self.converged
+            )
+        return torch.full_like(self.actions[:, 0, 0], self.std <= self.converged, dtype=torch.bool)

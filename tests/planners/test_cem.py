@@ -17,7 +17,7 @@ def check_one_elite(planner):
 
 
 def test_one_iteration_by_hand():
-    """Mean, population standard deviation and the mean as candidate, recomputed from the noise."""
+    """Mean, sample standard deviation and the mean as candidate, recomputed from the noise."""
     planner = CEMPlanner(2, 20, num_elites=4, init_std=0.7)
     start = torch.tensor([[[0.1], [0.2]]])
     problem = problem_of(start)
@@ -31,7 +31,7 @@ def test_one_iteration_by_hand():
     candidates = start.double() + 0.7 * noise
     elites = candidates[(candidates - 1).square().sum((1, 2)).argsort()[:4]]
     torch.testing.assert_close(state.actions[0].double(), elites.mean(0), atol=1e-6, rtol=0)
-    expected = ((elites - elites.mean(0)).square().mean(0)).sqrt()
+    expected = ((elites - elites.mean(0)).square().sum(0) / 3).sqrt()
     torch.testing.assert_close(state.memory[0].double(), expected, atol=1e-6, rtol=0)
 
 
@@ -64,7 +64,7 @@ def test_fewer_finite_costs_than_elites():
     state = planner.step(problem, planner.init(problem), Evaluator(cost, problem), 0)
     three = problem.sample(torch.zeros(1, 1, 1), 1.0, 20, iteration=0)[:, :3]
     torch.testing.assert_close(state.actions, three.mean(1))
-    torch.testing.assert_close(state.memory, three.std(1, correction=0))
+    torch.testing.assert_close(state.memory, three.std(1, correction=1))
 
 
 def test_mean_is_returned_when_asked():

@@ -127,6 +127,21 @@ def test_a_compiled_cost_gives_the_same_plan():
     assert torch.equal(eager.actions, planner.plan(compiled, batch=2, action_dim=2).actions)
 
 
+def test_a_cost_may_answer_into_the_same_memory():
+    """As a captured CUDA graph does: what it said before must not change with what it says now."""
+    planner, answer = CEMPlanner(3, 40, num_elites=5, num_iterations=4), torch.empty(1, 40)
+
+    def cost(actions):
+        return (actions - 0.5).square().sum((2, 3))
+
+    def reusing(actions):
+        return answer[:, : actions.shape[1]].copy_(cost(actions))
+
+    plain, reused = (planner.plan(function, batch=1, action_dim=2) for function in (cost, reusing))
+    assert torch.equal(plain.actions, reused.actions)
+    assert torch.equal(plain.trace.mean_cost, reused.trace.mean_cost)
+
+
 @pytest.mark.gpu
 def test_on_a_gpu():
     if not torch.cuda.is_available():
