@@ -22,7 +22,7 @@ PACKAGES = {"pytorch_mppi": "pytorch-mppi", "arm_pytorch_utilities": "arm-pytorc
     "torch_world": "torch-world",
 }
 SAMPLES, ELITES, ITERATIONS = 300, 30, 30
-HORIZONS, ROWS, TUNING_ROWS, REPEATS = (5, 25), 40, 8, 5
+HORIZONS, ROWS, TUNING_ROWS, REPEATS = (5, 25), 40, 8, {1: 41, 64: 9}  # repeats by batch
 GRID = [(temperature, std) for temperature in (0.01, 0.1, 1.0) for std in (0.1, 0.3, 1.0)]
 CEM, MPPI = "torch-world CEM", "pytorch_mppi MPPI"
 
@@ -232,7 +232,7 @@ def times() -> list[dict[str, Any]]:
                         if batch > 1 or own:
                             mine = ours(planner, instance, batch, own_noise=own)
                             functions[name] = lambda mine=mine: mine(0)
-                    for how, row in paired(functions, repeats=REPEATS).items():
+                    for how, row in paired(functions, repeats=REPEATS[batch]).items():
                         facts = {"peer": peer, "problem": problem.name, "horizon": horizon, "batch": batch}
                         rows.append({"what": "time", **facts, "how": how, **row})
                         print(

@@ -26,7 +26,7 @@ class SIGReg(Regularizer):
 
     The regularizer of LeWorldModel and LeJEPA: the one term that keeps their encoders from collapsing. Costs
     one matrix product of (sample, dim) with (dim, slice) each way and, through `leworld.kernels.ecf_sums`,
-    one sine and cosine a projection; nothing of size sample x slice x knot is stored.
+    one or two sines and cosines a projection; nothing of size sample x slice x knot is stored.
 
     With embeddings z_1..z_N in dim dimensions, unit directions a_1..a_S, phi(t) = exp(-t^2 / 2), knots t_j
     and doubled trapezoid weights q_j (see `leworld.normality.EppsPulley`):

@@ -43,10 +43,10 @@ def ecf_sums(
     """Sum cos(t_k y) and sin(t_k y) over samples, y the projections on each direction, t_k = k * spacing.
 
     Divided by the number of samples these are real and imaginary part of the empirical characteristic
-    function; as sums they can be added over ranks first. The fast implementations compute one sine and cosine
-    a projection, reach the further knots by rotation, and store nothing of size sample x slice x knot for the
-    backward pass, which computes them again. Costs two matrix products of sample x dim x slice forward and
-    backward and about 12 operations a projection and knot.
+    function; as sums they can be added over ranks first. The fast implementations compute one or two sines
+    and cosines a projection, make the further knots of their products, and store nothing of size sample x
+    slice x knot for the backward pass, which computes them again. Costs two matrix products of sample x dim x
+    slice forward and backward and a dozen operations, or fewer, a projection and knot.
 
         sums[0, k, s] = sum_n cos(k * spacing * <z_n, a_s>),  sums[1, k, s] = sum_n sin(...),  k =
         1..num_knots
@@ -77,7 +77,8 @@ def ecf_sums(
     float32. Differentiable in embeddings and directions, also twice;
     a second derivative takes the formula and stores sample x slice x knot numbers.
 
-    Source: the rotation exp(i (k+1) theta) = exp(i k theta) exp(i theta), and Horner's rule for its gradient.
+    Source: products of powers of exp(i theta), of which the rotation exp(i (k+1) theta) = exp(i k theta)
+    exp(i theta) is the simplest, and Horner's rule or the same products for the gradient.
 
     Example:
         ```python
