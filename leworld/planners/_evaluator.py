@@ -64,7 +64,6 @@ class Evaluator:
 
     Attributes:
         costs: All costs so far, one tensor (batch, sample) a call, infinite where they were not finite.
-        all_finite: Whether all costs so far are known to be finite; see `Evaluated`.
         num_evaluations: Sequences shown to the cost so far, for every row.
 
     Example:
@@ -98,7 +97,6 @@ class Evaluator:
         self._keep_best = problem.kernels.keep_best
         self._dtype, self._on_cpu = problem.init.dtype, problem.init.device.type == "cpu"
         self.costs: list[Tensor] = []
-        self.all_finite = True
         self.num_evaluations = 0
 
     @property
@@ -247,7 +245,6 @@ class Evaluator:
         costs, all_finite = self._keep_best(
             shown.contiguous(), costs.contiguous(), self._best_actions, self._best_cost
         )
-        self.all_finite = self.all_finite and all_finite
         self.costs.append(costs)
         self.num_evaluations += shown.shape[1]
         return Evaluated(shown, costs, all_finite)

@@ -1,25 +1,29 @@
 """What planning returns: the actions, their cost, and how the search went."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .._counter import fixed_sum
 from ._outcome import Outcome
 
 
 @final
-@dataclass(frozen=True)
 class Trace:
-    """How a search went, iteration by iteration.
+    """How a search went, iteration by iteration; computed from the costs of all calls when it is read.
 
-    Attributes:
-        best_cost: Lowest finite cost seen up to and including each iteration; infinite while there is none.
-        mean_cost: Mean of the finite costs of each iteration's candidates; NaN where there were none.
-        std: Root mean square standard deviation of the planner's search distribution after each iteration.
+    Until then it holds on to these costs, one number a candidate.
+
+    Args:
+        costs: Of every call of the cost (batch, sample), +inf where they were not finite.
+        calls: After each iteration, how many calls there had been; later ones belong to none.
+        stds: After each iteration the planner's `SearchState.std`.
         num_evaluations: Sequences shown to the cost for every row, over the whole search.
-        num_non_finite: How many of them had a NaN or infinite cost, by row.
 
     Example:
         ```python
@@ -32,11 +36,53 @@ class Trace:
         ```
     """
 
-    best_cost: Float[Tensor, "batch iteration"]
-    mean_cost: Float[Tensor, "batch iteration"]
-    std: Float[Tensor, "batch iteration"]
-    num_evaluations: int
-    num_non_finite: Int[Tensor, " batch"]
+    def __init__(
+        self,
+        costs: tuple[Tensor, ...],
+        calls: tuple[int, ...],
+        stds: tuple[Tensor | float, ...],
+        num_evaluations: int,
+    ) -> None:
+        self._costs, self._calls, self._stds = costs, calls, stds
+        self.num_evaluations = num_evaluations
+
+    @cached_property
+    def best_cost(self) -> Float[Tensor, "batch iteration"]:
+        """Lowest finite cost seen up to and including each iteration; infinite while there is none."""
+        nothing = self._costs[0].new_full((len(self._costs[0]),), math.inf)
+        lowest = [costs.amin(1) if costs.shape[1] else nothing for costs in self._costs]
+        return torch.stack([nothing, *lowest], dim=1).cummin(1).values[:, list(self._calls)]
+
+    @cached_property
+    def mean_cost(self) -> Float[Tensor, "batch iteration"]:
+        """Mean of the finite costs of each iteration's last call; NaN where there were none."""
+        shown = [self._costs[call - 1] if call else self._costs[0][:, :0] for call in self._calls]
+        finite = [costs.isfinite() for costs in shown]
+        sums = [
+            fixed_sum(torch.where(mask, costs, 0.0), 1) for mask, costs in zip(finite, shown, strict=True)
+        ]
+        return torch.stack(sums, dim=1) / torch.stack([mask.sum(1) for mask in finite], dim=1)
+
+    @cached_property
+    def std(self) -> Float[Tensor, "batch iteration"]:
+        """Root mean square standard deviation of the planner's search distribution after each iteration."""
+        rows = self._costs[0].new_ones((len(self._costs[0]),))
+        return torch.stack(
+            [root_mean_square(std) if isinstance(std, Tensor) else std * rows for std in self._stds], dim=1
+        )
+
+    @cached_property
+    def num_non_finite(self) -> Int[Tensor, " batch"]:
+        """How many costs of the whole search were NaN or infinite, by row."""
+        return torch.stack([costs.isinf().sum(1) for costs in self._costs], dim=1).sum(1)
+
+
+def root_mean_square(stds: Tensor) -> Tensor:
+    """Return one spread a row from the standard deviations (batch, ...)."""
+    if stds.ndim == 1:
+        return stds
+    flat = stds.flatten(1)
+    return (fixed_sum(flat.square(), 1) / flat.shape[1]).sqrt()
 
 
 @final

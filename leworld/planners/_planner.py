@@ -13,11 +13,10 @@ from .._typing import shapechecked
 from ..errors import NonFiniteError
 from ._evaluator import Evaluator
 from ._outcome import Outcome
-from ._plan import Plan
+from ._plan import Plan, Trace
 from ._problem import Problem
 from ._search_state import SearchState
 from ._setup import Bounds, check_request, make_problem
-from ._tracing import make_trace
 
 M = TypeVar("M")
 
@@ -190,7 +189,7 @@ def plan(
             usable = answer_cost.isfinite()
             actions = torch.where(usable[:, None, None], answer, actions)
             costs = torch.where(usable, answer_cost, costs)
-        trace = make_trace(evaluate, calls, stds)
+        trace = Trace(tuple(evaluate.costs), tuple(calls), tuple(stds), evaluate.num_evaluations)
         elites = None if state.elites is None else problem.project(state.elites).to(problem.dtype)
         found = costs.isfinite()
         outcome = _outcomes(found, state.finished(), out_of_time)
