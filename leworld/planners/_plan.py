@@ -14,13 +14,12 @@ from ._outcome import Outcome
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class Trace:
     """How a search went, iteration by iteration; computed from the costs of all calls when it is read.
 
-    Until then it holds on to these costs, one number a candidate.
-
-    Args:
-        costs: Of every call of the cost (batch, sample), +inf where they were not finite.
+    Attributes:
+        costs: Of every call of the cost (batch, sample), infinite where they were not finite.
         calls: After each iteration, how many calls there had been; later ones belong to none.
         stds: After each iteration the planner's `SearchState.std`.
         num_evaluations: Sequences shown to the cost for every row, over the whole search.
@@ -36,27 +35,22 @@ class Trace:
         ```
     """
 
-    def __init__(
-        self,
-        costs: tuple[Tensor, ...],
-        calls: tuple[int, ...],
-        stds: tuple[Tensor | float, ...],
-        num_evaluations: int,
-    ) -> None:
-        self._costs, self._calls, self._stds = costs, calls, stds
-        self.num_evaluations = num_evaluations
+    costs: tuple[Float[Tensor, "batch sample"], ...]
+    calls: tuple[int, ...]
+    stds: tuple[Tensor | float, ...]
+    num_evaluations: int
 
     @cached_property
     def best_cost(self) -> Float[Tensor, "batch iteration"]:
         """Lowest finite cost seen up to and including each iteration; infinite while there is none."""
-        nothing = self._costs[0].new_full((len(self._costs[0]),), math.inf)
-        lowest = [costs.amin(1) if costs.shape[1] else nothing for costs in self._costs]
-        return torch.stack([nothing, *lowest], dim=1).cummin(1).values[:, list(self._calls)]
+        nothing = self.costs[0].new_full((len(self.costs[0]),), math.inf)
+        lowest = [costs.amin(1) if costs.shape[1] else nothing for costs in self.costs]
+        return torch.stack([nothing, *lowest], dim=1).cummin(1).values[:, list(self.calls)]
 
     @cached_property
     def mean_cost(self) -> Float[Tensor, "batch iteration"]:
         """Mean of the finite costs of each iteration's last call; NaN where there were none."""
-        shown = [self._costs[call - 1] if call else self._costs[0][:, :0] for call in self._calls]
+        shown = [self.costs[call - 1] if call else self.costs[0][:, :0] for call in self.calls]
         finite = [costs.isfinite() for costs in shown]
         sums = [
             fixed_sum(torch.where(mask, costs, 0.0), 1) for mask, costs in zip(finite, shown, strict=True)
@@ -66,15 +60,15 @@ class Trace:
     @cached_property
     def std(self) -> Float[Tensor, "batch iteration"]:
         """Root mean square standard deviation of the planner's search distribution after each iteration."""
-        rows = self._costs[0].new_ones((len(self._costs[0]),))
+        rows = self.costs[0].new_ones((len(self.costs[0]),))
         return torch.stack(
-            [root_mean_square(std) if isinstance(std, Tensor) else std * rows for std in self._stds], dim=1
+            [root_mean_square(std) if isinstance(std, Tensor) else std * rows for std in self.stds], dim=1
         )
 
     @cached_property
     def num_non_finite(self) -> Int[Tensor, " batch"]:
         """How many costs of the whole search were NaN or infinite, by row."""
-        return torch.stack([costs.isinf().sum(1) for costs in self._costs], dim=1).sum(1)
+        return torch.stack([costs.isinf().sum(1) for costs in self.costs], dim=1).sum(1)
 
 
 def root_mean_square(stds: Tensor) -> Tensor:

@@ -11,26 +11,24 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from .._checks import check_finite, describe, require
+from .._checks import describe, require
 from .._random import fold_seed
-from ..costs import evaluation_mode
 from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
 from ..errors import ConfigError, DataError
 from ..models import WorldModel
+from ._embed import embed_frames
 from ._randomness import seeded_globals
 from ._settings import OptimizerSettings, TrainSettings
 from ._threads import cpu_threads
-from ._train import _quiet_and_deterministic
 
 require("lightning.pytorch", extra="train", purpose="leworld.training")
-from lightning.pytorch import LightningModule  # noqa: E402 -- after the check that it is there
-from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402
+from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402 -- after the check
 
+from ._fit import ResumableModule, fit, tensorboard  # noqa: E402
 from ._optimizer import scheduled_adamw  # noqa: E402
 
 _ORDER, _WEIGHTS = 1, 3
-_ENCODED_AT_ONCE = 256
 _MEAN_OF = 2000
 
 
@@ -103,12 +101,21 @@ def train_decoder(
     settings = _default_settings() if settings is None else settings
     _check(model, episodes, decoder, settings)
     with cpu_threads(settings.num_threads):
-        embeddings = _embed(model, episodes.pixels)
+        embeddings = embed_frames(model, episodes.pixels, owner="train_decoder")
         if decoder is None:
             decoder = _build(embeddings, episodes.pixels, settings.seed)
         frames = _Frames(embeddings, episodes.pixels, settings)
         decoder.train()
-        _fit(_DecoderModule(decoder, frames, settings), Path(folder), resume, progress, accelerator)
+        module, folder = _DecoderModule(decoder, frames, settings), Path(folder)
+        fit(
+            module,
+            folder,
+            identity=_identity(module),
+            loggers=lambda first: [tensorboard(folder)],
+            resume=resume,
+            progress=progress,
+            accelerator=accelerator,
+        )
     return decoder.eval()
 
 
@@ -157,23 +164,6 @@ def _check(model: object, episodes: object, decoder: object, settings: object) -
                 f"they are {(decoder.embedding_dim, decoder.image_size, decoder.channels)}",
                 "Build it for this model and these pictures",
             )
-
-
-@torch.no_grad()
-def _embed(model: WorldModel, pixels: np.ndarray) -> Tensor:
-    """Embed every frame, on the model's device; float32 on the CPU."""
-    processor, weight = model.processor, next(model.parameters(), torch.empty(0))
-    if processor is None:
-        raise RuntimeError("unreachable: checked above")
-    parts = []
-    with evaluation_mode(model):
-        for first in range(0, len(pixels), _ENCODED_AT_ONCE):
-            frames = torch.from_numpy(np.ascontiguousarray(pixels[first : first + _ENCODED_AT_ONCE]))
-            observations = processor.observations(frames.to(weight.device)).to(weight.dtype)
-            parts.append(model.encode(observations[:, None])[:, 0].float().cpu())
-    embeddings = torch.cat(parts)
-    check_finite("train_decoder", "model.encode(...)", embeddings, fix="Check the model's weights")
-    return embeddings
 
 
 def _build(embeddings: Tensor, pixels: np.ndarray, seed: int) -> CrossAttentionDecoder:
@@ -225,7 +215,7 @@ class _Steps:
         """Accept what `state_dict` returned."""
 
 
-class _DecoderModule(LightningModule):
+class _DecoderModule(ResumableModule):
     """The training step: mean squared error of pictures."""
 
     def __init__(self, decoder: CrossAttentionDecoder, frames: _Frames, settings: TrainSettings) -> None:
@@ -233,7 +223,6 @@ class _DecoderModule(LightningModule):
         self.decoder = decoder
         self.frames = frames
         self.settings = settings
-        self.first_step = 0
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
@@ -250,50 +239,6 @@ class _DecoderModule(LightningModule):
     def train_dataloader(self) -> _Steps:
         """Return the loader of the frames, from `first_step` on."""
         return _Steps(self.frames, first=self.first_step)
-
-
-def _fit(module: _DecoderModule, folder: Path, resume: bool, progress: bool, accelerator: str) -> None:
-    require("tensorboard", extra="train", purpose="TensorBoard logging")
-    from lightning.pytorch import Callback, Trainer
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    from ._progress import StepBar
-    from ._state import STATE_FILE, AtomicCheckpointIO, SaveState, find_state
-
-    settings, identity = module.settings, _identity(module)
-    state = find_state(folder, identity) if resume else None
-    folder.mkdir(parents=True, exist_ok=True)
-    if state is None:
-        (folder / STATE_FILE).unlink(missing_ok=True)
-    elif int(state["global_step"]) >= settings.num_steps:
-        module.load_state_dict(state["state_dict"])
-        return
-    else:
-        module.first_step = int(state["global_step"])
-    callbacks: list[Callback] = [SaveState(folder, every=settings.save_every, identity=identity)]
-    if progress:
-        callbacks.append(StepBar())
-    with _quiet_and_deterministic():
-        trainer = Trainer(
-            accelerator=accelerator,
-            devices=1,
-            precision=settings.precision,
-            max_steps=settings.num_steps,
-            max_epochs=1,
-            gradient_clip_val=settings.optimizer.gradient_clip,
-            log_every_n_steps=settings.log_every,
-            logger=TensorBoardLogger(
-                save_dir=folder, name="", version="tensorboard", default_hp_metric=False
-            ),
-            callbacks=callbacks,
-            plugins=[AtomicCheckpointIO()],
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=progress,
-            deterministic="warn",
-            default_root_dir=folder,
-        )
-        trainer.fit(module, ckpt_path=folder / STATE_FILE if state is not None else None)
 
 
 def _identity(module: _DecoderModule) -> dict[str, Any]:

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from .._checks import check_finite, check_number, describe, require
+from .._checks import check_number, describe, require
 from .._random import fold_seed
 from ..control import GoalConditionedInverseModel
-from ..costs import evaluation_mode
 from ..data import Episodes, Processor, RawBatch, Windows
 from ..errors import CheckpointError, ConfigError
 from ..hub._build import build
@@ -23,28 +21,25 @@ from ..hub._schema import CONFIG_FILE, WEIGHTS_FILE, CheckpointConfig, read_conf
 from ..hub._tensors import checked_tensors
 from ..hub._weights import read_weights, write_weights
 from ..models import WorldModel
+from ._embed import embed_frames
 from ._randomness import seeded_globals
 from ._settings import OptimizerSettings, TrainSettings
 from ._stream import StepLoader, WindowStream
 from ._threads import cpu_threads
-from ._train import _quiet_and_deterministic
 from ._tworoom import ENVIRONMENT, TwoRoomRecipe
 
 require("lightning.pytorch", extra="train", purpose="leworld.training")
-from lightning.pytorch import Callback, LightningModule, Trainer  # noqa: E402 -- after the check
-from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402
+from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402 -- after the check
 
+from ._fit import ResumableModule, fit  # noqa: E402
 from ._logs import MetricsFile  # noqa: E402
 from ._optimizer import scheduled_adamw  # noqa: E402
-from ._progress import StepBar  # noqa: E402
-from ._state import STATE_FILE, AtomicCheckpointIO, SaveState, find_state  # noqa: E402
 
 INVERSE_FOLDER = "inverse"
 INVERSE_SETTINGS = TrainSettings(
     num_steps=1000, batch_size=64, optimizer=OptimizerSettings(learning_rate=1e-3), save_every=250
 )
 NUM_EPISODES = 400
-_FRAMES_AT_ONCE = 256
 _WEIGHTS = 5
 
 
@@ -129,7 +124,7 @@ def train_inverse(
     with cpu_threads(settings.num_threads):
         module = _InverseModule(
             inverse,
-            _embed(model, processor, episodes.pixels),
+            embed_frames(model, episodes.pixels, owner="train_inverse"),
             processor=processor,
             windows=_windows(episodes, max_steps, processor.frameskip),
             settings=settings,
@@ -139,16 +134,15 @@ def train_inverse(
             "inverse": vars(inverse)["config"].to_json(),
             "settings": settings.to_json(),
         }
-        state = find_state(folder, identity) if resume else None
-        folder.mkdir(parents=True, exist_ok=True)
-        if state is None:
-            (folder / STATE_FILE).unlink(missing_ok=True)
-        else:
-            module.first_step = int(state["global_step"])
-        if state is not None and module.first_step >= settings.num_steps:
-            module.load_state_dict(state["state_dict"])
-        else:
-            _fit(module, folder, identity, progress=progress, accelerator=accelerator)
+        fit(
+            module,
+            folder,
+            identity=identity,
+            loggers=lambda first: [MetricsFile(folder, first_step=first)],
+            resume=resume,
+            progress=progress,
+            accelerator=accelerator,
+        )
     inverse.eval()
     _save(inverse, processor, folder / INVERSE_FOLDER, identity)
     return inverse
@@ -198,7 +192,7 @@ def load_inverse(folder: str | Path) -> GoalConditionedInverseModel:
 
 
 @final
-class _InverseModule(LightningModule):
+class _InverseModule(ResumableModule):
     """The inverse model's step: windows come as row numbers, whose embeddings lie in a table."""
 
     def __init__(
@@ -215,7 +209,6 @@ class _InverseModule(LightningModule):
         self.processor = processor
         self.windows = windows
         self.settings = settings
-        self.first_step = 0
         self.table: Tensor
         self.register_buffer("table", table, persistent=False)
 
@@ -237,36 +230,6 @@ class _InverseModule(LightningModule):
         """Return the loader of the windows, from `first_step` on."""
         stream = WindowStream(self.windows, self.settings.batch_size, seed=self.settings.seed)
         return StepLoader(stream, self.settings.num_steps, first=self.first_step)
-
-
-def _fit(
-    module: _InverseModule, folder: Path, identity: dict[str, Any], *, progress: bool, accelerator: str
-) -> None:
-    settings, resumed = module.settings, module.first_step > 0
-    callbacks: list[Callback] = [SaveState(folder, every=settings.save_every, identity=identity)]
-    if progress:
-        callbacks.append(StepBar())
-    module.inverse.train()
-    with _quiet_and_deterministic():
-        trainer = Trainer(
-            accelerator=accelerator,
-            devices=1,
-            precision=settings.precision,
-            max_steps=settings.num_steps,
-            max_epochs=1,
-            gradient_clip_val=settings.optimizer.gradient_clip,
-            log_every_n_steps=settings.log_every,
-            logger=MetricsFile(folder, first_step=module.first_step),
-            callbacks=callbacks,
-            plugins=[AtomicCheckpointIO()],
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=progress,
-            use_distributed_sampler=False,
-            deterministic="warn",
-            default_root_dir=folder,
-        )
-        trainer.fit(module, ckpt_path=folder / STATE_FILE if resumed else None)
 
 
 def _check(model: object, episodes: object, settings: object) -> Processor:
@@ -310,21 +273,6 @@ def _windows(episodes: Episodes, max_steps: int, frameskip: int) -> Windows:
     """Cut the episodes without their frames, which the table of embeddings replaces."""
     blank = np.zeros((len(episodes.pixels), 1, 1, 3), np.uint8)
     return Windows(replace(episodes, pixels=blank), max_steps, frameskip=frameskip)
-
-
-@torch.no_grad()
-def _embed(model: WorldModel, processor: Processor, pixels: np.ndarray) -> Tensor:
-    """Encode every frame once: (row, dim), float32, on the CPU."""
-    weight = next(model.parameters(), torch.zeros(()))
-    parts = []
-    with evaluation_mode(model):
-        for start in range(0, len(pixels), _FRAMES_AT_ONCE):
-            frames = torch.from_numpy(pixels[start : start + _FRAMES_AT_ONCE]).to(weight.device)
-            images = processor.observations(frames).to(weight.dtype)
-            parts.append(model.encode(images.unsqueeze(1))[:, 0].float().cpu())
-    table = torch.cat(parts)
-    check_finite("train_inverse", "the embeddings", table, fix="Check the model's weights")
-    return table
 
 
 def _digest(*arrays: np.ndarray) -> str:

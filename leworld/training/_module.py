@@ -19,9 +19,9 @@ from ._settings import TrainSettings
 from ._stream import StepLoader, WindowStream
 
 require("lightning.pytorch", extra="train", purpose="leworld.training")
-from lightning.pytorch import LightningModule  # noqa: E402 -- after the check that it is there
-from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402
+from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402 -- after the check that it is there
 
+from ._fit import ResumableModule  # noqa: E402
 from ._optimizer import scheduled_adamw  # noqa: E402
 
 _DROPOUT, _REGULARIZER = 3, 4
@@ -29,7 +29,7 @@ _MAX_RANK_ROWS = 512
 
 
 @final
-class WorldModelModule(LightningModule):
+class WorldModelModule(ResumableModule):
     """A world model as a LightningModule: its loss, its optimizer, and the numbers worth watching.
 
     `leworld.training.train` wraps it in a ready Trainer. Use it on its own to train with a Trainer, callbacks
@@ -101,7 +101,6 @@ class WorldModelModule(LightningModule):
         self.model = model
         self.settings = settings
         self.windows = windows
-        self.first_step = 0
         self.monitor = CollapseMonitor()
 
     def forward(self, raw: RawBatch) -> Losses:

@@ -1,20 +1,18 @@
 """Training a world model, start to finish, resumable at any step."""
 
 import hashlib
-import logging
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from .._checks import check_number, require
+from .._checks import check_number
 from ..data import Batch, Windows, to_batch
 from ..models import WorldModel
 from ._batchnorm import reestimate_batchnorm
+from ._fit import fit, tensorboard
+from ._logs import MetricsFile
 from ._module import WorldModelModule
 from ._settings import TrainSettings
 from ._stream import WindowStream
@@ -101,76 +99,20 @@ def train(
     folder = Path(folder)
     settings = TrainSettings() if settings is None else settings
     module = WorldModelModule(model, windows, settings=settings)
-    from ._state import STATE_FILE, find_state
-
-    identity = _identity(model, windows, settings, devices)
-    state = find_state(folder, identity) if resume else None
-    folder.mkdir(parents=True, exist_ok=True)
-    if state is None:
-        (folder / STATE_FILE).unlink(missing_ok=True)
-    done = 0 if state is None else int(state["global_step"])
-    model.train()
     with cpu_threads(settings.num_threads):
-        if state is not None and done >= settings.num_steps:
-            module.load_state_dict(state["state_dict"])
-        else:
-            module.first_step = done
-            trainer = {
-                "accelerator": accelerator,
-                "devices": devices,
-                "strategy": strategy,
-                "progress": progress,
-            }
-            _fit(module, folder, trainer, identity=identity, resumed=state is not None)
+        fit(
+            module,
+            folder,
+            identity=_identity(model, windows, settings, devices),
+            loggers=lambda first: [MetricsFile(folder, first_step=first), tensorboard(folder)],
+            resume=resume,
+            progress=progress,
+            accelerator=accelerator,
+            devices=devices,
+            strategy=strategy,
+        )
         reestimate_batchnorm(model, _StatisticsBatches(model, windows, settings))
     return model.eval()
-
-
-def _fit(
-    module: WorldModelModule,
-    folder: Path,
-    options: dict[str, Any],
-    *,
-    identity: dict[str, Any],
-    resumed: bool,
-) -> None:
-    require("tensorboard", extra="train", purpose="TensorBoard logging")
-    from lightning.pytorch import Callback, Trainer
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    from ._logs import MetricsFile
-    from ._progress import StepBar
-    from ._state import STATE_FILE, AtomicCheckpointIO, SaveState
-
-    settings = module.settings
-    loggers = [
-        MetricsFile(folder, first_step=module.first_step),
-        TensorBoardLogger(save_dir=folder, name="", version="tensorboard", default_hp_metric=False),
-    ]
-    callbacks: list[Callback] = [SaveState(folder, every=settings.save_every, identity=identity)]
-    if options["progress"]:
-        callbacks.append(StepBar())
-    with _quiet_and_deterministic():
-        trainer = Trainer(
-            accelerator=options["accelerator"],
-            devices=options["devices"],
-            strategy=options["strategy"],
-            precision=settings.precision,
-            max_steps=settings.num_steps,
-            max_epochs=1,
-            gradient_clip_val=settings.optimizer.gradient_clip,
-            log_every_n_steps=settings.log_every,
-            logger=loggers,
-            callbacks=callbacks,
-            plugins=[AtomicCheckpointIO()],
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=options["progress"],
-            use_distributed_sampler=False,
-            deterministic="warn",
-            default_root_dir=folder,
-        )
-        trainer.fit(module, ckpt_path=folder / STATE_FILE if resumed else None)
 
 
 class _StatisticsBatches:
@@ -206,24 +148,3 @@ def _identity(model: WorldModel, windows: Windows, settings: TrainSettings, devi
         "settings": settings.to_json(),
         "windows": len(windows),
     }
-
-
-@contextmanager
-def _quiet_and_deterministic() -> Iterator[None]:
-    """Keep Lightning's notices to itself and give torch's determinism switches back afterwards."""
-    from lightning.fabric.utilities.warnings import PossibleUserWarning
-
-    log = logging.getLogger("lightning.pytorch")
-    level = log.level
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    log.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=FutureWarning, module=r"lightning\..*")
-            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"lightning\..*")
-            warnings.filterwarnings("ignore", category=PossibleUserWarning)
-            yield
-    finally:
-        log.setLevel(level)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
