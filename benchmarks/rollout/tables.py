@@ -7,22 +7,24 @@ from benchmarks.layout import load, markdown, source, table
 def rollout_cpu() -> str:
     """Rollouts and whole plans of the released architecture, beside the plain rollout."""
     result = load("rollout_cpu")
-    groups: dict[tuple[str, int, int], dict[str, float]] = {}
+    groups: dict[tuple[str, int, int], dict[str, dict[str, float]]] = {}
     for row in result["rows"]:
-        group = groups.setdefault((row["what"], row["history"], row["threads"]), {})
-        group[row["how"]] = row["median_ms"]
+        groups.setdefault((row["what"], row["history"], row["threads"]), {})[row["how"]] = row
     rows = []
-    for (what, history, threads), times in groups.items():
-        plain, ours = times["plain rollout"], times["LeWM.rollout"]
-        again = next((ms for how, ms in times.items() if "encoded again" in how), None)
+    for (what, history, threads), group in groups.items():
+        ratios = {
+            how: row["ratio"] for how, row in group.items()
+        }  # of paired rounds, to the first of the group
+        ours = ratios["LeWM.rollout"]
+        again = next((ratio for how, ratio in ratios.items() if "encoded again" in how), None)
         rows.append(
             [
                 what,
                 str(history),
                 str(threads),
-                f"{ours:.0f}",
-                f"{plain / ours:.2f}",
-                "-" if again is None else f"{again / ours:.2f}",
+                f"{group['LeWM.rollout']['median_ms']:.0f}",
+                f"{ours / ratios['plain rollout']:.2f}",
+                "-" if again is None else f"{ours / again:.2f}",
             ]
         )
     head = ["what", "history", "threads", "ms", "x plain rollout", "x encoding again at every call"]

@@ -222,6 +222,19 @@ class Evaluator:
         return values.to(self._problem.init.dtype)
 
     def _show(self, actions: Tensor) -> Tensor:
+        like = self._best_actions
+        if (
+            actions.ndim != 4
+            or (len(actions), *actions.shape[2:]) != like.shape
+            or actions.device != like.device
+        ):
+            rows, horizon, size = like.shape
+            raise ShapeError(
+                f"A planner must show candidates (batch={rows}, sample, horizon={horizon}, action={size}) on "
+                f"{like.device}, where the search began",
+                f"it showed {describe(actions)} on {actions.device}",
+                "Keep the axes of `problem.init`, with one for the samples after the first",
+            )
         shown = self._problem.project(actions)
         return shown if shown.dtype is self._problem.dtype else shown.to(self._problem.dtype)
 
@@ -233,6 +246,12 @@ class Evaluator:
                 f"{rule} for actions of shape {tuple(actions.shape)}",
                 f"it returned {describe(costs)}",
                 "Give one number a candidate: sum or average over horizon, action and embedding axes",
+            )
+        if costs.device != actions.device:
+            raise ShapeError(
+                "A cost must answer on the device of its candidates",
+                f"actions are on {actions.device} and the costs that came back on {costs.device}",
+                "Give the cost attributes `device` and `dtype`, or pass `init` on the model's device",
             )
         return costs
 

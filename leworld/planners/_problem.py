@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .._checks import describe
 from .._counter import TABLE_WINDOW, normal_rows, normal_table, table_places, uniform_rows
+from ..errors import ShapeError
 from ..kernels.candidates import Candidates, candidates
 
 _BLOCK = 1 << 18  # numbers that `sample` draws at once, if one iteration needs no more
@@ -94,6 +96,14 @@ class Problem:
 
         `std` is a number, or a tensor (batch, horizon, action).
         """
+        spread = std if isinstance(std, Tensor) else mean
+        if mean.shape != self.init.shape or spread.shape != mean.shape or num < 1:
+            raise ShapeError(
+                f"`sample` needs `mean` and a tensor `std` of shape {tuple(self.init.shape)}, `num` >= 1",
+                f"`mean` is {describe(mean)}, `std` is {describe(std)} and `num={num}`",
+                "Pass one mean and one standard deviation for each number of the plan, and draw something",
+            )
+        mean, std = mean.to(self.init), std.to(self.init) if isinstance(std, Tensor) else std
         shape = (num, *mean.shape[1:])
         if self._reads_table and math.prod(shape) <= TABLE_WINDOW:
             places = table_places(self._seed_numbers, iteration, _STREAM)

@@ -84,6 +84,11 @@ _PLAN_CASES = (
     ),
 )
 
+
+def _problem():
+    return Problem(torch.zeros(1, 2, 1), None, None, torch.zeros(1, dtype=torch.long), torch.float32)
+
+
 ROWS = [
     _cem("horizon 0", ("horizon=0", "at least 1"), horizon=0),
     _cem("fractional horizon", ("horizon", "integer"), horizon=2.5),
@@ -101,10 +106,49 @@ ROWS = [
         "cost of wrong shape",
         lambda: Evaluator(
             lambda actions: actions.sum(),
-            Problem(torch.zeros(1, 2, 1), None, None, torch.zeros(1, dtype=torch.long), torch.float32),
+            _problem(),
         )(torch.zeros(1, 4, 2, 1)),
         ShapeError,
         ("(1, 4)", "()"),
+    ),
+    BadInput(
+        "leworld.planners.Evaluator",
+        "cost on another device",
+        lambda: Evaluator(lambda actions: actions.sum((2, 3)).to("meta"), _problem())(
+            torch.zeros(1, 4, 2, 1)
+        ),
+        ShapeError,
+        ("cpu", "meta", "device"),
+    ),
+    *(
+        BadInput(
+            "leworld.planners.Evaluator",
+            case,
+            lambda shape=shape: Evaluator(good_cost, _problem())(torch.zeros(shape)),
+            ShapeError,
+            ("batch=1", "horizon=2", "action=1", str(shape)),
+        )
+        for case, shape in (
+            ("too many rows", (3, 4, 2, 1)),
+            ("another horizon", (1, 4, 3, 1)),
+            ("another action", (1, 4, 2, 2)),
+            ("no samples axis", (1, 2, 1)),
+        )
+    ),
+    *(
+        BadInput(
+            "leworld.planners.Problem.sample",
+            case,
+            lambda mean=mean, std=std, num=num: _problem().sample(mean, std, num, iteration=0),
+            ShapeError,
+            ("(1, 2, 1)", *mentions),
+        )
+        for case, mean, std, num, mentions in (
+            ("another mean", torch.zeros(1, 3, 1), 1.0, 4, ("(1, 3, 1)",)),
+            ("several means", torch.zeros(2, 2, 1), 1.0, 4, ("(2, 2, 1)",)),
+            ("broadcast std", torch.zeros(1, 2, 1), torch.ones(1), 4, ("(1,)",)),
+            ("nothing to draw", torch.zeros(1, 2, 1), 1.0, 0, ("num=0",)),
+        )
     ),
 ]
 
