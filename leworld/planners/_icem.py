@@ -8,8 +8,7 @@ from torch import Tensor
 
 from .._checks import check_number
 from ..kernels.candidates import prepare
-from ._elites import best_of
-from ._evaluator import Evaluator
+from ._evaluator import Evaluated, Evaluator
 from ._planner import Planner
 from ._problem import Problem
 from ._search_state import SearchState
@@ -127,10 +126,16 @@ class ICEMPlanner(Planner[Memory]):
         )
         mean = self.momentum * state.actions + (1 - self.momentum) * mean
         fitted = (self.momentum * stds + (1 - self.momentum) * fitted).clamp(min=self.min_std)
-        return self._state(mean, (fitted, best_of(scored, self.num_kept), synthesis))
+        return self._state(mean, (fitted, _best_of(scored, self.num_kept), synthesis))
 
     def _state(self, mean: Tensor, memory: Memory) -> SearchState[Memory]:
         return SearchState(mean, memory[0], 1e-2, memory, elites=memory[1])
+
+
+def _best_of(scored: Evaluated, num: int) -> Tensor:
+    """Return the `num` candidates of lowest cost, best first."""
+    chosen = scored.costs.topk(num, dim=1, largest=False).indices
+    return scored.actions[torch.arange(len(chosen), device=chosen.device).unsqueeze(1), chosen]
 
 
 def _colour(white: Tensor, synthesis: Tensor) -> Tensor:
