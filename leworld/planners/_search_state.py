@@ -48,10 +48,8 @@ class SearchState(Generic[M]):
         """Return whether each row has converged."""
         if isinstance(self.converged, Tensor):
             return self.converged
-        if isinstance(self.std, Tensor):
-            return (
-                self.std.flatten(1).amax(1) <= self.converged
-                if self.std.ndim > 1
-                else self.std <= self.converged
-            )
-        return torch.full_like(self.actions[:, 0, 0], self.std <= self.converged, dtype=torch.bool)
+        spread = (
+            self.std if isinstance(self.std, Tensor) else torch.full_like(self.actions[:, 0, 0], self.std)
+        )
+        largest = spread.flatten(1).amax(1) if spread.ndim > 1 else spread
+        return largest <= self.converged
