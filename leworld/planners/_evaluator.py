@@ -261,9 +261,7 @@ class Evaluator:
         if costs.dtype is not self._dtype:
             costs = costs.to(self._dtype)
         # A copy: a cost may write its next answer into the same memory.
-        costs, all_finite = self._keep_best(
-            shown.contiguous(), costs.contiguous(), self._best_actions, self._best_cost
-        )
+        costs, all_finite = self._keep_best(shown, costs, self._best_actions, self._best_cost)
         self.costs.append(costs)
         self.num_evaluations += shown.shape[1]
         return Evaluated(shown, costs, all_finite)

@@ -107,8 +107,7 @@ class Problem:
         shape = (num, *mean.shape[1:])
         if self._reads_table and math.prod(shape) <= TABLE_WINDOW:
             places = table_places(self._seed_numbers, iteration, _STREAM)
-            std = std.contiguous() if isinstance(std, Tensor) else std
-            return self.kernels.sample_gaussian(normal_table(), places, mean.contiguous(), std, num)
+            return self.kernels.sample_gaussian(normal_table(), places, mean, std, num)
         noise = self._noise(shape, iteration)
         centre = mean.unsqueeze(1)
         if isinstance(std, Tensor):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from leworld.errors import NonFiniteError
-from leworld.planners import CEMPlanner, Outcome, plan
+from leworld.planners import CEMPlanner, ICEMPlanner, MPPIPlanner, Outcome, plan
 from tests.planners.problems import separable
 
 
@@ -140,6 +140,25 @@ def test_a_cost_may_answer_into_the_same_memory():
     plain, reused = (planner.plan(function, batch=1, action_dim=2) for function in (cost, reusing))
     assert torch.equal(plain.actions, reused.actions)
     assert torch.equal(plain.trace.mean_cost, reused.trace.mean_cost)
+
+
+@pytest.mark.parametrize("kind", [CEMPlanner, ICEMPlanner, MPPIPlanner])
+def test_how_the_first_guess_lies_in_memory_changes_nothing(kind):
+    """A transposed guess, as a time-first rollout leaves it; one row keeps it for want of a finite cost."""
+    guess = torch.randn(4, 3, 2, generator=torch.Generator().manual_seed(0)).transpose(0, 1)
+    assert not guess.is_contiguous()
+
+    def cost(actions):
+        costs = (actions - 0.5).square().sum((2, 3))
+        costs[1] = torch.inf
+        return costs
+
+    planner = kind(4, 60, num_iterations=4)
+    views, copied = (
+        planner.plan(cost, batch=3, action_dim=2, init=init) for init in (guess, guess.contiguous())
+    )
+    assert torch.equal(views.actions, copied.actions)
+    assert torch.equal(views.trace.std, copied.trace.std)
 
 
 @pytest.mark.gpu

@@ -27,6 +27,7 @@ def obstacle(tensor: Tensor) -> str | None:
 def sample_gaussian(table: Tensor, places: list[int], mean: Tensor, std: Tensor | float, num: int) -> Tensor:
     """Draw candidates around a mean; see `Candidates`."""
     rows, horizon, size = mean.shape
+    mean, std = mean.contiguous(), std.contiguous() if isinstance(std, Tensor) else std
     actions = torch.empty(rows, num, horizon, size)
     spread, deviation = (std.data_ptr(), 0.0) if isinstance(std, Tensor) else (None, std)
     start, pointers = (ctypes.c_long * rows)(*places), (table.data_ptr(), mean.data_ptr(), actions.data_ptr())
@@ -37,6 +38,7 @@ def sample_gaussian(table: Tensor, places: list[int], mean: Tensor, std: Tensor 
 def keep_best(actions: Tensor, costs: Tensor, best: Tensor, best_costs: Tensor) -> tuple[Tensor, bool]:
     """Update the best of every row; see `Candidates`."""
     rows, samples, horizon, size = actions.shape
+    actions, costs = actions.contiguous(), costs.contiguous()
     copy = torch.empty(rows, samples)
     pointers = (actions.data_ptr(), costs.data_ptr(), copy.data_ptr(), best.data_ptr(), best_costs.data_ptr())
     return copy, _compiled().keep_best(*pointers, rows, samples, horizon * size) == 1
@@ -47,6 +49,7 @@ def refit_gaussian(
 ) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation over the elites; see `Candidates`."""
     rows, samples, horizon, size = actions.shape
+    actions, costs, mean, std = actions.contiguous(), costs.contiguous(), mean.contiguous(), std.contiguous()
     fitted, fitted_std = torch.empty_like(mean), torch.empty_like(std)
     read = (actions.data_ptr(), costs.data_ptr(), mean.data_ptr(), std.data_ptr())
     written = (fitted.data_ptr(), fitted_std.data_ptr())

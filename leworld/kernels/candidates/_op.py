@@ -11,7 +11,10 @@ _register("candidates", ("native", _native.obstacle), ("reference", lambda tenso
 
 
 class Candidates(Protocol):
-    """What a search does around its cost. All tensors are contiguous; every row depends on itself alone."""
+    """What a search does around its cost; every row depends on itself alone.
+
+    Tensors may lie in memory as they like, but for `best` and `best_costs`, which are contiguous.
+    """
 
     def sample_gaussian(
         self, table: Tensor, places: list[int], mean: Tensor, std: Tensor | float, num: int

@@ -28,7 +28,7 @@ def obstacle(tensor: Tensor) -> str | None:
 def discrepancy(
     pairs: Mixture, points: Mixture, samples: Tensor, with_gradient: bool
 ) -> tuple[Tensor, Tensor | None] | None:
-    """Return what `_table.discrepancy` does, or None if a distance may be in the far field."""
+    """Return what `_pairs.discrepancy` does, or None if a distance may be in the far field."""
     library = _library()
     if isinstance(library, str):
         raise RuntimeError(library)
