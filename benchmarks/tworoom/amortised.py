@@ -18,7 +18,8 @@ import torch
 import leworld
 from benchmarks.harness import RESULTS, write_result
 from benchmarks.tworoom.planners import HORIZON, INVERSE, MODEL, NAME, REFERENCE, SEED, SIDE_BY_SIDE, cem
-from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolicy, Observation
+from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolicy
+from leworld.data import Observation
 from leworld.envs import TwoRoomArena
 from leworld.evaluation import two_room_pairs
 from leworld.models import WorldModel

@@ -24,7 +24,8 @@ from torch import Tensor
 import leworld
 from benchmarks.harness import RESULTS, write_result
 from leworld.cli._measure import PROTOCOLS, draw_pairs
-from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolicy, Observation, Policy
+from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolicy, Policy
+from leworld.data import Observation
 from leworld.envs import TwoRoomVector
 from leworld.evaluation import goal_reaching
 from leworld.metrics import wilson_interval

@@ -5,11 +5,11 @@ network instead of searching; `RandomPolicy` is the baseline that every result i
 action units and numpy, as environments do.
 """
 
+from ..data import Observation  # noqa: F401 -- where it lived before
 from ._decision import Decision as Decision
 from ._inverse_model import GoalConditionedInverseModel as GoalConditionedInverseModel
 from ._inverse_policy import InversePolicy as InversePolicy
 from ._mpc import MPCPolicy as MPCPolicy
-from ._policy import Observation as Observation
 from ._policy import Policy as Policy
 from ._random_policy import RandomPolicy as RandomPolicy
 from ._state_goal import StateGoal as StateGoal

@@ -11,12 +11,13 @@ from torch import Tensor
 from .._checks import check_number
 from .._typing import shapechecked
 from ..costs import evaluation_mode
+from ..data import Observation
 from ..errors import ConfigError, ShapeError
 from ..models import WorldModel
 from ._box import action_box
 from ._eyes import encode_frames, processor_of, with_weights
 from ._inverse_model import GoalConditionedInverseModel
-from ._policy import Observation, Policy
+from ._policy import Policy
 from ._state_goal import Goal, goal_embeddings
 
 
@@ -42,8 +43,8 @@ class InversePolicy(Policy):
     Example:
         ```python
         import numpy as np
-        from leworld.control import GoalConditionedInverseModel, InversePolicy, Observation
-        from leworld.data import Processor
+        from leworld.control import GoalConditionedInverseModel, InversePolicy
+        from leworld.data import Observation, Processor
         from leworld.models import WorldModel
 
         class Brightness(WorldModel):

@@ -14,6 +14,7 @@ from .._checks import check_number
 from .._random import fold_seed
 from .._typing import shapechecked
 from ..costs import GoalCost, evaluation_mode
+from ..data import Observation
 from ..errors import ConfigError, ShapeError
 from ..models import WorldModel
 from ..planners import Planner
@@ -23,7 +24,7 @@ from ._eyes import encode_frames, processor_of, with_weights
 from ._inverse_model import GoalConditionedInverseModel
 from ._inverse_policy import check_fits
 from ._lane import Lane
-from ._policy import Observation, Policy
+from ._policy import Policy
 from ._state_goal import Goal, goal_embeddings
 
 Limit = float | Sequence[float] | np.ndarray
@@ -74,8 +75,8 @@ class MPCPolicy(Policy):
         ```python
         import numpy as np
         import torch
-        from leworld.control import MPCPolicy, Observation
-        from leworld.data import Processor
+        from leworld.control import MPCPolicy
+        from leworld.data import Observation, Processor
         from leworld.models import WorldModel
         from leworld.planners import CEMPlanner
 

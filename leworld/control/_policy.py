@@ -1,58 +1,11 @@
-"""The policy interface and what a policy gets to see."""
+"""The policy interface."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import final
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
-from .._checks import describe
-from ..errors import ShapeError
-
-
-@final
-@dataclass(frozen=True)
-class Observation:
-    """What a batch of environments shows at one moment, or the goal that it should show.
-
-    Attributes:
-        pixels: One frame an environment.
-        state: True states, for oracles only; a policy that plans with a model does not read it.
-
-    Raises:
-        ShapeError: If pixels or state have the wrong shape or dtype.
-
-    Example:
-        ```python
-        import numpy as np
-        from leworld.control import Observation
-
-        seen = Observation(np.zeros((4, 64, 64, 3), np.uint8))
-        assert len(seen) == 4
-        ```
-    """
-
-    pixels: UInt8[np.ndarray, "env height width channel"]
-    state: Float[np.ndarray, "env state"] | None = None
-
-    def __post_init__(self) -> None:
-        pixels = self.pixels
-        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 4:
-            raise ShapeError(
-                "Observation needs `pixels` as a uint8 array (env, height, width, channel)",
-                f"`pixels` is {describe(pixels)}",
-                "Pass frames as rendered, a single one as `pixels[None]`; the policy normalises them",
-            )
-        if self.state is not None and (self.state.ndim != 2 or len(self.state) != len(pixels)):
-            raise ShapeError(
-                f"Observation needs `state` of shape (env, state) with env={len(pixels)}",
-                f"`state` is {describe(self.state)}",
-                "Pass one state an environment",
-            )
-
-    def __len__(self) -> int:
-        return len(self.pixels)
+from ..data import Observation
 
 
 class Policy(ABC):
@@ -63,7 +16,8 @@ class Policy(ABC):
     Example:
         ```python
         import numpy as np
-        from leworld.control import Observation, Policy
+        from leworld.control import Policy
+        from leworld.data import Observation
 
         class Still(Policy):
             def reset(self, goal):

@@ -8,9 +8,10 @@ from jaxtyping import Float
 
 from .._checks import check_number
 from .._random import fold_seed
+from ..data import Observation
 from ..errors import ConfigError
 from ._box import action_box
-from ._policy import Observation, Policy
+from ._policy import Policy
 
 
 @final
@@ -27,7 +28,8 @@ class RandomPolicy(Policy):
     Example:
         ```python
         import numpy as np
-        from leworld.control import Observation, RandomPolicy
+        from leworld.control import RandomPolicy
+        from leworld.data import Observation
 
         frame = Observation(np.zeros((3, 8, 8, 3), np.uint8))
         policy = RandomPolicy(2, seed=1)

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, describe
+from ..data import Observation
 from ..errors import ConfigError, ShapeError
-from ._policy import Observation
 
 
 @final

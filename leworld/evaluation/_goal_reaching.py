@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from .._checks import check_number, describe
 from .._random import fold_seed
-from ..control import Observation, Policy
+from ..control import Policy
+from ..data import Observation
 from ..errors import ConfigError, NonFiniteError, ShapeError
 from ._environment import GoalEnvironment
 from ._outcome import judge

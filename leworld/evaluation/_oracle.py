@@ -10,7 +10,8 @@ from torch import Tensor
 
 from .._checks import check_number, describe
 from .._random import fold_seed
-from ..control import Observation, Policy
+from ..control import Policy
+from ..data import Observation
 from ..errors import ConfigError
 from ..planners import Planner
 
@@ -65,7 +66,7 @@ class OraclePolicy(Policy):
     Example:
         ```python
         import numpy as np
-        from leworld.control import Observation
+        from leworld.data import Observation
         from leworld.envs import TwoRoomArena
         from leworld.evaluation import OraclePolicy
         from leworld.planners import CEMPlanner

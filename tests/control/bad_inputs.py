@@ -5,25 +5,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from leworld.control import (
-    GoalConditionedInverseModel,
-    InversePolicy,
-    MPCPolicy,
-    Observation,
-    RandomPolicy,
-    StateGoal,
-)
+from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolicy, RandomPolicy, StateGoal
 from leworld.costs import GoalCost
+from leworld.data import Observation
 from leworld.errors import ConfigError, NonFiniteError, ShapeError
 from leworld.planners import CEMPlanner
 from tests.bad_input import BadInput
 from tests.control.fakes import paint, point_model
-
-
-def _observe(case, mentions, pixels, state=None):
-    return BadInput(
-        "leworld.control.Observation", case, lambda: Observation(pixels, state), ShapeError, mentions
-    )
 
 
 def _mpc(case, mentions, *, change=None, **options):
@@ -55,11 +43,6 @@ def _ready():
 
 _FRAMES = np.zeros((2, 4, 4, 3), np.uint8)
 ROWS = [
-    _observe("floating-point pixels", ("uint8", "float64"), np.zeros((2, 4, 4, 3))),
-    _observe("one frame without axis", ("pixels[None]", "(4, 4, 3)"), _FRAMES[0]),
-    _observe("no array", ("uint8", "[1, 2]"), [1, 2]),
-    _observe("states of another number", ("env=2", "(3, 2)"), _FRAMES, np.zeros((3, 2))),
-    _observe("state without axis", ("env=2", "(2,)"), _FRAMES, np.zeros(2)),
     _mpc("no processor", ("processor", "fit_processor"), change=lambda p: None),
     _mpc(
         "no action statistics",

@@ -3,8 +3,7 @@
 import numpy as np
 import torch
 
-from leworld.control import Observation
-from leworld.data import Processor
+from leworld.data import Observation, Processor
 from leworld.models import WorldModel
 
 SPEED = 0.1

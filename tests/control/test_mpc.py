@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from leworld.control import MPCPolicy, Observation, StateGoal
+from leworld.control import MPCPolicy, StateGoal
+from leworld.data import Observation
 from leworld.planners import CEMPlanner, ICEMPlanner
 from tests.control.fakes import FRAMESKIP, MEAN, STD, move, paint, point_model
 

@@ -10,6 +10,7 @@ import torch
 
 from leworld.data import (
     Episodes,
+    Observation,
     Processor,
     RawBatch,
     Windows,
@@ -35,6 +36,36 @@ def episodes(pixels: Any = FRAMES, actions: Any = ACTIONS, **options: Any) -> Ca
 
 def collected(env: Callable[[], Any], policy: Any = steady_policy, **options: Any) -> Callable[[], Episodes]:
     return lambda: collect(env(), policy, **{"num_episodes": 1, "seed": 0, "progress": False, **options})
+
+
+def _observation(case: str, mentions: tuple[str, ...], error: type[LeWorldError], **parts: Any) -> BadInput:
+    return BadInput("leworld.data.Observation", case, lambda: Observation(**parts), error, mentions)
+
+
+OBSERVATION_ROWS = [
+    _observation("floating-point pixels", ("uint8", "float64"), ShapeError, pixels=np.zeros((2, 4, 4, 3))),
+    _observation("one frame without axis", ("part[None]", "(8, 8, 3)"), ShapeError, pixels=FRAMES[0]),
+    _observation("no array", ("uint8", "[1, 2]"), ShapeError, pixels=[1, 2]),
+    _observation(
+        "states of another number", ("'state': 3",), ShapeError, pixels=FRAMES, state=np.zeros((3, 2))
+    ),
+    _observation("state without axis", ("(env, dim)", "(4,)"), ShapeError, pixels=FRAMES, state=np.zeros(4)),
+    _observation("nothing", ("at least one part",), ConfigError),
+    _observation(
+        "a part twice", ("`state`", "one place"), ConfigError, state=ACTIONS, parts={"state": ACTIONS}
+    ),
+    _observation("a name with a dot", ("'pixels.top'",), ConfigError, parts={"pixels.top": FRAMES}),
+    _observation(
+        "arrays and tensors", ("Observation.to",), ConfigError, pixels=FRAMES, state=torch.zeros(4, 2)
+    ),
+    BadInput(
+        "leworld.data.Observation",
+        "a part that is not there",
+        lambda: Observation(FRAMES)["pixel"],
+        ConfigError,
+        ("`pixel`", "Did you mean `pixels`"),
+    ),
+]
 
 
 def in_folder(use: Callable[[Path], object]) -> Callable[[], object]:
@@ -188,6 +219,7 @@ ROWS: list[BadInput] = [
         LeWorldError,
         "[]",
     ),
+    *OBSERVATION_ROWS,
     *PROCESSOR_ROWS,
     row(
         "fit_processor",

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from leworld.control import Observation, Policy
-from leworld.data import Episodes
+from leworld.control import Policy
+from leworld.data import Episodes, Observation
 from leworld.envs import TwoRoomArena, TwoRoomVector
 from leworld.errors import ConfigError, DataError, NonFiniteError, ShapeError
 from leworld.evaluation import (

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from leworld.control import Observation, Policy
-from leworld.data import Processor
+from leworld.control import Policy
+from leworld.data import Observation, Processor
 from leworld.models import WorldModel
 
 

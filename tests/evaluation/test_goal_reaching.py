@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from leworld.control import MPCPolicy, Observation, Policy, RandomPolicy
+from leworld.control import MPCPolicy, Policy, RandomPolicy
+from leworld.data import Observation
 from leworld.envs import TwoRoomArena, TwoRoomVector
 from leworld.evaluation import GoalEnvironment, OraclePolicy, goal_reaching, two_room_held_out, two_room_pairs
 from leworld.planners import CEMPlanner

@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from leworld.control import Observation
-from leworld.data import Episodes
+from leworld.data import Episodes, Observation
 from leworld.evaluation import GoalPairs, GoalReachingResult, PolicyOutcome, goal_reaching, trajectory_pairs
 from leworld.evaluation._pairs import distances
 
