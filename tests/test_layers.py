@@ -12,13 +12,15 @@ LAYERS = {
     "_checks": 1,
     **dict.fromkeys(["_typing", "_config", "_random", "_counter", "_distributed", "_files"], 2),
     "kernels": 3,
-    **dict.fromkeys(["nn", "normality", "planners", "metrics", "data", "envs"], 4),
-    **dict.fromkeys(["encoders", "predictors", "decoders", "regularizers", "probes"], 5),
-    **dict.fromkeys(["models", "costs"], 6),
-    **dict.fromkeys(["control", "hub"], 7),
-    **dict.fromkeys(["training", "evaluation", "interop"], 8),
-    "report": 9,
-    "cli": 10,
+    **dict.fromkeys(["nn", "normality", "planners", "metrics", "data", "envs", "serialise"], 4),
+    **dict.fromkeys(["encoders", "predictors", "decoders", "regularizers", "probes", "heads"], 5),
+    "models": 6,
+    "costs": 7,
+    **dict.fromkeys(["control", "hub"], 8),
+    **dict.fromkeys(["training", "evaluation", "interop"], 9),
+    "tasks": 10,
+    "report": 11,
+    "cli": 12,
 }
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 import leworld
 from benchmarks.harness import RESULTS, write_result
 from leworld.cli._measure import PROTOCOLS, draw_pairs
-from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolicy, Policy
+from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolicy, Policy, former_plan
 from leworld.data import Observation
 from leworld.envs import TwoRoomVector
 from leworld.evaluation import goal_reaching
@@ -145,7 +145,7 @@ def policy_of(entry: Entry, model: WorldModel, inverse: GoalConditionedInverseMo
     """Build the policy that an entry stands for."""
     if entry.make is None:
         return InversePolicy(model, inverse)
-    return MPCPolicy(model, entry.make(), warm_start=inverse if entry.proposed else True, seed=SEED)
+    return MPCPolicy(model, entry.make(), propose=inverse if entry.proposed else former_plan, seed=SEED)
 
 
 def play(name: str, protocol: str, inverse: GoalConditionedInverseModel) -> dict[str, Any]:

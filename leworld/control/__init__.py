@@ -12,4 +12,7 @@ from ._inverse_policy import InversePolicy as InversePolicy
 from ._mpc import MPCPolicy as MPCPolicy
 from ._policy import Policy as Policy
 from ._random_policy import RandomPolicy as RandomPolicy
+from ._situation import Situation as Situation
+from ._situation import former_plan as former_plan
+from ._situation import goal_cost as goal_cost
 from ._state_goal import StateGoal as StateGoal

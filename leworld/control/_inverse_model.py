@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from .._checks import check_equal_size, check_number, check_size
 from .._config import configurable
 from .._typing import shapechecked
-from ..costs import GoalCost, evaluation_mode
-from ..errors import ShapeError
+from ..costs import GoalCost
+from ..errors import ConfigError, ShapeError
+from ..models import WorldModel
+from ..nn import evaluation_mode
 
 
 @final
@@ -20,8 +22,8 @@ class GoalConditionedInverseModel(nn.Module):
 
     Amortised planning: what a search finds anew for every decision is learned once, on the embeddings of a
     frozen world model, and asked with one pass of a small network. Use it alone as an `InversePolicy`, or let
-    it propose where a search begins: `MPCPolicy(..., warm_start=inverse)`, or `WarmStart(planner, lambda
-    init: inverse.propose(cost, planner.horizon))`. It imitates the data's way to a goal, so it is only as
+    it propose where a search begins: `MPCPolicy(..., propose=inverse)`, or `WarmStart(planner, lambda init:
+    inverse.propose(cost, planner.horizon))`. It imitates the data's way to a goal, so it is only as
     good as the data are, and where several ways lead there it answers with their mean.
 
         block = MLP([z, goal, embedding of the blocks left])
@@ -142,6 +144,22 @@ class GoalConditionedInverseModel(nn.Module):
                 if left > 1:
                     state = cost.rollout(blocks.unsqueeze(1))[:, 0, -1]
         return blocks
+
+    def check_fits(self, model: WorldModel, *, owner: str) -> None:
+        """Raise `ConfigError` unless this network was built for the model's embeddings and blocks.
+
+        Args:
+            model: The world model.
+            owner: Who asks, for the message.
+        """
+        due = (model.latent_shape, model.action_dim)
+        if ((self.embedding_dim,), self.action_dim) != due:
+            raise ConfigError(
+                f"{owner} needs an inverse model for embedding_dim={model.embedding_dim} and "
+                f"action_dim={model.action_dim}",
+                f"it has {self.embedding_dim} and {self.action_dim}",
+                "Train it on the embeddings and blocks of this very model",
+            )
 
     def _check_dim(self, name: str, tensor: Tensor) -> None:
         check_equal_size(

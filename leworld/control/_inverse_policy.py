@@ -1,7 +1,6 @@
 """Acting without a search."""
 
-from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -10,15 +9,14 @@ from torch import Tensor
 
 from .._checks import check_number
 from .._typing import shapechecked
-from ..costs import evaluation_mode
 from ..data import Observation
-from ..errors import ConfigError, ShapeError
-from ..models import WorldModel
-from ._box import action_box
-from ._eyes import encode_frames, processor_of, with_weights
+from ..errors import ShapeError
+from ..models import WorldModel, model_input, processor_of, to_weights
+from ..nn import evaluation_mode
+from ._action_limits import Limits, limit_arrays
 from ._inverse_model import GoalConditionedInverseModel
 from ._policy import Policy
-from ._state_goal import Goal, goal_embeddings
+from ._state_goal import Goal, goal_latents
 
 
 @final
@@ -33,8 +31,7 @@ class InversePolicy(Policy):
         model: Encodes frames; its `processor` converts pixels and actions.
         inverse: Trained on this model's embeddings and blocks. Run in evaluation mode.
         horizon: Blocks until the goal, counted from the reset.
-        action_low: Lower limit of raw actions, a number or one a component; actions are clipped.
-        action_high: Upper limit.
+        action_limits: Lowest and highest raw action, each a number or one a component; actions are clipped.
 
     Raises:
         ConfigError: If the two do not fit together or a setting is out of range.
@@ -48,13 +45,13 @@ class InversePolicy(Policy):
         from leworld.models import WorldModel
 
         class Brightness(WorldModel):
-            history_size, embedding_dim, action_dim = 1, 1, 1
+            history_size, latent_shape, action_dim = 1, (1,), 1
 
             def _encode(self, observations):
                 return observations.mean((2, 3, 4))[..., None]
 
-            def _predict(self, embeddings, actions):
-                return embeddings + actions
+            def _predict(self, latents, actions):
+                return latents + actions
 
             def _loss(self, batch, generator):
                 raise NotImplementedError
@@ -74,28 +71,25 @@ class InversePolicy(Policy):
         inverse: GoalConditionedInverseModel,
         *,
         horizon: int = 10,
-        action_low: float | Sequence[float] | np.ndarray = -1.0,
-        action_high: float | Sequence[float] | np.ndarray = 1.0,
+        action_limits: Limits = (-1.0, 1.0),
     ) -> None:
-        self._processor = processor_of("InversePolicy", model)
-        check_fits("InversePolicy", model, inverse)
+        self._processor = processor_of(model, owner="InversePolicy")
+        inverse.check_fits(model, owner="InversePolicy")
         check_number("InversePolicy", "horizon", horizon, low=1, integer=True)
-        self._low, self._high = action_box(
-            "InversePolicy", action_low, action_high, self._processor.action_dim, finite=False
+        self._low, self._high = limit_arrays(
+            "InversePolicy", action_limits, self._processor.action_dim, finite=False
         )
         self._model = model
         self._inverse = inverse
         self._horizon = horizon
-        self._goal = torch.zeros(0, model.embedding_dim)
-        self._queue: list[np.ndarray] = []
-        self._blocks = 0
+        self._goal = torch.zeros(0, *model.latent_shape)
+        self._start()
 
     @shapechecked
     def reset(self, goal: Goal) -> None:
         """Begin new episodes in all environments, toward a goal of any kind that `MPCPolicy.reset` takes."""
-        found = goal_embeddings("InversePolicy.reset", goal, self._encode, self._model.embedding_dim)
-        self._goal = with_weights(self._model, found)
-        self._queue, self._blocks = [], 0
+        self._goal = to_weights(self._model, goal_latents("InversePolicy.reset", goal, self._model))
+        self._start()
 
     @shapechecked
     def act(self, observation: Observation) -> Float[np.ndarray, "env action"]:
@@ -103,33 +97,29 @@ class InversePolicy(Policy):
         if len(observation) != len(self._goal):
             raise ShapeError(
                 f"InversePolicy.act needs to see the {len(self._goal)} environments it was reset for",
-                f"`observation.pixels` has env={len(observation)}",
+                f"`observation` has env={len(observation)}",
                 "Call `reset(goal)` with one goal an environment first",
             )
         if not self._queue:
-            self._queue = self._next_block(self._encode(observation.pixels))
+            self._state, self._block, self._queue = self._next_block(observation)
+            self._num_blocks += 1
         return self._queue.pop(0)
 
+    def _start(self) -> None:
+        self._state: Any = None
+        self._block: Tensor | None = None  # executed since the state
+        self._queue: list[np.ndarray] = []
+        self._num_blocks = 0
+
     @torch.no_grad()
-    def _next_block(self, embeddings: Tensor) -> list[np.ndarray]:
-        left = max(1, self._horizon - self._blocks)
-        remaining = torch.full((len(embeddings),), left, device=embeddings.device)
-        with evaluation_mode(self._inverse):
-            block = self._inverse(embeddings, self._goal, remaining)
-        self._blocks += 1
-        raw = self._processor.raw_actions(block.float().cpu()).numpy()
-        return list(raw.clip(self._low, self._high).swapaxes(0, 1))
-
-    def _encode(self, pixels: np.ndarray) -> Tensor:
-        return encode_frames(self._model, self._processor, pixels)
-
-
-def check_fits(owner: str, model: WorldModel, inverse: GoalConditionedInverseModel) -> None:
-    """Raise `ConfigError` unless the inverse model was built for this model's embeddings and blocks."""
-    if (inverse.embedding_dim, inverse.action_dim) != (model.embedding_dim, model.action_dim):
-        raise ConfigError(
-            f"{owner} needs an inverse model for embedding_dim={model.embedding_dim} and "
-            f"action_dim={model.action_dim}",
-            f"it has {inverse.embedding_dim} and {inverse.action_dim}",
-            "Train it on the embeddings and blocks of this very model",
-        )
+    def _next_block(self, observation: Observation) -> tuple[Any, Tensor, list[np.ndarray]]:
+        """Return the state of this moment, the block that leaves it, and its raw actions."""
+        left = max(1, self._horizon - self._num_blocks)
+        with evaluation_mode(self._model), evaluation_mode(self._inverse):
+            state = self._model.observe(self._state, model_input(self._model, observation), self._block)
+            latents = self._model.present(state)
+            remaining = torch.full((len(latents),), left, device=latents.device)
+            block = self._inverse(latents, self._goal, remaining)
+        raw = self._processor.raw_actions(block.float().cpu()).numpy().clip(self._low, self._high)
+        executed = self._processor.action_blocks(torch.from_numpy(raw))[:, 0]
+        return state, to_weights(self._model, executed), list(raw.swapaxes(0, 1))

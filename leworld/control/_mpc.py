@@ -2,60 +2,72 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeAlias, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, describe
 from .._random import fold_seed
 from .._typing import shapechecked
-from ..costs import GoalCost, evaluation_mode
 from ..data import Observation
 from ..errors import ConfigError, ShapeError
-from ..models import WorldModel
+from ..models import (
+    WorldModel,
+    concatenate_states,
+    model_input,
+    processor_of,
+    state_layout,
+    state_rows,
+    to_weights,
+)
+from ..nn import evaluation_mode
 from ..planners import Planner
-from ._box import action_box
+from ._action_limits import Limits, limit_arrays
 from ._decision import Decision
-from ._eyes import encode_frames, processor_of, with_weights
 from ._inverse_model import GoalConditionedInverseModel
-from ._inverse_policy import check_fits
-from ._lane import Lane
+from ._memory import Memory
 from ._policy import Policy
-from ._state_goal import Goal, goal_embeddings
+from ._situation import Situation, former_plan, goal_cost
+from ._state_goal import Goal, goal_latents
 
-Limit = float | Sequence[float] | np.ndarray
+Cost: TypeAlias = Callable[[Situation], Callable[[Tensor], Tensor]]
+Proposal: TypeAlias = Callable[[Situation], Tensor | None]
 
 
 @final
 class MPCPolicy(Policy):
     """Receding-horizon control in the latent space of a world model, for a batch of environments.
 
-    Every `frameskip` steps one frame enters the history (it is encoded once and never again). When an
-    environment has no action left, the planner searches action blocks that bring the prediction to the goal
-    embedding, starting from the last real frames (at most `model.history_size`) and the blocks executed
-    between them; `receding_horizon` blocks are executed before the next search. With the planner's whole
-    horizon, the default and LeWM's choice, the plan runs open loop to its end.
+    Every `frameskip` steps one frame enters the model's state of its environment (it is encoded once and
+    never again). When an environment has no action left, the planner searches action blocks of low cost from
+    there; `receding_horizon` blocks are executed before the next search. With the planner's whole horizon,
+    the default and LeWM's choice, the plan runs open loop to its end.
 
-    The planner works in normalised blocks, bounded by the action box in the same units; what is executed is
-    clipped to the box once more.
+    The planner works in normalised blocks, bounded by the action limits in the same units; what is executed
+    is clipped to the limits once more. Of a model of discrete actions the most likely choice of each step is
+    executed, and `act` returns its index.
+
+    A call that raises, for example because the cost ran out of memory, leaves the policy as it was: calling
+    again goes on.
 
     Args:
-        model: Its `processor` converts pixels and actions. A model in training mode is run in evaluation mode
-            and left as it was.
+        model: Its `processor` converts observations and actions. A model in training mode is run in
+            evaluation mode and left as it was.
         planner: Its `horizon` counts blocks.
+        cost: Makes the cost of a search from a `Situation`; `goal_cost` unless given. Reward, constraints,
+            surprise or a distance in a probe's space go here, and none of them needs a goal.
+        propose: Makes first guesses from a `Situation`: (env, horizon, action), or with a guess axis behind
+            env, of which the first is where the search begins and all compete in its first iteration. The
+            former plan unless given; an inverse model is taken as it is; None begins every search at zero.
         receding_horizon: Blocks executed before replanning, at most `planner.horizon`; None for all.
-        action_low: Lower limit of raw actions, a number or one a component.
-        action_high: Upper limit.
+        action_limits: Lowest and highest raw action, each a number or one a component.
         bounded: Whether the search is bounded too. The released LeWM evaluation searches without bounds.
         seed: Each environment plans with its own stream made from this seed and its index, afresh at each
             `reset`, so that what one does never depends on the others.
-        warm_start: Whether a search starts from the former plan, shifted by the executed blocks and continued
-            with zeros; an `ICEMPlanner`'s elites are kept and shifted with it. It makes no difference when
-            whole plans are executed. An inverse model proposes the start of every search instead.
         max_candidates: Most candidates in one call of the cost, over all environments; bounds the memory.
         time_budget: Seconds for one planning call, see `leworld.planners.plan`. One `act` makes one such call
             for each group of environments with equally long histories.
@@ -81,13 +93,13 @@ class MPCPolicy(Policy):
         from leworld.planners import CEMPlanner
 
         class Brightness(WorldModel):  # the frame's mean is the state, an action adds to it
-            history_size, embedding_dim, action_dim = 1, 1, 1
+            history_size, latent_shape, action_dim = 1, (1,), 1
 
             def _encode(self, observations):
                 return observations.mean((2, 3, 4))[..., None]
 
-            def _predict(self, embeddings, actions):
-                return embeddings + actions
+            def _predict(self, latents, actions):
+                return latents + actions
 
             def _loss(self, batch, generator):
                 raise NotImplementedError
@@ -106,172 +118,230 @@ class MPCPolicy(Policy):
         model: WorldModel,
         planner: Planner,
         *,
+        cost: Cost = goal_cost,
+        propose: Proposal | GoalConditionedInverseModel | None = former_plan,
         receding_horizon: int | None = None,
-        action_low: Limit = -1.0,
-        action_high: Limit = 1.0,
+        action_limits: Limits = (-1.0, 1.0),
         bounded: bool = True,
         seed: int = 0,
-        warm_start: bool | GoalConditionedInverseModel = True,
         max_candidates: int | None = None,
         time_budget: float | None = None,
     ) -> None:
-        processor = processor_of("MPCPolicy", model)
-        if isinstance(warm_start, GoalConditionedInverseModel):
-            check_fits("MPCPolicy", model, warm_start)
+        processor = processor_of(model, owner="MPCPolicy")
+        for name, value in (("cost", cost), ("propose", propose)):
+            if not (callable(value) or (name == "propose" and value is None)):
+                raise ConfigError(
+                    f"MPCPolicy needs `{name}` to be a function of a Situation",
+                    f"it is {describe(value)}",
+                    "Pass `lambda situation: ...`, or leave it out",
+                )
+        if isinstance(propose, GoalConditionedInverseModel):
+            propose.check_fits(model, owner="MPCPolicy")
         if receding_horizon is not None:
             fix = f"Execute between 1 and all {planner.horizon} planned blocks"
+            high = planner.horizon
             check_number(
-                "MPCPolicy",
-                "receding_horizon",
-                receding_horizon,
-                low=1,
-                high=planner.horizon,
-                integer=True,
-                fix=fix,
+                "MPCPolicy", "receding_horizon", receding_horizon, low=1, high=high, integer=True, fix=fix
             )
         check_number("MPCPolicy", "seed", seed, low=0, integer=True)
         if max_candidates is not None:
             check_number("MPCPolicy", "max_candidates", max_candidates, low=1, integer=True)
         if time_budget is not None:
             check_number("MPCPolicy", "time_budget", time_budget, low=0, open_low=True)
-        self._low, self._high = action_box(
-            "MPCPolicy", action_low, action_high, processor.action_dim, finite=bounded
-        )
+        if processor.action_choices is not None:
+            action_limits = (0.0, 1.0)  # one-hot
+        self._low, self._high = limit_arrays("MPCPolicy", action_limits, processor.action_dim, finite=bounded)
         self._bounds = processor.block_bounds(self._low, self._high) if bounded else None
         self._model = model
         self._processor = processor
         self._planner = planner
+        self._cost = cost
+        self._propose = propose
         self._executed_blocks = receding_horizon or planner.horizon
         self._seed = seed
-        self._warm_start = warm_start
         self._max_candidates = max_candidates
         self._time_budget = time_budget
-        self._lanes: list[Lane] = []
+        self._memories: list[Memory] | None = None  # None: one for each environment of the first observation
         self._step = 0
         self.decisions: deque[Decision] = deque(maxlen=1000)
 
     @shapechecked
-    def reset(self, goal: Goal, *, environments: Sequence[int] | None = None) -> None:
+    def reset(self, goal: Goal | None = None, *, environments: Sequence[int] | None = None) -> None:
         """Begin new episodes.
 
         Args:
-            goal: What each environment should reach: an `Observation` of it, its embeddings (env, dim) as the
-                model's `encode` makes them, or a `StateGoal`.
+            goal: What each environment should reach: an `Observation` of it, its latents (env, *latent) as
+                the model's `encode` makes them, or a `StateGoal`. None where the cost needs no goal.
             environments: Which ones begin, one a goal, when the others go on; None for all.
         """
-        embeddings = goal_embeddings("MPCPolicy.reset", goal, self._encode, self._model.embedding_dim)
-        embeddings = with_weights(self._model, embeddings)
-        indices = list(range(len(goal))) if environments is None else list(environments)
-        if len(indices) != len(goal) or min(indices, default=0) < 0:
+        latents = None
+        if goal is not None:
+            latents = to_weights(self._model, goal_latents("MPCPolicy.reset", goal, self._model))
+        if environments is None:
+            fresh = None if latents is None else [Memory(latent) for latent in latents]
+            self._memories, self._step = fresh, 0
+            self.decisions.clear()
+            return
+        indices = list(environments)
+        num_goals = len(indices) if latents is None else len(latents)
+        if len(indices) != num_goals or min(indices, default=0) < 0:
             raise ConfigError(
                 "MPCPolicy.reset needs one goal for each index in `environments`",
-                f"`environments={indices}` and `goal` has env={len(goal)}",
+                f"`environments={indices}` and `goal` has env={num_goals}",
                 "Pass the goals of exactly these environments",
             )
-        if environments is not None and any(index >= len(self._lanes) for index in indices):
+        memories = list(self._memories or ())
+        if any(index >= len(memories) for index in indices):
             raise ConfigError(
-                f"MPCPolicy.reset needs `environments` below {len(self._lanes)}, their number",
+                f"MPCPolicy.reset needs `environments` below {len(memories)}, their number",
                 f"`environments` are {indices}",
                 "Reset all environments once before resetting some",
             )
-        if environments is None:
-            self._lanes, self._step = [], 0
-            self.decisions.clear()
-        for index, embedding in zip(indices, embeddings, strict=True):
-            lane = Lane(embedding, torch.Generator().manual_seed(fold_seed(self._seed, index)))
-            self._lanes[index : index + 1] = [lane]
+        for row, index in enumerate(indices):
+            memories[index] = Memory(None if latents is None else latents[row])
+        self._memories = memories
 
     @shapechecked
-    def act(self, observation: Observation) -> Float[np.ndarray, "env action"]:
-        """Return the next raw action of every environment, planning for those that have none left."""
-        self._check_count(observation)
-        seeing = [index for index, lane in enumerate(self._lanes) if lane.at_frame]
-        if seeing:
-            for index, embedding in zip(seeing, self._encode(observation.pixels[seeing]), strict=True):
-                self._lanes[index].see(embedding, self._model.history_size)
-        waiting = [index for index, lane in enumerate(self._lanes) if not lane.queue]
-        kinds = {index: _kind(self._lanes[index]) for index in waiting}
-        for kind in sorted(set(kinds.values())):
-            self._replan([index for index in waiting if kinds[index] == kind])
-        self._step += 1
-        return np.stack([self._next_action(lane) for lane in self._lanes])
+    def act(self, observation: Observation) -> np.ndarray:
+        """Return the next raw action of every environment, planning for those that have none left.
 
-    def _check_count(self, observation: Observation) -> None:
-        if len(observation) != len(self._lanes):
+        Returns:
+            Float32 (env, action); for discrete actions the index of each choice, int64 (env).
+        """
+        memories = self._memories_for(observation)
+        memories = self._observe(memories, observation)
+        decisions = []
+        waiting = [index for index, memory in enumerate(memories) if not memory.queue]
+        kinds = {index: _kind(memories[index]) for index in waiting}
+        for kind in sorted(set(kinds.values()), key=str):
+            indices = [index for index in waiting if kinds[index] == kind]
+            decision, planned = self._plan([memories[index] for index in indices], tuple(indices))
+            decisions.append(decision)
+            for index, memory in zip(indices, planned, strict=True):
+                memories[index] = memory
+        actions, memories = zip(*(self._next_action(memory) for memory in memories), strict=True)
+        self._memories, self._step = list(memories), self._step + 1
+        self.decisions.extend(decisions)
+        executed = np.stack(actions)
+        return executed if self._processor.action_choices is None else self._processor.choices(executed)
+
+    def _memories_for(self, observation: Observation) -> list[Memory]:
+        if self._memories is None:
+            return [Memory(None) for _ in range(len(observation))]
+        if len(observation) != len(self._memories):
             raise ShapeError(
-                f"MPCPolicy.act needs an observation of the {len(self._lanes)} environments it was reset for",
-                f"`observation.pixels` has env={len(observation)}",
+                f"MPCPolicy.act needs an observation of the {len(self._memories)} environments it was reset "
+                "for",
+                f"`observation` has env={len(observation)}",
                 "Call `reset(goal)` with one goal an environment first",
             )
+        return list(self._memories)
 
-    def _encode(self, pixels: np.ndarray) -> Tensor:
-        return encode_frames(self._model, self._processor, pixels)
+    @torch.no_grad()
+    def _observe(self, memories: list[Memory], observation: Observation) -> list[Memory]:
+        """Take the frame into the states of those environments that have executed a whole block."""
+        seeing = [index for index, memory in enumerate(memories) if memory.at_frame]
+        if not seeing:
+            return memories
+        seen = model_input(self._model, observation.at(seeing))
+        groups: dict[object, list[int]] = {}
+        for row, index in enumerate(seeing):
+            groups.setdefault(_layout(memories[index].state), []).append(row)
+        memories = list(memories)
+        for rows in groups.values():
+            group = [memories[seeing[row]] for row in rows]
+            blocks = [memory.block for memory in group if memory.block is not None]
+            state = concatenate_states([memory.state for memory in group]) if blocks else None
+            with evaluation_mode(self._model):
+                past = to_weights(self._model, torch.stack(blocks)) if blocks else None
+                state = self._model.observe(state, seen.at(rows), past)
+            for place, (row, memory) in enumerate(zip(rows, group, strict=True)):
+                before = None if memory.block is None else (memory.state, memory.block)
+                own = state_rows(state, slice(place, place + 1))
+                memories[seeing[row]] = replace(memory, state=own, before=before, block=None)
+        return memories
 
-    def _replan(self, indices: list[int]) -> None:
+    def _plan(self, memories: list[Memory], indices: tuple[int, ...]) -> tuple[Decision, list[Memory]]:
         started = time.perf_counter()
-        lanes = [self._lanes[index] for index in indices]
-        context = torch.stack([torch.stack(lane.frames) for lane in lanes])
-        past = None
-        if context.shape[1] > 1:
-            past = torch.stack([torch.stack(lane.blocks) for lane in lanes]).to(context)
-        goal = torch.stack([lane.goal for lane in lanes])
-        cost = GoalCost(self._model, goal, context=context, past_actions=past)
+        situation = self._situation(memories, indices)
+        seeds = [
+            fold_seed(self._seed, index, memory.num_plans)
+            for index, memory in zip(indices, memories, strict=True)
+        ]
         plan = self._planner.plan(
-            cost,
-            batch=len(lanes),
+            self._cost(situation),
+            batch=len(memories),
             action_dim=self._processor.block_dim,
-            init=self._first_guess(lanes, cost),
+            init=self._proposed(situation),
             bounds=self._bounds,
-            generator=[lane.generator for lane in lanes],
+            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
             max_candidates=self._max_candidates,
             time_budget=self._time_budget,
         )
-        surprise = self._surprise(lanes)
+        surprise = self._surprise(memories, situation.latents)
         queued = plan.actions[:, : self._executed_blocks].float().cpu()
         raw = self._processor.raw_actions(queued).flatten(1, 2).numpy().clip(self._low, self._high)
-        elites = [None] * len(lanes) if plan.elites is None else list(plan.elites)
-        for lane, actions, row, kept in zip(lanes, raw, plan.actions, elites, strict=True):
-            lane.queue = list(actions)
-            lane.advance(row, kept, self._executed_blocks)
+        if self._processor.action_choices is not None:
+            raw = self._processor.one_hot(self._processor.choices(raw))
+        elites = [None] * len(memories) if plan.elites is None else list(plan.elites)
+        planned = [
+            memory.planned(actions, row, kept, self._executed_blocks)
+            for memory, actions, row, kept in zip(memories, raw, plan.actions, elites, strict=True)
+        ]
         milliseconds = 1e3 * (time.perf_counter() - started)
-        self.decisions.append(Decision(self._step, tuple(indices), plan, milliseconds, surprise))
+        return Decision(self._step, indices, plan, milliseconds, surprise), planned
 
     @torch.no_grad()
-    def _surprise(self, lanes: list[Lane]) -> Tensor:
-        before = [lane.before for lane in lanes]
-        past = [history for history in before if history is not None]
-        newest = torch.stack([lane.frames[-1] for lane in lanes])
-        if len(past) < len(lanes):
-            return newest.new_full((len(lanes),), torch.nan)
-        frames = torch.stack([torch.stack(history[0]) for history in past])
-        blocks = torch.stack([torch.stack(history[1]) for history in past]).to(frames)
+    def _situation(self, memories: list[Memory], indices: tuple[int, ...]) -> Situation:
+        state = concatenate_states([memory.state for memory in memories])
+        goals = [memory.goal for memory in memories if memory.goal is not None]
+        kept = [memory.guesses for memory in memories if memory.guesses is not None]
+        former = None
+        if kept:  # equally many in all of them, or none yet
+            empty = torch.zeros_like(kept[0])
+            former = torch.stack([empty if memory.guesses is None else memory.guesses for memory in memories])
+        return Situation(
+            model=self._model,
+            state=state,
+            latents=self._model.present(state),
+            goal=torch.stack(goals) if len(goals) == len(memories) else None,
+            horizon=self._planner.horizon,
+            former=former,
+            environments=indices,
+        )
+
+    def _proposed(self, situation: Situation) -> Tensor | None:
+        if isinstance(self._propose, GoalConditionedInverseModel):
+            return self._propose.propose(situation.goal_cost(), situation.horizon)
+        return None if self._propose is None else self._propose(situation)
+
+    @torch.no_grad()
+    def _surprise(self, memories: list[Memory], latents: Tensor) -> Tensor:
+        """Return how far the newest latents lie from what the model predicted one block earlier."""
+        before = [memory.before for memory in memories if memory.before is not None]
+        if len(before) < len(memories):
+            return latents.new_full((len(memories),), torch.nan)
+        state = concatenate_states([past for past, _ in before])
+        blocks = to_weights(self._model, torch.stack([block for _, block in before]))
         with evaluation_mode(self._model):
-            predicted = self._model.predict(frames, blocks)[:, -1]
-        return (predicted - newest).float().square().sum(-1)
+            predicted = self._model.imagine(state, blocks[:, None, None])[:, 0, 0]
+        return self._model.latent_distance(predicted, latents)
 
-    def _first_guess(self, lanes: list[Lane], cost: GoalCost) -> Tensor | None:
-        if isinstance(self._warm_start, GoalConditionedInverseModel):
-            return self._warm_start.propose(cost, self._planner.horizon)
-        if not self._warm_start or all(lane.plan is None for lane in lanes):
-            return None
-        empty = cost.context.new_zeros((self._planner.horizon, self._processor.block_dim))
-        plans = torch.stack([empty if lane.plan is None else lane.plan for lane in lanes])
-        elites = [lane.elites for lane in lanes if lane.elites is not None]
-        if len(elites) < len(lanes):
-            return plans
-        return torch.cat((plans.unsqueeze(1), torch.stack(elites)), dim=1)
-
-    def _next_action(self, lane: Lane) -> np.ndarray:
-        action = lane.queue.pop(0)
-        lane.current.append(action)
-        if len(lane.current) == self._processor.frameskip:
-            executed = torch.from_numpy(np.stack(lane.current))
-            lane.blocks.append(self._processor.action_blocks(executed)[0])
-            lane.current = []
-        return action
+    def _next_action(self, memory: Memory) -> tuple[np.ndarray, Memory]:
+        action, executed = memory.queue[0], (*memory.executed, memory.queue[0])
+        block = memory.block
+        if len(executed) == self._processor.frameskip:
+            block = self._processor.action_blocks(torch.from_numpy(np.stack(executed)))[0]
+            executed = ()
+        return action, replace(memory, queue=memory.queue[1:], executed=executed, block=block)
 
 
-def _kind(lane: Lane) -> tuple[int, int, bool]:
+def _kind(memory: Memory) -> tuple[object, ...]:
     """What environments must share to be planned for in one call."""
-    earlier = 0 if lane.before is None else len(lane.before[0])
-    return len(lane.frames), earlier, lane.elites is not None
+    before = None if memory.before is None else memory.before[0]
+    kept = 1 if memory.guesses is None else len(memory.guesses)
+    return _layout(memory.state), _layout(before), kept
+
+
+def _layout(state: object | None) -> tuple[object, ...]:
+    return () if state is None else state_layout(state)

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 
 import numpy as np
-from jaxtyping import Float
 
 from ..data import Observation
 
@@ -38,5 +37,5 @@ class Policy(ABC):
         """Forget the past and take one goal an environment."""
 
     @abstractmethod
-    def act(self, observation: Observation) -> Float[np.ndarray, "env action"]:
-        """Return the next raw action of every environment."""
+    def act(self, observation: Observation) -> np.ndarray:
+        """Return the next raw action of every environment: (env, action), or indices (env) if discrete."""

@@ -1,6 +1,5 @@
 """The baseline that knows nothing."""
 
-from collections.abc import Sequence
 from typing import final
 
 import numpy as np
@@ -10,18 +9,17 @@ from .._checks import check_number
 from .._random import fold_seed
 from ..data import Observation
 from ..errors import ConfigError
-from ._box import action_box
+from ._action_limits import Limits, limit_arrays
 from ._policy import Policy
 
 
 @final
 class RandomPolicy(Policy):
-    """Draws every action uniformly from the action box.
+    """Draws every action uniformly between the action limits.
 
     Args:
         action_dim: Raw action components.
-        action_low: Lower bound, a number or one a component.
-        action_high: Upper bound.
+        action_limits: Lowest and highest action, each a number or one a component.
         seed: Each environment draws from its own stream made from this seed and its index, afresh at each
             `reset`.
 
@@ -43,13 +41,12 @@ class RandomPolicy(Policy):
         self,
         action_dim: int,
         *,
-        action_low: float | Sequence[float] | np.ndarray = -1.0,
-        action_high: float | Sequence[float] | np.ndarray = 1.0,
+        action_limits: Limits = (-1.0, 1.0),
         seed: int = 0,
     ) -> None:
         check_number("RandomPolicy", "action_dim", action_dim, low=1, integer=True)
         check_number("RandomPolicy", "seed", seed, low=0, integer=True)
-        self._low, self._high = action_box("RandomPolicy", action_low, action_high, action_dim)
+        self._low, self._high = limit_arrays("RandomPolicy", action_limits, action_dim)
         self._seed = seed
         self._sources: list[np.random.Generator] = []
 

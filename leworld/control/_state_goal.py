@@ -1,16 +1,19 @@
-"""Goals that are told as states, and what any kind of goal becomes: embeddings."""
+"""Goals that are told as states, and what any kind of goal becomes: latents."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, describe
 from ..data import Observation
 from ..errors import ConfigError, ShapeError
+from ..models import WorldModel, model_input
+from ..nn import evaluation_mode
 
 
 @final
@@ -23,8 +26,9 @@ class StateGoal:
 
     Attributes:
         state: The states to reach, in the world's units.
-        convert: Called once, with `state`. Returns uint8 frames (env, height, width, channel), which are
-            encoded like an image goal, or a tensor of embeddings (env, dim), which is the goal itself.
+        convert: Called once, with `state`. Returns uint8 frames (env, height, width, channel) or an
+            `Observation`, which are encoded like an observed goal, or a tensor of latents (env, *latent),
+            which is the goal itself.
 
     Raises:
         ShapeError: If `state` is no floating-point array (env, state).
@@ -44,7 +48,7 @@ class StateGoal:
     """
 
     state: Float[np.ndarray, "env state"]
-    convert: Callable[[np.ndarray], np.ndarray | Tensor]
+    convert: Callable[[np.ndarray], np.ndarray | Observation | Tensor]
 
     def __post_init__(self) -> None:
         state = self.state
@@ -68,37 +72,43 @@ class StateGoal:
 Goal: TypeAlias = Observation | Tensor | StateGoal
 
 
-def goal_embeddings(owner: str, goal: Goal, encode: Callable[[np.ndarray], Tensor], dim: int) -> Tensor:
-    """Return the embeddings (env, dim) of a goal of any kind.
-
-    Args:
-        owner: Who asks, for the error messages.
-        goal: Frames, embeddings, or states.
-        encode: uint8 frames (env, height, width, channel) -> embeddings (env, dim).
-        dim: The model's embedding size.
-    """
+def goal_latents(owner: str, goal: Goal, model: WorldModel) -> Tensor:
+    """Return the latents (env, *latent) of a goal of any kind, on the model's device or where they were."""
     if isinstance(goal, Observation):
-        return encode(goal.pixels)
+        return _encoded(owner, goal, model)
     found: object = goal
     if isinstance(goal, StateGoal):
         found = goal.convert(goal.state)
-        if not isinstance(found, np.ndarray | Tensor) or len(found) != len(goal):
+        if not isinstance(found, np.ndarray | Tensor | Observation) or len(found) != len(goal):
             raise ShapeError(
-                f"{owner} needs `StateGoal.convert` to return {len(goal)} frames or embeddings, one a state",
+                f"{owner} needs `StateGoal.convert` to return {len(goal)} frames or latents, one a state",
                 f"it returned {describe(found)}",
-                "Return uint8 frames (env, height, width, channel) or a tensor (env, dim)",
+                "Return uint8 frames, an Observation, or a tensor (env, *latent)",
             )
-        if isinstance(found, np.ndarray):
-            return encode(Observation(found).pixels)
-    if not isinstance(found, Tensor) or not found.is_floating_point() or found.shape[1:] != (dim,):
+        if isinstance(found, np.ndarray | Observation):
+            seen = found if isinstance(found, Observation) else Observation(found)
+            return _encoded(owner, seen, model)
+    due = tuple(model.latent_shape)
+    if not isinstance(found, Tensor) or not found.is_floating_point() or tuple(found.shape[1:]) != due:
         raise ShapeError(
-            f"{owner} needs goal embeddings as floating-point (env, dim) with dim={dim}",
+            f"{owner} needs goal latents as floating-point (env, *latent) with latent_shape={due}",
             f"the goal is {describe(found)}",
             "`encode` returns a time axis; drop it with `[:, -1]`",
         )
-    if not len(found):
-        raise ShapeError(
-            f"{owner} needs at least one goal", f"the goal is {describe(found)}", "Pass one an environment"
-        )
+    _check_some(owner, found)
     check_finite(owner, "goal", found, fix="Check the frames that were encoded and the model's weights")
     return found.detach()
+
+
+@torch.no_grad()
+def _encoded(owner: str, goal: Observation, model: WorldModel) -> Tensor:
+    _check_some(owner, goal)
+    with evaluation_mode(model):
+        return model.encode(model_input(model, goal).map(lambda part: part.unsqueeze(1)))[:, 0]
+
+
+def _check_some(owner: str, goal: Observation | Tensor) -> None:
+    if not len(goal):
+        raise ShapeError(
+            f"{owner} needs at least one goal", f"the goal is {describe(goal)}", "Pass one an environment"
+        )

@@ -1,7 +1,7 @@
 """Distance of predicted embeddings to a goal."""
 
 from collections.abc import Callable
-from typing import Literal, final
+from typing import Any, Literal, TypeAlias, final
 
 import torch
 from jaxtyping import Float
@@ -10,10 +10,12 @@ from torch import Tensor
 from .._checks import check_choice, check_finite, describe
 from .._typing import shapechecked
 from ..errors import ShapeError
+from ..metrics import latent_distance
+from ..models import WorldModel
 from ..planners import LiftedCost
-from ._distance import Distance, distance
-from ._history import check_context, check_history, matching_past, one_step_each
-from ._model import RolloutModel, evaluation_mode
+from ._start import RolloutModel, Start
+
+Distance: TypeAlias = Literal["squared", "cosine", "smooth_l1"]
 
 
 @final
@@ -35,8 +37,10 @@ class GoalCost(LiftedCost):
         context: Embeddings of the last real frames (batch, time, *latent), oldest first.
         past_actions: Action blocks between these frames (batch, time - 1, action). May be left out when
             `context` holds a single frame.
+        state: In place of the two, what the model's `observe` returned.
         distance: "squared" (LeWM's, summed), "smooth_l1" (summed; far goals pull less hard) or "cosine"
-            (1 - cosine; blind to length, averaged over tokens).
+            (1 - cosine; blind to length, averaged over tokens). None takes the model's own
+            `latent_distance`, which is the squared one unless the model says otherwise.
         along: "end" to score the last step only, "path" for the mean over all steps, which rewards arriving
             early and suits replanning after every block.
         readout: Maps embeddings (..., *latent) to the space in which the goal is given and distances are
@@ -81,29 +85,39 @@ class GoalCost(LiftedCost):
         model: RolloutModel,
         goal: Float[Tensor, " batch *latent"],
         *,
-        context: Float[Tensor, "batch time *embedding"],
+        context: Float[Tensor, "batch time *embedding"] | None = None,
         past_actions: Float[Tensor, "batch past action"] | None = None,
-        distance: Distance = "squared",
+        state: Any | None = None,
+        distance: Distance | None = None,
         along: Literal["end", "path"] = "end",
         readout: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        check_choice("GoalCost", "distance", distance, ("squared", "cosine", "smooth_l1"))
+        if distance is not None:
+            check_choice("GoalCost", "distance", distance, ("squared", "cosine", "smooth_l1"))
         check_choice("GoalCost", "along", along, ("end", "path"))
-        check_context("GoalCost", context)
-        _check_goal(goal, context, readout)
-        past_actions = check_history("GoalCost", context, past_actions)
+        self.start = Start("GoalCost", model, context=context, past_actions=past_actions, state=state)
+        _check_goal(goal, self.start.context, readout)
+        self.start.check_history()
         check_finite(
             "GoalCost", "goal", goal, fix="Check the frames that were encoded and the model's weights"
         )
         self.model = model
         self.goal = goal.detach()
-        self.context = context.detach()
-        self.past_actions = past_actions
-        self.distance: Distance = distance
+        self.distance: Distance | None = distance
         self.along = along
         self.readout = readout
-        self.device = context.device
-        self.dtype = context.dtype
+        self.device = self.start.context.device
+        self.dtype = self.start.context.dtype
+
+    @property
+    def context(self) -> Tensor:
+        """Latents of the last real frames, (batch, time, *latent); of the present one for a `state`."""
+        return self.start.context
+
+    @property
+    def past_actions(self) -> Tensor:
+        """Blocks between the frames of `context`."""
+        return self.start.past_actions
 
     @shapechecked
     def __call__(
@@ -115,9 +129,7 @@ class GoalCost(LiftedCost):
 
     def rollout(self, actions: Tensor) -> Tensor:
         """Return the embeddings that candidates lead to, (batch, sample, horizon, *latent)."""
-        past_actions = matching_past("GoalCost", self.model, self.context, self.past_actions, actions)
-        with evaluation_mode(self.model):
-            return self.model.rollout(self.context, past_actions, actions)
+        return self.start.rollout(actions)
 
     def transition(self, states: Tensor, actions: Tensor) -> Tensor:
         """Predict every step from supposed states instead of from its own predictions, all steps at once.
@@ -127,16 +139,20 @@ class GoalCost(LiftedCost):
             actions: Candidates (batch, sample, horizon, action).
 
         Returns:
-            Predictions after steps 1 .. horizon; those of `rollout` when `states` are its own.
+            Predictions after steps 1 .. horizon; those of `rollout` when `states` are its own. For a model
+            that carries a state of its own, each step is predicted from the one latent before it.
         """
-        past_actions = matching_past("GoalCost", self.model, self.context, self.past_actions, actions)
-        with evaluation_mode(self.model):
-            return one_step_each(self.model, self.context, past_actions, states, actions)
+        return self.start.transition(states, actions)
 
     def goal_distance(self, states: Tensor) -> Tensor:
         """Return the distance of embeddings (batch, sample, step, *latent) to the goal, one a step."""
+        goal = self.goal[:, None, None]
+        if self.readout is None and self.distance is None and isinstance(self.model, WorldModel):
+            return self.model.latent_distance(states, goal.to(states.device))
         read = states if self.readout is None else self.readout(states)
-        return distance(read, self.goal, self.distance)
+        return latent_distance(
+            read, goal.to(read.device), axes=self.goal.ndim - 1, kind=self.distance or "squared"
+        )
 
     def guess_states(self, actions: Tensor) -> Tensor:
         """Return states to begin with, (batch, sample, horizon - 1, *latent).
@@ -147,7 +163,7 @@ class GoalCost(LiftedCost):
         if self.readout is not None:
             return self.rollout(actions)[:, :, :-1]
         samples, horizon = actions.shape[1:3]
-        start, goal = self.context[:, -1], self.goal.to(self.context)
+        start, goal = self.start.present, self.goal.to(self.context)
         share = torch.arange(1, horizon, device=start.device, dtype=start.dtype) / horizon
         share = share.reshape(-1, *(1 for _ in start.shape[1:]))
         line = start.unsqueeze(1) + share * (goal - start).unsqueeze(1)

@@ -1,6 +1,6 @@
 """A penalty for imagining what the model has never seen."""
 
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
@@ -9,8 +9,7 @@ from torch import Tensor
 from .._checks import check_finite, check_number, check_samples, describe
 from .._typing import shapechecked
 from ..errors import ShapeError
-from ._history import check_history, matching_past
-from ._model import RolloutModel, evaluation_mode
+from ._start import RolloutModel, Start
 
 SHRINKAGE = 0.1
 
@@ -39,6 +38,7 @@ class SurpriseCost:
         model: Predicts embeddings; run in evaluation mode.
         context: Embeddings of the last real frames (batch, time, *latent), oldest first.
         past_actions: Action blocks between these frames (batch, time - 1, action).
+        state: In place of the two, what the model's `observe` returned.
         reference: Embeddings of training frames (sample, dim), from which mean and covariance are estimated;
             the covariance is mixed with a tenth of a multiple of the identity of the same trace. None for
             mean 0 and covariance 1, which is what SIGReg trains embeddings to have and fits no other model.
@@ -71,18 +71,19 @@ class SurpriseCost:
         self,
         model: RolloutModel,
         *,
-        context: Float[Tensor, "batch time *latent"],
+        context: Float[Tensor, "batch time *latent"] | None = None,
         past_actions: Float[Tensor, "batch past action"] | None = None,
+        state: Any | None = None,
         reference: Float[Tensor, "sample dim"] | None = None,
         margin: float = 1.0,
     ) -> None:
         check_number("SurpriseCost", "margin", margin, low=0)
-        self.past_actions = check_history("SurpriseCost", context, past_actions)
+        start = Start("SurpriseCost", model, context=context, past_actions=past_actions, state=state)
+        self.start = start.check_history()
         self.model = model
-        self.context = context.detach()
         self.margin = margin
-        self.device = context.device
-        self.dtype = context.dtype
+        self.device = self.start.context.device
+        self.dtype = self.start.context.dtype
         self._mean, self._whiten = (None, None) if reference is None else self._fit(reference)
 
     @shapechecked
@@ -90,9 +91,7 @@ class SurpriseCost:
         self, actions: Float[Tensor, "batch sample horizon action"]
     ) -> Float[Tensor, "batch sample"]:
         """Return the cost of every candidate."""
-        past_actions = matching_past("SurpriseCost", self.model, self.context, self.past_actions, actions)
-        with evaluation_mode(self.model):
-            imagined = self.model.rollout(self.context, past_actions, actions)
+        imagined = self.start.rollout(actions)
         centred = imagined.to(torch.promote_types(imagined.dtype, torch.float32))
         if self._mean is not None and self._whiten is not None:
             centred = (centred - self._mean.to(centred)) @ self._whiten.to(centred)
@@ -102,7 +101,7 @@ class SurpriseCost:
     def _fit(self, reference: Tensor) -> tuple[Tensor, Tensor]:
         check_samples("SurpriseCost", "reference", reference)
         check_finite("SurpriseCost", "reference", reference)
-        dim = self.context.shape[-1]
+        dim = self.start.context.shape[-1]
         if reference.shape[1] != dim:
             raise ShapeError(
                 f"SurpriseCost needs `reference` (sample, dim) with dim={dim}, as `context` has",

@@ -14,6 +14,7 @@ from ._effective_rank import effective_rank as effective_rank
 from ._goal_monotonicity import GoalMonotonicity as GoalMonotonicity
 from ._goal_monotonicity import goal_monotonicity as goal_monotonicity
 from ._horizon_error import horizon_error as horizon_error
+from ._latent_distance import latent_distance as latent_distance
 from ._lidar import lidar as lidar
 from ._paired_test import PairedTest as PairedTest
 from ._paired_test import paired_t_test as paired_t_test

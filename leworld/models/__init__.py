@@ -4,6 +4,14 @@
 keep it. Axes are always (batch, time, ...); the action at time t leaves frame t and leads to frame t + 1.
 """
 
+from ._frames import embed as embed
+from ._frames import model_input as model_input
+from ._frames import processor_of as processor_of
+from ._frames import to_weights as to_weights
 from ._lewm import LeWM as LeWM
 from ._losses import Losses as Losses
+from ._state import History as History
+from ._state import concatenate_states as concatenate_states
+from ._state import state_layout as state_layout
+from ._state import state_rows as state_rows
 from ._world_model import WorldModel as WorldModel

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_finite, describe
-from ..data import Batch
-from ..errors import ShapeError
+from ..data import Batch, Observation
+from ..errors import ConfigError, ShapeError
 
 
 def check_input(model: nn.Module, method: str, name: str, tensor: Tensor) -> None:
@@ -33,50 +33,96 @@ def check_input(model: nn.Module, method: str, name: str, tensor: Tensor) -> Non
         check_finite(owner, name, tensor)
 
 
-def check_batch(model: nn.Module, batch: Batch) -> None:
+def check_parts(
+    model: nn.Module, method: str, name: str, read: Observation | Tensor, *, time: bool = True
+) -> None:
+    """Check every part that a model reads; `pixels` are pictures, with the channel first."""
+    names = getattr(model, "observation_parts", ("",))
+    parts = read.parts if isinstance(read, Observation) else {names[0]: read}
+    leading = ("batch", "time") if time else ("batch",)
+    sizes = set()
+    for part, tensor in parts.items():
+        label = f"{name}[{part!r}]" if isinstance(read, Observation) else name
+        picture = part == "pixels"
+        axes = (*leading, "channel", "height", "width") if picture else (*leading, "...")
+        fits = isinstance(tensor, Tensor) and tensor.is_floating_point()
+        fits = fits and (tensor.ndim == len(axes) if picture else tensor.ndim >= len(axes))
+        if not fits:
+            raise ShapeError(
+                f"{type(model).__name__}.{method} needs `{label}` to be floating-point with axes "
+                f"({', '.join(axes)})",
+                f"it is {describe(tensor)}",
+                "Normalise it with the model's `processor`: `processor.observations(raw)`",
+            )
+        check_input(model, method, label, tensor)
+        sizes.add(tuple(tensor.shape[: len(leading)]))
+    if len(sizes) > 1:
+        raise ShapeError(
+            f"{type(model).__name__}.{method} needs parts with equal ({', '.join(leading)})",
+            f"they have {sorted(sizes)}",
+            "Pass parts that were sensed at the same moments",
+        )
+
+
+def check_batch(model: nn.Module, batch: Batch, read: Observation | Tensor) -> None:
     """Refuse a training batch with wrong axes, integers, or actions that do not go with the frames."""
     owner = f"{type(model).__name__}.loss"
-    axes = {
-        "observations": ("batch", "time", "channel", "height", "width"),
-        "actions": ("batch", "time", "action"),
-    }
-    for name, expected in axes.items():
-        tensor = getattr(batch, name)
-        if not isinstance(tensor, Tensor) or tensor.ndim != len(expected) or not tensor.is_floating_point():
-            raise ShapeError(
-                f"{owner} needs `batch.{name}` to be floating-point with axes ({', '.join(expected)})",
-                f"it is {describe(tensor)}",
-                "Make the batch with `leworld.data.to_batch`, which applies the model's `processor`",
-            )
-        check_input(model, "loss", f"batch.{name}", tensor)
-    frames, actions = batch.observations.shape[:2], batch.actions.shape[:2]
-    if frames != actions:
+    check_parts(model, "loss", "batch.observations", read)
+    actions = batch.actions
+    if not isinstance(actions, Tensor) or actions.ndim != 3 or not actions.is_floating_point():
+        raise ShapeError(
+            f"{owner} needs `batch.actions` to be floating-point with axes (batch, time, action)",
+            f"it is {describe(actions)}",
+            "Make the batch with `leworld.data.to_batch`, which applies the model's `processor`",
+        )
+    check_actions(model, "loss", "batch.actions", actions)
+    first = next(iter(read.parts.values())) if isinstance(read, Observation) else read
+    if first.shape[:2] != actions.shape[:2]:
         raise ShapeError(
             f"{owner} needs one action block for every frame",
-            f"`batch.observations` has (batch, time) = {tuple(frames)} and `batch.actions` {tuple(actions)}",
+            f"`batch.observations` has (batch, time) = {tuple(first.shape[:2])} and `batch.actions` "
+            f"{tuple(actions.shape[:2])}",
             "Give the last frame of a window a block too; it may be zeros",
         )
-    if len(batch.observations) < 2:
+    if len(first) < 2:
         raise ShapeError(
             f"{owner} needs at least 2 trajectories, as its regularizer compares them",
-            f"`batch.observations` is {describe(batch.observations)}, i.e. batch=1",
+            f"`batch.observations` is {describe(first)}, i.e. batch=1",
             "Use a larger batch",
+        )
+    history_size = getattr(model, "history_size", 1)
+    check_time(model, "loss", "batch.observations", first, low=2, high=history_size + 1)
+    for name in getattr(model, "batch_columns", ()):
+        if name not in batch.columns:
+            raise ConfigError(
+                f"{owner} needs the column `{name}`",
+                f"`batch.columns` holds {sorted(batch.columns) or 'nothing'}",
+                f"Take data that have it, and cut windows with `columns=[{name!r}]`",
+            )
+
+
+def check_actions(model: nn.Module, method: str, name: str, tensor: Tensor) -> None:
+    """Refuse actions that are no blocks of the model's size."""
+    check_input(model, method, name, tensor)
+    due = getattr(model, "action_dim", None)
+    if tensor.shape[-1] != due:
+        raise ShapeError(
+            f"{type(model).__name__}.{method} needs `{name}` with action_dim = {due} on the last axis",
+            f"`{name}` is {describe(tensor)}",
+            "Pass action blocks: frameskip consecutive actions joined into one vector, as "
+            "`processor.action_blocks` makes them",
         )
 
 
-def check_last_axis(model: nn.Module, method: str, name: str, tensor: Tensor, attribute: str) -> None:
-    """Refuse a tensor whose last axis is not the size that the model's attribute names."""
-    due = getattr(model, attribute)
-    if tensor.shape[-1] != due:
-        fixes = {
-            "action_dim": "Pass action blocks: frameskip consecutive actions joined into one vector, "
-            "as `processor.action_blocks` makes them",
-            "embedding_dim": "Pass embeddings that this model's `encode` returned",
-        }
+def check_latents(model: nn.Module, method: str, name: str, tensor: Tensor) -> None:
+    """Refuse latents (batch, time, ...) of another shape than the model's."""
+    check_input(model, method, name, tensor)
+    due = tuple(getattr(model, "latent_shape", ()))
+    if tuple(tensor.shape[2:]) != due:
         raise ShapeError(
-            f"{type(model).__name__}.{method} needs `{name}` with {attribute} = {due} on the last axis",
+            f"{type(model).__name__}.{method} needs `{name}` of latent_shape = {due} behind (batch, time)",
             f"`{name}` is {describe(tensor)}",
-            fixes[attribute],
+            "Pass latents that this model's `encode` returned",
         )
 
 

@@ -1,6 +1,6 @@
 """LeWorldModel: one encoder, one predictor, two loss terms."""
 
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,9 @@ class LeWM(WorldModel):
     Shapes: see `WorldModel`.
 
     Args:
-        encoder: Image encoder, (batch, channel, height, width) -> (batch, its embedding_dim).
+        encoder: (batch, channel, height, width) -> (batch, its embedding_dim). One with an attribute
+            `observation_parts`, a tuple of names, is given an `Observation` of these parts instead of
+            `pixels` if it names several, or the tensor of the one that it names.
         predictor: Causal predictor with `history_size`, (batch, time, dim) and conditions -> (batch, time,
             dim).
         action_encoder: (*batch, action_dim) -> (*batch, condition), with `action_dim` and `embedding_dim`.
@@ -75,7 +77,7 @@ class LeWM(WorldModel):
         batch = Batch(observations=torch.randn(8, 4, 3, 32, 32), actions=torch.randn(8, 4, 10))
         losses = model.loss(batch)
         losses.total.backward()
-        assert losses.total == losses.prediction + model.regularizer_weight * losses.regularizer
+        assert losses.total == losses.terms["prediction"] + losses.terms["regularizer"]
         ```
     """
 
@@ -115,12 +117,17 @@ class LeWM(WorldModel):
             ("prediction_projector", prediction_projector, "out_dim"), ("projector", projector, "out_dim")
         )
         self.history_size = _size("predictor", predictor, "history_size")
-        self.embedding_dim = _size("projector", projector, "out_dim")
+        self.latent_shape = (_size("projector", projector, "out_dim"),)
         self.action_dim = _size("action_encoder", action_encoder, "action_dim")
+        self.observation_parts = tuple(getattr(encoder, "observation_parts", ("pixels",)))
 
-    def _encode(self, observations: Tensor) -> Tensor:
-        batch, time = observations.shape[:2]
-        return self.projector(self.encoder(observations.flatten(0, 1))).unflatten(0, (batch, time))
+    def _encode(self, observations: Any) -> Tensor:
+        if isinstance(observations, Tensor):
+            frames, leading = observations.flatten(0, 1), observations.shape[:2]
+        else:
+            frames = observations.map(lambda part: part.flatten(0, 1))
+            leading = observations[self.observation_parts[0]].shape[:2]
+        return self.projector(self.encoder(frames)).unflatten(0, leading)
 
     def _predict(self, embeddings: Tensor, actions: Tensor) -> Tensor:
         return self.prediction_projector(self.predictor(embeddings, self.action_encoder(actions)))
@@ -139,10 +146,9 @@ class LeWM(WorldModel):
         prediction = F.mse_loss(predictions, embeddings[:, 1:])
         regularizer = self.regularizer(embeddings.transpose(0, 1), generator=generator)
         return Losses(
-            total=prediction + self.regularizer_weight * regularizer,
-            prediction=prediction,
-            regularizer=regularizer,
-            embeddings=embeddings.detach(),
+            {"prediction": prediction, "regularizer": self.regularizer_weight * regularizer},
+            latents=embeddings.detach(),
+            values={"regularizer": regularizer},
         )
 
 

@@ -1,35 +1,75 @@
 """What a training step returns."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from types import MappingProxyType
 from typing import final
 
 from jaxtyping import Float
 from torch import Tensor
 
+from .._checks import describe
+from ..errors import ConfigError, ShapeError
+
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Losses:
-    """The loss of one batch and its parts.
+    """The loss of one batch, as the sum of named terms.
 
     Args:
-        total: What to call `backward` on.
-        prediction: Mean squared error of the predicted embeddings, with gradient.
-        regularizer: The regularizer's value before its weight, with gradient.
-        embeddings: The batch's embeddings without gradient, for logging spread, rank and collapse.
+        terms: What the loss is made of, by name, each a scalar with its weight already applied and with
+            gradient.
+        latents: The batch's latents without gradient, for logging spread, rank and collapse.
+        values: Numbers for the log by name, such as a term before its weight. A name that is also a term's is
+            logged in its place.
+
+    Attributes:
+        total: The sum of the terms in their order; call `backward` on it.
+        logged: The number to log for every name: the entries of `values`, and each term that has none.
+
+    Raises:
+        ConfigError: If there is no term.
+        ShapeError: If a term or value is no scalar tensor.
 
     Example:
         ```python
         import torch
         from leworld.models import Losses
 
-        one = torch.ones(())
-        losses = Losses(total=3 * one, prediction=one, regularizer=2 * one, embeddings=torch.zeros(2, 4, 8))
-        assert losses.total == losses.prediction + losses.regularizer
+        prediction, gap = torch.tensor(1.0), torch.tensor(2.0)
+        terms = {"prediction": prediction, "regularizer": 0.1 * gap}
+        losses = Losses(terms, latents=torch.zeros(2, 4, 8), values={"regularizer": gap})
+        assert losses.total == 1.2 and losses.logged == {"prediction": prediction, "regularizer": gap}
         ```
     """
 
-    total: Float[Tensor, ""]
-    prediction: Float[Tensor, ""]
-    regularizer: Float[Tensor, ""]
-    embeddings: Float[Tensor, "batch time dim"]
+    terms: Mapping[str, Float[Tensor, ""]]
+    latents: Float[Tensor, "batch time *latent"]
+    values: Mapping[str, Float[Tensor, ""]] = field(default_factory=dict)
+    total: Float[Tensor, ""] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not self.terms:
+            raise ConfigError("Losses needs at least one term", "`terms` is empty", "Pass them by name")
+        for name, value in (*self.terms.items(), *self.values.items()):
+            if not isinstance(value, Tensor) or value.ndim:
+                raise ShapeError(
+                    "Losses needs every term and value to be a scalar tensor",
+                    f"`{name}` is {describe(value)}",
+                    "Average it over batch, time and latent axes",
+                )
+        object.__setattr__(self, "terms", MappingProxyType(dict(self.terms)))
+        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+        object.__setattr__(self, "total", reduce(add, self.terms.values()))
+
+    @property
+    def logged(self) -> dict[str, Tensor]:
+        """The number to log for every name, without gradient."""
+        return {name: value.detach() for name, value in (dict(self.terms) | dict(self.values)).items()}
+
+    def __repr__(self) -> str:
+        listing = ", ".join(f"{name}={float(value):.4g}" for name, value in self.logged.items())
+        return f"Losses(total={float(self.total.detach()):.4g}, {listing})"

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -10,28 +10,39 @@ from torch import Tensor, nn
 
 from .._checks import describe
 from .._typing import checking, shapechecked
-from ..data import ActionStatistics, Batch, Processor
+from ..data import ActionStatistics, Batch, Observation, Processor
 from ..errors import ConfigError
-from ._inputs import check_batch, check_input, check_last_axis, check_time
+from ..metrics import latent_distance
+from ._inputs import check_actions, check_batch, check_latents, check_parts, check_time
 from ._losses import Losses
+from ._state import History, State
 
 
 class WorldModel(nn.Module, ABC):
-    """A network that embeds frames and predicts the embedding that follows an action.
+    """A network that turns what was sensed into latents and predicts the latent that follows an action.
 
-    Costs, policies, training and evaluation know models by this class only. A subclass sets the four
-    attributes below and writes `_encode`, `_predict` and `_loss`; the public methods here check what came in,
-    once, and call them. It may also replace `_rollout` by something faster that returns the same: the one
-    here is the definition and reads like it.
+    Costs, policies, training and evaluation know models by this class only. A subclass sets the attributes
+    below and writes `_encode`, `_predict` and `_loss`; the public methods here check what came in, once, and
+    call them. It may also replace `_rollout` by something faster that returns the same: the one here is the
+    definition and reads like it.
+
+    A latent has any shape: a vector (dim), tokens (token, dim). A model that reads one part of an observation
+    gets that part's tensor in `_encode`, one that reads several an `Observation` of them.
+
+    A model that carries a state from step to step (a recurrent one) writes `_observe`, `_imagine` and
+    `_present` as well. Other models need not: their state is the `History` of their last latents.
 
     Time: frame t is followed by action t, which leads to frame t + 1. An *action block* is the `frameskip`
     consecutive normalised actions between two kept frames, as one vector of size `action_dim`.
 
     Attributes:
         history_size: The most frames that `predict` sees.
-        embedding_dim: Size of an embedding.
+        latent_shape: Sizes of a latent's axes.
+        embedding_dim: Size of a latent that is a vector; setting it sets `latent_shape`.
         action_dim: Size of an action block.
-        processor: How pixels and actions of the world become the model's numbers and back; None if unknown.
+        observation_parts: Names of the parts that the model reads.
+        batch_columns: Columns such as "reward" that `loss` reads from `batch.columns`.
+        processor: How the world's units become the model's numbers and back; None if unknown.
 
     Raises:
         ShapeError: From every public method, for a wrong rank, an axis of the wrong size, an empty axis,
@@ -48,13 +59,13 @@ class WorldModel(nn.Module, ABC):
         from leworld.models import WorldModel
 
         class Integrator(WorldModel):
-            history_size, embedding_dim, action_dim = 1, 2, 2
+            history_size, latent_shape, action_dim = 1, (2,), 2
 
             def _encode(self, observations):
                 return observations.mean(dim=(-2, -1))
 
-            def _predict(self, embeddings, actions):
-                return embeddings + actions
+            def _predict(self, latents, actions):
+                return latents + actions
 
             def _loss(self, batch, generator):
                 raise NotImplementedError
@@ -66,79 +77,166 @@ class WorldModel(nn.Module, ABC):
     """
 
     history_size: int
-    embedding_dim: int
+    latent_shape: tuple[int, ...]
     action_dim: int
+    observation_parts: tuple[str, ...] = ("pixels",)
+    batch_columns: tuple[str, ...] = ()
     processor: Processor | None = None
 
     def __init__(self) -> None:
         super().__init__()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        size = vars(cls).get("embedding_dim")
+        if isinstance(size, int):  # said as a class attribute
+            type.__delattr__(cls, "embedding_dim")
+            cls.latent_shape = (size,)
+
+    @property
+    def embedding_dim(self) -> int:
+        """Size of a latent that is a vector."""
+        if len(self.latent_shape) != 1:
+            raise ConfigError(
+                "A model's `embedding_dim` needs latents that are vectors",
+                f"those of {type(self).__name__} have the shape {self.latent_shape}",
+                "Read `latent_shape`",
+            )
+        return self.latent_shape[0]
+
+    @embedding_dim.setter
+    def embedding_dim(self, size: int) -> None:
+        self.latent_shape = (size,)
+
     @shapechecked
     def encode(
-        self, observations: Float[Tensor, "batch time channel height width"]
-    ) -> Float[Tensor, "batch time dim"]:
-        """Embed frames, each on its own (in training mode BatchNorm couples them).
+        self,
+        observations: Observation | Float[Tensor, "batch time *part"],
+        actions: Float[Tensor, "batch block action"] | None = None,
+    ) -> Float[Tensor, "batch time *latent"]:
+        """Turn what was sensed into latents; each frame on its own (in training BatchNorm couples them).
 
         Args:
-            observations: Normalised images, as `processor.observations` makes them.
+            observations: Normalised parts with the axes (batch, time, ...), as `processor.observations` makes
+                them; a bare tensor for a model that reads one part. Parts that the model does not read are
+                ignored.
+            actions: The blocks that leave the frames, at least one fewer than frames. Only a model whose
+                latents remember what was done reads them; others ignore them.
         """
+        read = self._read(observations)
         if checking():
-            check_input(self, "encode", "observations", observations)
-        return self._encode(observations)
+            check_parts(self, "encode", "observations", read)
+        return self._encode(read) if actions is None else self._filter(read, actions)
 
     @shapechecked
     def predict(
-        self, embeddings: Float[Tensor, "batch time dim"], actions: Float[Tensor, "batch time action"]
-    ) -> Float[Tensor, "batch time dim"]:
-        """Predict the embedding after each frame.
+        self, latents: Float[Tensor, "batch time *latent"], actions: Float[Tensor, "batch time action"]
+    ) -> Float[Tensor, "batch time *latent"]:
+        """Predict the latent after each frame.
 
         Output t sees frames and actions up to t and predicts frame t + 1.
 
         Args:
-            embeddings: Embeddings of 1 to history_size consecutive frames.
+            latents: Latents of 1 to history_size consecutive frames.
             actions: The action block that leaves each of them.
         """
         if checking():
-            check_input(self, "predict", "embeddings", embeddings)
-            check_input(self, "predict", "actions", actions)
-            check_last_axis(self, "predict", "embeddings", embeddings, "embedding_dim")
-            check_last_axis(self, "predict", "actions", actions, "action_dim")
-            check_time(self, "predict", "embeddings", embeddings, low=1, high=self.history_size)
-        return self._predict(embeddings, actions)
+            check_latents(self, "predict", "latents", latents)
+            check_actions(self, "predict", "actions", actions)
+            check_time(self, "predict", "latents", latents, low=1, high=self.history_size)
+        return self._predict(latents, actions)
 
     @shapechecked
     def rollout(
         self,
-        context: Float[Tensor, "batch time dim"],
+        context: Float[Tensor, "batch time *latent"],
         past_actions: Float[Tensor, "batch time-1 action"],
         actions: Float[Tensor, "batch sample horizon action"],
-    ) -> Float[Tensor, "batch sample horizon dim"]:
-        """Imagine the embeddings that candidate action sequences lead to.
+    ) -> Float[Tensor, "batch sample horizon *latent"]:
+        """Imagine the latents that candidate action sequences lead to.
 
         Each step predicts from the last history_size frames, real or imagined, numbered anew from the start
         of that window. A context longer than history_size is welcome; only its end matters.
 
         Args:
-            context: Embeddings of the last real frames, the newest last.
+            context: Latents of the last real frames, the newest last.
             past_actions: The action blocks between them, one fewer than frames.
             actions: Candidate action blocks; step 0 leaves the last context frame.
 
         Returns:
-            The predicted embeddings only, without the context.
+            The predicted latents only, without the context.
         """
         if checking():
-            for name, tensor in (("context", context), ("actions", actions)):
-                check_input(self, "rollout", name, tensor)
+            check_latents(self, "rollout", "context", context)
             if past_actions.shape[1]:
-                check_input(self, "rollout", "past_actions", past_actions)
-            check_last_axis(self, "rollout", "context", context, "embedding_dim")
-            check_last_axis(self, "rollout", "past_actions", past_actions, "action_dim")
-            check_last_axis(self, "rollout", "actions", actions, "action_dim")
+                check_actions(self, "rollout", "past_actions", past_actions)
+            check_actions(self, "rollout", "actions", actions)
         return self._rollout(context, past_actions, actions)
 
     @shapechecked
+    def observe(
+        self,
+        state: State,
+        observation: Observation | Float[Tensor, " batch *part"],
+        past_action: Float[Tensor, "batch action"] | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> State:
+        """Take in one more moment and return the new state; the old one is left as it was.
+
+        Args:
+            state: What the last call returned; None when an episode begins.
+            observation: Normalised parts of this moment (batch, ...), as `model_input` makes them.
+            past_action: The block that led here from the moment before; None when an episode begins.
+            generator: Source of random numbers for a model whose states are drawn.
+
+        Returns:
+            Tensors, or tuples, mappings or dataclasses of them, with the batch as their first axis.
+        """
+        if (state is None) != (past_action is None):
+            raise ConfigError(
+                f"{type(self).__name__}.observe needs `state` and `past_action` together or neither",
+                "one of them is None",
+                "Pass both, or neither when an episode begins",
+            )
+        read = self._read(observation)
+        if checking():
+            check_parts(self, "observe", "observation", read, time=False)
+            if past_action is not None:
+                check_actions(self, "observe", "past_action", past_action)
+        return self._observe(state, read, past_action, generator)
+
+    @shapechecked
+    def imagine(
+        self,
+        state: State,
+        actions: Float[Tensor, "batch sample horizon action"],
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "batch sample horizon *latent"]:
+        """Imagine the latents that candidates lead to from a state: `rollout` for a model of any kind.
+
+        Args:
+            state: What `observe` returned.
+            actions: Candidate action blocks; step 0 leaves the moment of the state.
+            generator: Source of random numbers for a model that draws its futures. A cost passes none, so
+                that a planner sees one future a candidate.
+        """
+        if checking():
+            check_actions(self, "imagine", "actions", actions)
+        return self._imagine(state, actions, generator)
+
+    def present(self, state: State) -> Float[Tensor, " batch *latent"]:
+        """Return the latents of the moment that a state is at.
+
+        Args:
+            state: What `observe` returned.
+        """
+        return self._present(state)
+
+    @shapechecked
     def loss(self, batch: Batch, *, generator: torch.Generator | None = None) -> Losses:
-        """Return the training loss of a batch of windows, and its parts.
+        """Return the training loss of a batch of windows, and its terms.
 
         Args:
             batch: Windows of at least two frames and at most history_size + 1, with their action blocks.
@@ -146,16 +244,26 @@ class WorldModel(nn.Module, ABC):
 
         Randomness: dropout draws from torch's global generator, whatever `generator` is.
         """
+        read = self._read(batch.observations)
         if checking():
-            check_batch(self, batch)
-            check_last_axis(self, "loss", "batch.actions", batch.actions, "action_dim")
-            high = self.history_size + 1
-            check_time(self, "loss", "batch.observations", batch.observations, low=2, high=high)
-        return self._loss(batch, generator)
+            check_batch(self, batch, read)
+        return self._loss(replace(batch, observations=read), generator)
 
     def forward(self, batch: Batch, *, generator: torch.Generator | None = None) -> Losses:
         """Return `loss(batch)`, so that wrappers such as DistributedDataParallel see the training step."""
         return self.loss(batch, generator=generator)
+
+    def latent_distance(self, one: Tensor, other: Tensor) -> Tensor:
+        """Return how far latents (..., *latent) are from others, one number each (...).
+
+        The squared distance summed over all latent axes, in float32 at least. Costs, surprise and evaluation
+        measure with it; a model whose latent has parts that should count differently overrides it.
+
+        Args:
+            one: Latents.
+            other: Latents that broadcast against them.
+        """
+        return latent_distance(one, other, axes=len(self.latent_shape))
 
     def with_action_stats(self, statistics: ActionStatistics) -> Self:
         """Give this model's processor action statistics and return the model, which can then act.
@@ -196,18 +304,18 @@ class WorldModel(nn.Module, ABC):
         return self
 
     @abstractmethod
-    def _encode(self, observations: Tensor) -> Tensor:
-        """Embed frames, unchecked."""
+    def _encode(self, observations: Any, /) -> Tensor:
+        """Turn frames into latents, unchecked: one part's tensor, or an `Observation` of several."""
 
     @abstractmethod
-    def _predict(self, embeddings: Tensor, actions: Tensor) -> Tensor:
-        """Predict the next embeddings, unchecked."""
+    def _predict(self, latents: Tensor, actions: Tensor, /) -> Tensor:
+        """Predict the next latents, unchecked."""
 
     @abstractmethod
-    def _loss(self, batch: Batch, generator: torch.Generator | None) -> Losses:
-        """Compute the training loss, unchecked."""
+    def _loss(self, batch: Batch, generator: torch.Generator | None, /) -> Losses:
+        """Compute the training loss, unchecked; `batch.observations` is what `_encode` takes."""
 
-    def _rollout(self, context: Tensor, past_actions: Tensor, actions: Tensor) -> Tensor:
+    def _rollout(self, context: Tensor, past_actions: Tensor, actions: Tensor, /) -> Tensor:
         batch, samples, horizon, _ = actions.shape
         frames = context.repeat_interleave(samples, dim=0)
         blocks = torch.cat([past_actions.repeat_interleave(samples, dim=0), actions.flatten(0, 1)], dim=1)
@@ -216,3 +324,54 @@ class WorldModel(nn.Module, ABC):
             prediction = self._predict(frames[:, window], blocks[:, window])[:, -1:]
             frames = torch.cat([frames, prediction], dim=1)
         return frames[:, context.shape[1] :].unflatten(0, (batch, samples))
+
+    def _observe(
+        self, state: State, observation: Any, past_action: Tensor | None, generator: torch.Generator | None, /
+    ) -> State:
+        moment = (
+            observation.unsqueeze(1)
+            if isinstance(observation, Tensor)
+            else observation.at((slice(None), None))
+        )
+        latents = self._encode(moment)
+        if past_action is None:
+            return History(latents, latents.new_zeros(len(latents), 0, self.action_dim))
+        latents = torch.cat((state.latents, latents), dim=1)[:, -self.history_size :]
+        actions = torch.cat((state.actions, past_action.unsqueeze(1)), dim=1)
+        return History(latents, actions[:, actions.shape[1] - latents.shape[1] + 1 :])
+
+    def _imagine(self, state: State, actions: Tensor, generator: torch.Generator | None, /) -> Tensor:
+        return self._rollout(state.latents, state.actions, actions)
+
+    def _present(self, state: State, /) -> Tensor:
+        return state.latents[:, -1]
+
+    def _filter(self, observations: Any, actions: Tensor, /) -> Tensor:
+        """Turn frames into latents, with what was done between them."""
+        if type(self)._observe is WorldModel._observe:
+            return self._encode(observations)
+        frames = observations if isinstance(observations, Tensor) else next(iter(observations.parts.values()))
+        state, latents = None, []
+        for t in range(frames.shape[1]):
+            moment = _at(observations, (slice(None), t))
+            state = self._observe(state, moment, actions[:, t - 1] if t else None, None)
+            latents.append(self._present(state))
+        return torch.stack(latents, dim=1)
+
+    def _read(self, observations: Observation | Tensor) -> Any:
+        """Return the parts that the model reads, as `_encode` takes them."""
+        names = self.observation_parts
+        if isinstance(observations, Observation):
+            return observations[names[0]] if len(names) == 1 else observations.select(names)
+        if len(names) == 1 or not isinstance(observations, Tensor):
+            return observations
+        raise ConfigError(
+            f"{type(self).__name__} reads {len(names)} parts of an observation",
+            "it was given one tensor",
+            f"Pass an Observation with {', '.join(f'`{name}`' for name in names)}",
+        )
+
+
+def _at(read: Any, index: tuple[Any, ...]) -> Any:
+    """Index what a model reads, one tensor or several."""
+    return read[index] if isinstance(read, Tensor) else read.at(index)

@@ -11,6 +11,7 @@ from ._adaln import modulate as modulate
 from ._attention import SelfAttention as SelfAttention
 from ._blocks import ConditionedBlock as ConditionedBlock
 from ._blocks import TransformerBlock as TransformerBlock
+from ._evaluation_mode import evaluation_mode as evaluation_mode
 from ._mlp import MLP as MLP
 from ._patches import PatchEmbedding as PatchEmbedding
 from ._positions import interpolate_positions as interpolate_positions

@@ -16,8 +16,7 @@ from .._random import fold_seed
 from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
 from ..errors import ConfigError, DataError
-from ..models import WorldModel
-from ._embed import embed_frames
+from ..models import WorldModel, embed
 from ._randomness import seeded_globals
 from ._settings import OptimizerSettings, TrainSettings
 from ._threads import cpu_threads
@@ -101,7 +100,7 @@ def train_decoder(
     settings = _default_settings() if settings is None else settings
     _check(model, episodes, decoder, settings)
     with cpu_threads(settings.num_threads):
-        embeddings = embed_frames(model, episodes.pixels, owner="train_decoder")
+        embeddings = embed(model, episodes.pixels, owner="train_decoder")
         if decoder is None:
             decoder = _build(embeddings, episodes.pixels, settings.seed)
         frames = _Frames(embeddings, episodes.pixels, settings)

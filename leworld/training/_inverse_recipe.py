@@ -20,8 +20,7 @@ from ..hub._paths import local_path
 from ..hub._schema import CONFIG_FILE, WEIGHTS_FILE, CheckpointConfig, read_config
 from ..hub._tensors import checked_tensors
 from ..hub._weights import read_weights, write_weights
-from ..models import WorldModel
-from ._embed import embed_frames
+from ..models import WorldModel, embed
 from ._randomness import seeded_globals
 from ._settings import OptimizerSettings, TrainSettings
 from ._stream import StepLoader, WindowStream
@@ -60,7 +59,7 @@ def train_inverse(
     Amortised planning: all frames are encoded once; then, of windows of `max_steps` blocks drawn from the
     episodes, every later frame serves as a goal for every earlier one (hindsight), and the network learns the
     block that the data took. The world model is not changed. Use the result in `InversePolicy`, or in
-    `MPCPolicy(..., warm_start=inverse)`. Called again with the same arguments after an interruption, it goes
+    `MPCPolicy(..., propose=inverse)`. Called again with the same arguments after an interruption, it goes
     on from the last saved state and ends with the weights that it would have had.
 
     Args:
@@ -124,7 +123,7 @@ def train_inverse(
     with cpu_threads(settings.num_threads):
         module = _InverseModule(
             inverse,
-            embed_frames(model, episodes.pixels, owner="train_inverse"),
+            embed(model, episodes.pixels, owner="train_inverse"),
             processor=processor,
             windows=_windows(episodes, max_steps, processor.frameskip),
             settings=settings,
@@ -219,7 +218,7 @@ class _InverseModule(ResumableModule):
         self.log("loss", loss.detach(), prog_bar=True, batch_size=len(batch))
         if (step + 1) % settings.log_every == 0:
             rate = settings.optimizer.learning_rate_at(step, num_steps=settings.num_steps)
-            self.log_dict({"prediction_error": loss.detach(), "learning_rate": rate}, batch_size=len(batch))
+            self.log_dict({"prediction": loss.detach(), "learning_rate": rate}, batch_size=len(batch))
         return loss
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

@@ -7,17 +7,9 @@ from typing import Any, final
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers.logger import Logger
 
-COLUMNS = (
-    "step",
-    "loss",
-    "prediction_error",
-    "prediction_over_copy",
-    "regularizer",
-    "embedding_std",
-    "effective_rank",
-    "learning_rate",
-    "collapsing",
-)
+_COMPLETE = "learning_rate"  # in every row that a module logs as a whole
+_FIRST = ("loss",)
+_OWN = ("step", "epoch", *_FIRST)
 
 
 @final
@@ -32,7 +24,7 @@ class MetricsFile(Logger):
         super().__init__()
         self.path = folder / "metrics.csv"
         self._first_step = first_step
-        self._started = False
+        self._columns: list[str] = []
 
     @property
     def name(self) -> str:
@@ -50,24 +42,28 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append one row, with step counted from 1."""
-        if "prediction_error" not in metrics:
+        """Append one row, with step counted from 1; the first row's names are the file's columns."""
+        if _COMPLETE not in metrics:
             return
-        if not self._started:
-            self._start()
+        if not self._columns:
+            first = [name for name in _FIRST if name in metrics]
+            self._columns = self._start(["step", *first, *(name for name in metrics if name not in _OWN)])
         row = {**metrics, "step": 0 if step is None else step + 1}
         with self.path.open("a", newline="") as file:
-            csv.writer(file).writerow([_short(row.get(column)) for column in COLUMNS])
+            csv.writer(file).writerow([_short(row.get(column)) for column in self._columns])
 
-    def _start(self) -> None:
+    def _start(self, columns: list[str]) -> list[str]:
+        """Write the header and the rows that a resumed run keeps, and return the columns of the file."""
         kept: list[list[str]] = []
         if self._first_step and self.path.exists():
             with self.path.open(newline="") as file:
-                rows = list(csv.reader(file))[1:]
-            kept = [row for row in rows if len(row) == len(COLUMNS) and int(row[0]) <= self._first_step]
+                header, *rows = list(csv.reader(file)) or [columns]
+            if set(header) == set(columns):
+                columns = header
+                kept = [row for row in rows if len(row) == len(columns) and int(row[0]) <= self._first_step]
         with self.path.open("w", newline="") as file:
-            csv.writer(file).writerows([COLUMNS, *kept])
-        self._started = True
+            csv.writer(file).writerows([columns, *kept])
+        return columns
 
 
 def _short(value: float | None) -> str:

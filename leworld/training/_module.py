@@ -35,10 +35,12 @@ class WorldModelModule(ResumableModule):
     `leworld.training.train` wraps it in a ready Trainer. Use it on its own to train with a Trainer, callbacks
     or loggers of your own; it then works like any LightningModule, on any number of devices.
 
-    Every `settings.log_every` steps it logs `loss`, `prediction_error`, `prediction_over_copy` (the error
-    over that of predicting no change at all: above 1 the predictor is worse than a copy), `regularizer`,
-    `embedding_std` (mean over dimensions), `effective_rank` (of at most 512 embeddings), `learning_rate`, and
-    `collapsing` (0 or 1), and feeds a `CollapseMonitor`, which warns once in plain words.
+    Every `settings.log_every` steps it logs `loss`; every name of the model's `Losses.logged`, of LeWM
+    `prediction` and the unweighted `regularizer`; if there is a `prediction`, `prediction_over_copy` (the
+    error over that of predicting no change at all: above 1 the predictor is worse than a copy);
+    `embedding_std` (of latents, mean over their entries), `effective_rank` (of at most 512 latents, as
+    vectors), `learning_rate`, and `collapsing` (0 or 1). It feeds a `CollapseMonitor`, which warns once in
+    plain words.
 
     Args:
         model: The model to train; its `processor` must be set.
@@ -113,7 +115,7 @@ class WorldModelModule(ResumableModule):
         if processor is None:
             raise _no_processor()
         rank = self.trainer.global_rank if self._trainer is not None else 0
-        device = raw.pixels.device
+        device = raw.actions.device
         seed = self.settings.seed
         generator = torch.Generator().manual_seed(fold_seed(seed, _REGULARIZER, step))
         with seeded_globals(fold_seed(seed, _DROPOUT, step, rank), device):
@@ -129,25 +131,22 @@ class WorldModelModule(ResumableModule):
         return losses.total
 
     def _watch(self, losses: Losses, step: int) -> None:
-        embeddings = losses.embeddings.float().cpu()
-        rows = embeddings.flatten(0, 1)
-        std = float(rows.std(dim=0).mean())
-        rank = float(effective_rank(rows[:_MAX_RANK_ROWS], center=True))
-        error = float(losses.prediction.detach())
-        copying = float((embeddings[:, 1:] - embeddings[:, :-1]).square().mean())
-        message = self.monitor.update(step + 1, embeddings)
-        schedule = self.settings.optimizer.learning_rate_at(step, num_steps=self.settings.num_steps)
-        numbers = {
-            "prediction_error": error,
-            "prediction_over_copy": error / copying if copying > 0 else float("nan"),
-            "regularizer": float(losses.regularizer.detach()),
-            "embedding_std": std,
-            "effective_rank": rank,
-            "learning_rate": schedule,
+        latents = losses.latents.flatten(2).float().cpu()
+        rows = latents.flatten(0, 1)
+        numbers = {name: float(value) for name, value in losses.logged.items()}
+        if "prediction" in numbers:
+            copying = float((latents[:, 1:] - latents[:, :-1]).square().mean())
+            numbers["prediction_over_copy"] = numbers["prediction"] / copying if copying > 0 else float("nan")
+        message = self.monitor.update(step + 1, latents)
+        rate = self.settings.optimizer.learning_rate_at(step, num_steps=self.settings.num_steps)
+        numbers |= {
+            "embedding_std": float(rows.std(dim=0).mean()),
+            "effective_rank": float(effective_rank(rows[:_MAX_RANK_ROWS], center=True)),
+            "learning_rate": rate,
             "collapsing": float(self.monitor.collapsing),
         }
         if self._trainer is not None:
-            self.log_dict(numbers, batch_size=embeddings.shape[0])
+            self.log_dict(numbers, batch_size=latents.shape[0])
         if message is not None:
             warnings.warn(message, CollapseWarning, stacklevel=2)
 

@@ -56,10 +56,13 @@ ROWS = [
     ),
     _mpc("receding horizon 0", ("receding_horizon=0", "between 1 and all 3"), receding_horizon=0),
     _mpc("receding horizon > horizon", ("receding_horizon=4", "at most 3"), receding_horizon=4),
-    _mpc("reversed box", ("action_low", "Swap"), action_low=1.0, action_high=-1.0),
-    _mpc("box of another size", ("action_high", "2 of them"), action_high=[1.0, 1.0, 1.0]),
-    _mpc("infinite box", ("finite", "action_low"), action_low=-np.inf),
-    _mpc("NaN box without bounds", ("action_low",), action_low=np.nan, bounded=False),
+    _mpc("reversed limits", ("action_limits", "Swap"), action_limits=(1.0, -1.0)),
+    _mpc("limits of another size", ("highest", "2 of them"), action_limits=(-1.0, [1.0, 1.0, 1.0])),
+    _mpc("infinite limits", ("finite", "lowest"), action_limits=(-np.inf, 1.0)),
+    _mpc("NaN limits without bounds", ("lowest",), action_limits=(np.nan, 1.0), bounded=False),
+    _mpc("one limit", ("lowest and the highest",), action_limits=1.0),
+    _mpc("a cost that is no function", ("`cost`", "Situation"), cost=1.0),
+    _mpc("a proposal that is no function", ("`propose`", "Situation"), propose=True),
     _mpc("no candidates", ("max_candidates=0",), max_candidates=0),
     _mpc("no time", ("time_budget=0",), time_budget=0),
     _mpc("negative seed", ("seed=-1",), seed=-1),
@@ -74,8 +77,8 @@ ROWS = [
         "leworld.control.MPCPolicy.act",
         "before reset",
         lambda: MPCPolicy(point_model(), CEMPlanner(3)).act(paint(np.zeros((1, 2)))),
-        ShapeError,
-        ("reset(goal)",),
+        ConfigError,
+        ("reset(goal)", "cost="),
     ),
     BadInput(
         "leworld.control.MPCPolicy.act",
@@ -106,8 +109,8 @@ ROWS = [
         ("at least one",),
     ),
     _random("no action components", ("action_dim=0",), action_dim=0),
-    _random("reversed box", ("action_low", "Swap"), action_low=2.0),
-    _random("box of another size", ("action_low", "2 of them"), action_low=[0.0] * 3),
+    _random("reversed limits", ("action_limits", "Swap"), action_limits=(2.0, 1.0)),
+    _random("limits of another size", ("lowest", "2 of them"), action_limits=([0.0] * 3, 1.0)),
     _random("negative seed", ("seed=-3",), seed=-3),
     BadInput(
         "leworld.control.RandomPolicy.act",
@@ -237,7 +240,5 @@ _row(
     "an inverse model for another model",
     ConfigError,
     ("action_dim=4",),
-    lambda: MPCPolicy(
-        point_model(), CEMPlanner(3), warm_start=GoalConditionedInverseModel(2, 3, hidden_dim=8)
-    ),
+    lambda: MPCPolicy(point_model(), CEMPlanner(3), propose=GoalConditionedInverseModel(2, 3, hidden_dim=8)),
 )

@@ -93,8 +93,8 @@ def test_a_policy_starts_its_searches_there(trained):
     model = point_model()
     short = CEMPlanner(3, 10, num_elites=2, num_iterations=1, init_std=1e-4)
     left = []
-    for warm_start in (trained, False):
-        policy = MPCPolicy(model, short, warm_start=warm_start)
+    for propose in (trained, None):
+        policy = MPCPolicy(model, short, propose=propose)
         policy.reset(paint(GOAL))
         positions = START
         for _ in range(3 * FRAMESKIP):

@@ -113,7 +113,7 @@ def test_some_environments_begin_anew_while_others_go_on():
 def test_raw_actions_stay_in_the_box():
     low, high = np.array([-0.5, 0.0], np.float32), np.array([0.25, 1.0], np.float32)
     for bounded in (True, False):
-        policy = MPCPolicy(point_model(), planner_of(), action_low=low, action_high=high, bounded=bounded)
+        policy = MPCPolicy(point_model(), planner_of(), action_limits=(low, high), bounded=bounded)
         _, actions = run(policy, START, GOAL * 4, 6)
         assert (actions >= low).all()
         assert (actions <= high).all()
@@ -149,8 +149,9 @@ def test_warm_start_is_the_shifted_plan():
     policy = MPCPolicy(point_model(), Spy(3, 20, num_elites=2, num_iterations=1), receding_horizon=1)
     run(policy, START, GOAL, 2 * FRAMESKIP)
     assert inits[0][0] is None
-    assert torch.equal(inits[1][0][:, :2], inits[0][1][:, 1:])
-    assert not inits[1][0][:, 2].any()
+    assert inits[1][0].shape[1] == 1
+    assert torch.equal(inits[1][0][:, 0, :2], inits[0][1][:, 1:])
+    assert not inits[1][0][:, 0, 2].any()
 
 
 def test_frames_between_blocks_are_not_read():
@@ -273,7 +274,7 @@ def test_elites_are_kept_and_shifted():
     assert not inits[1][:, :, 2].any()
     inits.clear()
     run(MPCPolicy(point_model(), planner), START, GOAL, 4 * FRAMESKIP)
-    assert inits[1].ndim == 3  # nothing is left of a whole executed plan
+    assert inits[1].shape[1] == 1  # nothing is left of a whole executed plan
 
 
 def test_an_environment_that_begins_anew_has_no_elites_and_disturbs_nobody():

@@ -7,7 +7,7 @@ from tests.control.fakes import paint
 
 def test_uniform_independent_and_repeatable():
     low, high = np.array([-1.0, 2.0]), np.array([0.5, 4.0])
-    policy = RandomPolicy(2, action_low=low, action_high=high, seed=3)
+    policy = RandomPolicy(2, action_limits=(low, high), seed=3)
     frame = paint(np.zeros((4, 2)))
     policy.reset(frame)
     drawn = np.stack([policy.act(frame) for _ in range(2000)])

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from leworld.costs import GoalCost, evaluation_mode
-from leworld.costs._model import RolloutModel
+from leworld.costs import GoalCost, RolloutModel, evaluation_mode
 from leworld.planners import CEMPlanner
 from tests.costs.fakes import LinearLatent, Patches
 

@@ -71,11 +71,11 @@ def check_loss_is_its_formula(make: Make) -> None:
     regularizer = torch.stack(
         [model.regularizer(embeddings[:, t], generator=torch.Generator().manual_seed(7)) for t in range(4)]
     ).mean()
-    torch.testing.assert_close(losses.prediction, prediction, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(losses.regularizer, regularizer, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(losses.terms["prediction"], prediction, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(losses.values["regularizer"], regularizer, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(losses.total, prediction + model.regularizer_weight * regularizer)
-    torch.testing.assert_close(losses.embeddings, embeddings, rtol=1e-4, atol=1e-5)
-    assert not losses.embeddings.requires_grad
+    torch.testing.assert_close(losses.latents, embeddings, rtol=1e-4, atol=1e-5)
+    assert not losses.latents.requires_grad
 
 
 def check_gradient_is_the_slope(make: Make) -> None:

@@ -47,7 +47,8 @@ def check_capturable(model: LeWM, time: int) -> None:
     goal = context[:, -1]
     cost = GoalCost(model, goal, context=context, past_actions=past)  # once a plan, outside a graph
     model.to("meta")
-    cost.goal, cost.context, cost.past_actions = (t.to("meta") for t in (goal, context, past))
+    cost.goal, start = goal.to("meta"), cost.start
+    start.context, start.past_actions = context.to("meta"), past.to("meta")
     actions = actions.to("meta")
     with OneDevice(), NoNewData():
         assert model.rollout(cost.context, cost.past_actions, actions).shape == (2, 3, 5, model.embedding_dim)

@@ -121,7 +121,7 @@ def test_a_context_longer_than_the_history_counts_by_its_end() -> None:
 
 def test_a_window_shorter_than_the_history_trains() -> None:
     losses = lewm().loss(batch(time=2))
-    assert losses.embeddings.shape == (6, 2, 5)
+    assert losses.latents.shape == (6, 2, 5)
     assert losses.total.isfinite()
 
 

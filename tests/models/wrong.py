@@ -78,8 +78,8 @@ class _WrongLoss(LeWM):
         embeddings = self._encode(batch.observations)
         prediction, judged = self._terms(embeddings, batch)
         regularizer = self.regularizer(judged, generator=generator)
-        total = prediction + self.regularizer_weight * regularizer
-        return Losses(total, prediction, regularizer, embeddings.detach())
+        terms = {"prediction": prediction, "regularizer": self.regularizer_weight * regularizer}
+        return Losses(terms, latents=embeddings.detach(), values={"regularizer": regularizer})
 
 
 class StopGradientOnTheTarget(_WrongLoss):
@@ -131,7 +131,8 @@ class NotCausal(LeWM):
 class RegularizerForgotten(_WrongLoss):
     def _loss(self, batch: Batch, generator: torch.Generator | None) -> Losses:
         losses = super()._loss(batch, generator)
-        return Losses(losses.prediction, losses.prediction, losses.regularizer, losses.embeddings)
+        prediction = {"prediction": losses.terms["prediction"]}
+        return Losses(prediction, latents=losses.latents, values=losses.values)
 
 
 def _roll(model: LeWM, context: Tensor, past: Tensor, actions: Tensor, *, first, frames: int) -> Tensor:

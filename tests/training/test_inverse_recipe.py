@@ -15,9 +15,9 @@ from leworld.data import Episodes
 from leworld.envs import TwoRoomVector
 from leworld.errors import CheckpointError, ConfigError, DataError
 from leworld.evaluation import goal_reaching, two_room_pairs
+from leworld.models import embed
 from leworld.training import OptimizerSettings, TrainSettings, _fit, load_inverse, train_inverse
 from leworld.training import _inverse_recipe as recipe
-from leworld.training._embed import embed_frames
 from tests.training.tiny import fingerprint, tiny_episodes, tiny_model
 
 QUICK = TrainSettings(num_steps=20, batch_size=8, save_every=7, log_every=5)
@@ -89,7 +89,7 @@ def test_the_world_model_stays_as_it_was(tmp_path):
 def test_windows_carry_the_embeddings_and_blocks_of_their_rows():
     model, episodes = tiny_model().eval(), tiny_episodes()
     assert model.processor is not None
-    table = embed_frames(model, episodes.pixels, owner="test")
+    table = embed(model, episodes.pixels, owner="test")
     windows = recipe._windows(episodes, 3, model.processor.frameskip)
     batch = windows.__getitems__([0, 5, len(windows) - 1])
     frames = torch.from_numpy(episodes.pixels[batch.rows.numpy()])

@@ -1,42 +1,11 @@
-"""What a cost needs of a model, and how it is kept in evaluation mode meanwhile."""
+"""Modules kept in evaluation mode for a while."""
 
-from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import ConfigError
-
-
-@runtime_checkable
-class RolloutModel(Protocol):
-    """Anything that predicts embeddings under candidate actions, such as a `leworld.models.WorldModel`.
-
-    Example:
-        ```python
-        import torch
-        from leworld.costs._model import RolloutModel
-
-        class Integrator:
-            def rollout(self, context, past_actions, actions):
-                return context[:, None, -1:] + actions.cumsum(2)
-
-        assert isinstance(Integrator(), RolloutModel)
-        ```
-    """
-
-    @abstractmethod
-    def rollout(self, context: Tensor, past_actions: Tensor, actions: Tensor) -> Tensor:
-        """Predict the embeddings after each of `actions`: -> "batch sample horizon *latent".
-
-        Args:
-            context: Embeddings of past frames, "batch time *latent".
-            past_actions: Actions between them, "batch time-1 action".
-            actions: Candidates, "batch sample horizon action"; step 0 leaves the last context frame.
-        """
-        ...
 
 
 @contextmanager
@@ -54,7 +23,7 @@ def evaluation_mode(model: object) -> Iterator[None]:
     Example:
         ```python
         from torch import nn
-        from leworld.costs import evaluation_mode
+        from leworld.nn import evaluation_mode
 
         model = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(3).eval())
         with evaluation_mode(model):

@@ -1,0 +1,155 @@
+"""The one way from raw frames to latents: the model's own processor, device, dtype, in evaluation mode."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .._checks import check_finite, check_number, describe
+from ..data import Observation, Processor
+from ..errors import ConfigError
+from ..nn import evaluation_mode
+from ._world_model import WorldModel
+
+
+def processor_of(model: WorldModel, *, owner: str) -> Processor:
+    """Return the model's processor, or say in `owner`'s name what is missing.
+
+    Args:
+        model: A world model.
+        owner: Who asks, for the message.
+
+    Raises:
+        ConfigError: If `model` is no world model, has no processor, or one that makes other action blocks.
+
+    Example:
+        ```python
+        import leworld
+        from leworld.models import processor_of
+
+        assert processor_of(leworld.load("lewm-tworoom-tiny"), owner="my script").frameskip == 5
+        ```
+    """
+    if not isinstance(model, WorldModel):
+        raise ConfigError(
+            f"{owner} needs `model` to be a `leworld.models.WorldModel`",
+            f"`model` is {describe(model)}",
+            "Load one with `leworld.load`, or subclass WorldModel",
+        )
+    processor = model.processor
+    if processor is None:
+        raise ConfigError(
+            f"{owner} needs a model whose `processor` converts pixels and actions",
+            "`model.processor` is None",
+            "Load the model with `leworld.load`, or set `model.processor` to what `fit_processor` returns",
+        )
+    if processor.block_dim != model.action_dim:
+        raise ConfigError(
+            f"{owner} needs action blocks of the model's size, action_dim={model.action_dim}",
+            f"its processor makes blocks of {processor.frameskip} x {processor.action_dim} numbers",
+            "Use the processor that the model was trained with",
+        )
+    return processor
+
+
+def to_weights(model: WorldModel, tensor: Tensor) -> Tensor:
+    """Move a tensor to where the model's weights live, in their dtype.
+
+    Args:
+        model: A world model; one without weights computes in float32 on the CPU.
+        tensor: Floating-point numbers.
+
+    Example:
+        ```python
+        import torch
+        import leworld
+        from leworld.models import to_weights
+
+        model = leworld.load("lewm-tworoom-tiny")
+        assert to_weights(model, torch.zeros(3, dtype=torch.float64)).dtype == torch.float32
+        ```
+    """
+    weight = next(model.parameters(), None)
+    return tensor.float() if weight is None else tensor.to(weight.device, weight.dtype)
+
+
+def model_input(model: WorldModel, raw: Observation | np.ndarray) -> Observation:
+    """Normalise what was sensed, for `encode` and `observe`: on the model's device, in its dtype.
+
+    Args:
+        model: A world model with its processor.
+        raw: Parts with one leading axis, as environments and data give them; an array stands for `pixels`.
+
+    Raises:
+        ConfigError: If the model has no processor, or a part that it reads is missing.
+
+    Example:
+        ```python
+        import numpy as np
+        import leworld
+        from leworld.models import model_input
+
+        seen = model_input(leworld.load("lewm-tworoom-tiny"), np.zeros((2, 64, 64, 3), np.uint8))
+        assert seen["pixels"].shape == (2, 3, 64, 64)
+        ```
+    """
+    processor = processor_of(model, owner="model_input")
+    observation = raw if isinstance(raw, Observation) else Observation(raw)
+    read = observation.select(model.observation_parts)
+    weight = next(model.parameters(), None)
+    device = torch.device("cpu") if weight is None else weight.device
+    return _normalised(processor, read.to(device)).map(lambda part: to_weights(model, part))
+
+
+@torch.no_grad()
+def embed(
+    model: WorldModel,
+    raw: Observation | np.ndarray,
+    *,
+    owner: str = "embed",
+    batch_size: int = 256,
+    on_progress: Callable[[int], object] | None = None,
+) -> Float[Tensor, " frame *latent"]:
+    """Return the latent of every frame on its own, in evaluation mode; float32 on the CPU.
+
+    Args:
+        model: A world model with its processor. Its mode is left as it was.
+        raw: Parts with the frames along their first axis, as environments and data give them; an array stands
+            for `pixels`.
+        owner: Who asks, for error messages.
+        batch_size: Frames at a time, which bounds the memory.
+        on_progress: Called with the number of frames that were embedded, after each batch.
+
+    Raises:
+        ConfigError: If the model has no processor, or a part that it reads is missing.
+        NonFiniteError: If a latent is NaN or infinite.
+
+    Example:
+        ```python
+        import numpy as np
+        import leworld
+        from leworld.models import embed
+
+        model = leworld.load("lewm-tworoom-tiny")
+        assert embed(model, np.zeros((3, 64, 64, 3), np.uint8)).shape == (3, *model.latent_shape)
+        ```
+    """
+    processor_of(model, owner=owner)
+    check_number(owner, "batch_size", batch_size, low=1, integer=True)
+    observation = raw if isinstance(raw, Observation) else Observation(raw)
+    parts = []
+    with evaluation_mode(model):
+        for first in range(0, len(observation), batch_size):
+            read = model_input(model, observation.at(slice(first, first + batch_size)))
+            parts.append(model.encode(read.map(lambda part: part.unsqueeze(1)))[:, 0].float().cpu())
+            if on_progress is not None:
+                on_progress(len(read))
+    latents = torch.cat(parts) if parts else torch.zeros(0, *model.latent_shape)
+    check_finite(owner, "model.encode(...)", latents, fix="Check the model's weights")
+    return latents
+
+
+def _normalised(processor: Processor, observation: Observation) -> Observation:
+    return Observation(processor.observations(observation.pixels))  # TEMPORARY
