@@ -19,6 +19,8 @@ from ._fit import fit_processor as fit_processor
 from ._hdf5_read import read_hdf5 as read_hdf5
 from ._hdf5_write import write_hdf5 as write_hdf5
 from ._observation import Observation as Observation
+from ._parts import PicturePart as PicturePart
+from ._parts import VectorPart as VectorPart
 from ._processor import Processor as Processor
 from ._windows import RawBatch as RawBatch
 from ._windows import Windows as Windows

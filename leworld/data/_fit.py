@@ -7,7 +7,8 @@ import numpy as np
 from .._checks import check_choice, check_number
 from ..errors import ConfigError, DataError
 from ._episodes import Episodes, check_episodes
-from ._processor import IMAGENET_MEAN, IMAGENET_STD, Processor
+from ._parts import IMAGENET_MEAN, IMAGENET_STD
+from ._processor import Processor
 
 _MAX_FITTED_FRAMES = 4096
 

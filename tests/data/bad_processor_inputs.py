@@ -70,7 +70,7 @@ PROCESSOR_ROWS: list[BadInput] = [
         "numpy",
         on_processor(lambda p: p.observations(np.zeros((4, 8, 8, 3), np.uint8))),
         ShapeError,
-        "`pixels`",
+        "`raw`",
         "array",
     ),
     row(
