@@ -223,7 +223,9 @@ class MPCPolicy(Policy):
         self._memories, self._step = list(memories), self._step + 1
         self.decisions.extend(decisions)
         executed = np.stack(actions)
-        return executed if self._processor.action_choices is None else self._processor.choices(executed)
+        if self._processor.action_choices is None:
+            return executed
+        return self._processor.choices(torch.from_numpy(executed)).numpy()
 
     def _memories_for(self, observation: Observation) -> list[Memory]:
         if self._memories is None:
@@ -280,9 +282,10 @@ class MPCPolicy(Policy):
         )
         surprise = self._surprise(memories, situation.latents)
         queued = plan.actions[:, : self._executed_blocks].float().cpu()
-        raw = self._processor.raw_actions(queued).flatten(1, 2).numpy().clip(self._low, self._high)
+        actions = self._processor.raw_actions(queued).flatten(1, 2)
         if self._processor.action_choices is not None:
-            raw = self._processor.one_hot(self._processor.choices(raw))
+            actions = self._processor.one_hot(self._processor.choices(actions))
+        raw = actions.numpy().clip(self._low, self._high)
         elites = [None] * len(memories) if plan.elites is None else list(plan.elites)
         planned = [
             memory.planned(actions, row, kept, self._executed_blocks)

@@ -97,10 +97,12 @@ def model_input(model: WorldModel, raw: Observation | np.ndarray) -> Observation
     """
     processor = processor_of(model, owner="model_input")
     observation = raw if isinstance(raw, Observation) else Observation(raw)
-    read = observation.select(model.observation_parts)
+    known = [name for name in processor.observation_parts if name in observation]
     weight = next(model.parameters(), None)
     device = torch.device("cpu") if weight is None else weight.device
-    return _normalised(processor, read.to(device)).map(lambda part: to_weights(model, part))
+    sensed = (observation.select(known) if known else observation).to(device)
+    read = processor.observations(sensed).select(model.observation_parts)
+    return read.map(lambda part: to_weights(model, part))
 
 
 @torch.no_grad()
@@ -149,7 +151,3 @@ def embed(
     latents = torch.cat(parts) if parts else torch.zeros(0, *model.latent_shape)
     check_finite(owner, "model.encode(...)", latents, fix="Check the model's weights")
     return latents
-
-
-def _normalised(processor: Processor, observation: Observation) -> Observation:
-    return Observation(processor.observations(observation.pixels))  # TEMPORARY
