@@ -5,13 +5,11 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-from ..predictors._incremental import Conditions, IncrementalPredictor
-
-_STEPS_AT_ONCE = 8
+from ..predictors import IncrementalPredictor
 
 
 def can_roll_incrementally(predictor: nn.Module, *around: nn.Module) -> TypeGuard[IncrementalPredictor]:
-    """Whether `incremental_rollout` returns what the plain rollout does.
+    """Whether `incremental_rollout` may take the place of the plain rollout.
 
     Not in training mode, where dropout and batch statistics make a result depend on what else is computed.
 
@@ -35,50 +33,31 @@ def incremental_rollout(
 ) -> Tensor:
     """Return what `WorldModel._rollout` defines, to rounding, with less arithmetic.
 
-    - Every action is embedded once, and turned into modulations once.
-    - While the window grows, a step appends one frame to what the predictor remembers. Once it slides, every
-      frame moves to another position and the window is computed anew.
-    - Frames that are the same for all candidates, because the action that leaves them has been executed, are
-      computed once a trajectory.
-    - The last block's queries, its MLP and the projector see the newest frame only.
-
-    Nothing that a gradient needs is changed in place, so that gradients reach the actions; nothing is read
-    back from an accelerator or copied to it, so that a CUDA graph can capture it.
+    Every action is embedded once, and each step is one call of the predictor for the newest frame, which
+    goes on from what it remembers of the earlier ones. Where the predictor's window does not slide, frames
+    older than history_size still count, which the plain definition leaves out.
 
     Args:
         predictor: Predicts from embeddings and conditions.
         action_encoder: Action block to condition.
         projector: The predictor's output to an embedding.
-        context: (batch, time, dim).
+        context: (batch, time, *latent).
         past_actions: (batch, time - 1, action).
         actions: (batch, sample, horizon, action).
     """
     batch, samples, horizon, _ = actions.shape
-    size = predictor.history_size
-    context = context[:, -size:].unsqueeze(1)
-    known = context.shape[2] - 1
-    shared, newest = context[:, :, :known], context[:, :, known]
-    shared_conditions = None
-    if known:
-        past = action_encoder(past_actions[:, -known:]).unsqueeze(1)
-        shared_conditions = predictor.prepare_conditions(past)
-    encoded = action_encoder(actions.flatten(0, 1)).unflatten(0, (batch, samples))
-
-    frames = [newest.expand(-1, samples, -1)]
-    conditions, start, stop, memory = None, 0, 0, None
-    for step in range(horizon):
-        first = known + step + 1 - size  # of the window, counted from the start of the context
-        begin = step  # of the candidates' own frames, the first that is to be computed
-        if step == 0 or first > 0:
-            begin, memory = max(0, first - known), None
-            if shared_conditions is not None and first < known:
-                window = slice(max(0, first), known)
-                _, memory = predictor.extend(shared[:, :, window], shared_conditions[window])
-        if conditions is None or step >= stop:
-            start, stop = begin, min(horizon, begin + size + _STEPS_AT_ONCE)
-            conditions = predictor.prepare_conditions(encoded[:, :, start:stop])
-        embeddings = torch.stack(frames[begin:], dim=2)
-        part: Conditions = conditions[begin - start : step + 1 - start]
-        output, memory = predictor.extend(embeddings, part, memory=memory)
-        frames.append(projector(output))
-    return torch.stack(frames[1:], dim=2)
+    if predictor.slides:  # no need to embed the actions of frames that it will not look at
+        context = context[:, -predictor.history_size :]
+    past_actions = past_actions[:, past_actions.shape[1] + 1 - context.shape[1] :]
+    past = action_encoder(past_actions) if past_actions.shape[1] else None
+    conditions = action_encoder(actions.flatten(0, 1)).unflatten(0, (batch, samples))
+    if past is None:
+        past = conditions[:, 0, :0]
+    memory = predictor.prepare(context[:, :-1], past, conditions)
+    newest = context[:, -1:].expand(-1, samples, *context.shape[2:])
+    frames = []
+    for _ in range(horizon):
+        output, memory = predictor.extend(memory, newest)
+        newest = projector(output)
+        frames.append(newest)
+    return torch.stack(frames, dim=2)

@@ -97,8 +97,3 @@ class AdaLNZero(nn.Module):
         """Return shift, scale and gate of the attention branch, then of the MLP branch."""
         check_last_axis("AdaLNZero", "condition", condition, self.condition_dim, "condition_dim")
         return self.linear(F.silu(condition)).chunk(6, dim=-1)
-
-    def _prepare(self, activated: Tensor) -> tuple[Tensor, ...]:
-        """Return what `forward` does, given SiLU(condition), with 1 + scale in the place of each scale."""
-        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = self.linear(activated).chunk(6, dim=-1)
-        return shift, 1 + scale, gate, mlp_shift, 1 + mlp_scale, mlp_gate

@@ -11,7 +11,8 @@ from .._checks import check_number
 from .._typing import shapechecked
 from ..errors import ConfigError
 from ._checks import check_last_axis
-from ._incremental import KeysValues, attend_new, attends_by_formula
+
+_FEW = 4
 
 
 @final
@@ -102,39 +103,10 @@ class SelfAttention(nn.Module):
             projections = (self.query(tokens), self.key(tokens), self.value(tokens))
         query, key, value = (p.unflatten(-1, (self.num_heads, -1)) for p in projections)
         dropout = self.dropout if self.training else 0.0
-        attend = _attend_few if attends_by_formula(tokens.shape[1], tokens.device) else _attend
+        few = tokens.shape[1] <= _FEW and tokens.device.type == "cpu"
+        attend = _attend_few if few else _attend
         output = self.output(attend(query, key, value, self.causal, dropout).flatten(2))
         return F.dropout(output, dropout) if dropout else output
-
-    def _extend(self, tokens: Tensor, past: KeysValues, *, last_only: bool) -> tuple[Tensor, KeysValues]:
-        """Mix new tokens (token, *row, dim) that follow those of `past`; causal, fused, without dropout.
-
-        Returns outputs for all new tokens, or for the last one, and the keys and values of all tokens.
-        """
-        wanted = len(tokens) - 1 if last_only else 0
-        before = len(past.keys)
-        # The first token of all sees itself alone: its mix is its value, whatever its query.
-        alone = before == 0 and wanted == 0 and attends_by_formula(len(tokens), tokens.device)
-        query, key, value = self._project_new(tokens, wanted + int(alone))
-        seen = past.with_tokens(key, value)
-        mixed = attend_new(query, seen, first_alone=alone)
-        if isinstance(mixed, Tensor):
-            return self.output(mixed), seen
-        return torch.stack([self.output(token) for token in mixed]), seen
-
-    def _project_new(self, tokens: Tensor, first_query: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return keys and values of all tokens, and queries from `first_query` on only."""
-        if first_query and type(self.qkv) is nn.Linear:
-            weight, bias = self.qkv.weight, self.qkv.bias
-            split = len(weight) // 3
-            biases = (None, None) if bias is None else (bias[:split], bias[split:])
-            query = F.linear(tokens[first_query:], weight[:split], biases[0])
-            key, value = F.linear(tokens, weight[split:], biases[1]).chunk(2, dim=-1)
-        else:
-            query, key, value = self.qkv(tokens).chunk(3, dim=-1)
-            query = query[first_query:]
-        query, key, value = (p.unflatten(-1, (self.num_heads, -1)) for p in (query, key, value))
-        return query, key, value
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, causal: bool, dropout: float) -> Tensor:

@@ -12,7 +12,6 @@ from .._typing import shapechecked
 from ._adaln import AdaLNZero, _modulate
 from ._attention import SelfAttention
 from ._checks import check_last_axis
-from ._incremental import KeysValues, add_in_pieces
 from ._mlp import MLP
 
 
@@ -136,30 +135,6 @@ class ConditionedBlock(nn.Module):
         tokens = torch.addcmul(tokens, gate, branch)
         branch = self.mlp(self.mlp_norm(_modulate(_normalise(tokens), mlp_shift, mlp_scale)))
         return torch.addcmul(tokens, mlp_gate, branch)
-
-    @property
-    def _can_extend(self) -> bool:
-        """Whether no part has been replaced by another class, whose own `forward` would have to be called."""
-        parts = ((self.modulation, AdaLNZero), (self.attention, SelfAttention), (self.mlp, MLP))
-        return all(type(part) is due for part, due in parts)
-
-    def _extend(
-        self, tokens: Tensor, modulations: tuple[Tensor, ...], past: KeysValues, *, last_only: bool
-    ) -> tuple[Tensor, KeysValues]:
-        """Transform new tokens (token, *row, dim) that follow those of `past`, in evaluation mode.
-
-        Returns all new tokens, or the last one, and the keys and values of all tokens. The modulations are
-        what `self.modulation._prepare` made of the new tokens' conditions. The parts are called without their
-        shape checks, which a rollout would repeat for every piece of every window.
-        """
-        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = modulations
-        branch = self.attention_norm(torch.addcmul(shift, _normalise(tokens), scale))
-        branch, seen = self.attention._extend(branch, past, last_only=last_only)
-        kept = slice(-len(branch), None)
-        tokens = torch.addcmul(tokens[kept], gate[kept], branch)
-        branch = self.mlp_norm(torch.addcmul(mlp_shift[kept], _normalise(tokens), mlp_scale[kept]))
-        width = self.mlp.widen.out_features
-        return add_in_pieces(tokens, mlp_gate[kept], self.mlp._transform_once, branch, width), seen
 
 
 def _normalise(tokens: Tensor) -> Tensor:

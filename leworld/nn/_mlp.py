@@ -2,7 +2,6 @@
 
 from typing import final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -57,10 +56,3 @@ class MLP(nn.Module):
             return self.narrow(hidden)
         hidden = F.dropout(hidden, self.dropout)
         return F.dropout(self.narrow(hidden), self.dropout)
-
-    def _transform_once(self, tokens: Tensor) -> Tensor:
-        """Transform in evaluation mode; without a gradient the GELU needs no memory of its own."""
-        hidden = self.widen(tokens)
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return self.narrow(F.gelu(hidden))
-        return self.narrow(torch.ops.aten.gelu_(hidden))

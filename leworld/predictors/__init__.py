@@ -2,7 +2,8 @@
 
 A predictor maps embeddings and conditions, both (batch, time, dim), to (batch, time, dim), causally: output t
 sees inputs up to t and predicts what follows. It says how many frames it can see by its attribute
-`history_size`.
+`history_size`. An `IncrementalPredictor` can also append one frame at a time, which makes rollouts cheap.
 """
 
+from ._incremental import IncrementalPredictor as IncrementalPredictor
 from ._transformer import TransformerPredictor as TransformerPredictor

@@ -1,6 +1,7 @@
 """The causal transformer that LeWM predicts with."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast, final
 
 import torch
@@ -13,8 +14,17 @@ from .._config import configurable
 from .._typing import shapechecked
 from ..errors import ShapeError
 from ..nn import ConditionedBlock
-from ..nn._incremental import KeysValues
-from ._incremental import Conditions, IncrementalPredictor, Memory
+from ._incremental import IncrementalPredictor
+from ._window import (
+    KeysValues,
+    Modulations,
+    WindowMemory,
+    can_extend_block,
+    extend_block,
+    prepare_block,
+)
+
+_STEPS_AT_ONCE = 8
 
 
 @final
@@ -65,6 +75,8 @@ class TransformerPredictor(IncrementalPredictor):
         assert predictor(embeddings, conditions).shape == (2, 3, 32)
         ```
     """
+
+    slides = True
 
     def __init__(
         self,
@@ -126,81 +138,119 @@ class TransformerPredictor(IncrementalPredictor):
     @property
     def can_extend(self) -> bool:
         """Whether `extend` computes what `forward` does: nothing is in training mode, replaced or hooked."""
-        if any(m.training or m._forward_hooks or m._forward_pre_hooks for m in self.modules()):
-            return False
-        return all(type(b) is ConditionedBlock and b._can_extend for b in self.blocks)
+        return super().can_extend and all(can_extend_block(block) for block in self.blocks)
 
     @shapechecked
-    def prepare_conditions(self, conditions: Float[Tensor, "*row time condition"]) -> Conditions:
-        """Compute the modulations of every block, for `extend`.
+    def prepare(
+        self,
+        embeddings: Float[Tensor, "batch time dim"],
+        past_conditions: Float[Tensor, "batch time condition"],
+        conditions: Float[Tensor, "batch sample horizon condition"],
+    ) -> WindowMemory:
+        """Return the memory that a rollout starts from, see `IncrementalPredictor`.
 
-        They depend on a frame's condition alone, so that a rollout needs them once a step, while `forward`
-        computes them once a window. They take 6 * depth * embedding_dim numbers a step. SiLU is applied once
-        for all blocks, and scales have their 1 added.
+        Modulations depend on a frame's condition alone, so that a rollout needs them once a step, while
+        `forward` computes them once a window. They take 6 * depth * embedding_dim numbers a step and
+        candidate, and are computed for history_size + 8 steps at once.
 
         Args:
-            conditions: Action embeddings, of any number of steps.
+            embeddings: The known frames before the newest; all but the last history_size - 1 are left out.
+            past_conditions: The action embeddings that leave them.
+            conditions: The candidates' action embeddings.
         """
+        self._check_last_axis("embeddings", embeddings, self.embedding_dim)
+        self._check_last_axis("past_conditions", past_conditions, self.condition_dim)
         self._check_last_axis("conditions", conditions, self.condition_dim)
-        activated = F.silu(conditions.movedim(-2, 0).contiguous())
-        return Conditions(tuple(block.modulation._prepare(activated) for block in self._blocks()))
+        first = max(0, embeddings.shape[1] - self.history_size + 1)
+        shared, past = embeddings[:, first:].unsqueeze(1), past_conditions[:, first:].unsqueeze(1)
+        return WindowMemory(shared, self._modulations(past) if shared.shape[2] else None, conditions)
 
     @shapechecked
     def extend(
-        self,
-        embeddings: Float[Tensor, "*row time dim"],
-        conditions: Conditions,
-        *,
-        memory: Memory | None = None,
-    ) -> tuple[Float[Tensor, "*row dim"], Memory]:
-        """Append frames to a window and predict what follows the last of them, in evaluation mode.
+        self, memory: WindowMemory, embeddings: Float[Tensor, "batch sample dim"]
+    ) -> tuple[Float[Tensor, "batch sample dim"], WindowMemory]:
+        """Append each candidate's newest frame and predict the next one, in evaluation mode.
 
-        Equal to the last output of `forward` on the whole window, but earlier frames are not computed again:
-        each block remembers their keys and values. See `can_extend`.
+        - While the window grows, only the new frame is computed: each block remembers the keys and values of
+          the others. Once it slides, every frame moves to another position and the window is computed anew.
+        - Frames that all candidates share are computed once a trajectory.
+        - The last block's queries and its MLP see the newest frame only.
+
+        Nothing is read back from an accelerator or copied to it, so that a CUDA graph can capture it.
 
         Args:
-            embeddings: New frames, behind those that `memory` holds.
-            conditions: The same number of steps of what `prepare_conditions` returned.
-            memory: What the last call returned; None at the start of a window. Its rows may broadcast.
+            memory: What `prepare` or the last `extend` returned.
+            embeddings: The newest frame of each candidate.
 
         Raises:
-            ShapeError: If the window grows beyond history_size or conditions and embeddings do not fit.
+            ShapeError: If `prepare` got conditions of fewer steps or of other rows.
         """
-        self._check_last_axis("embeddings", embeddings, self.embedding_dim)
-        before = 0 if memory is None else len(memory)
-        self._check_time("embeddings", embeddings, before)
-        if len(conditions) != embeddings.shape[-2]:
-            raise ShapeError(
-                "TransformerPredictor.extend needs one step of `conditions` for every new frame",
-                f"`conditions` has {len(conditions)} and `embeddings` shape {tuple(embeddings.shape)}",
-                "Slice what `prepare_conditions` returned, `conditions[first:last]`",
-            )
-        past = (KeysValues(),) * len(self.blocks) if memory is None else memory.blocks
+        self._check_next(memory, embeddings)
+        size, known, step = self.history_size, memory.shared.shape[2], memory.step
+        frames = (*memory.frames, embeddings)[-size:]
+        start = known + step + 1 - size  # of the window, counted from the first shared frame
+        begin, seen = step, memory.blocks  # of the candidates' own frames, the first that is to be computed
+        if step == 0 or start > 0:
+            begin, seen = max(0, start - known), ()
+            if memory.shared_modulations is not None and start < known:
+                window = slice(max(0, start), known)
+                _, seen = self._append(memory.shared[:, :, window], memory.shared_modulations[window], ())
+        modulations, first = memory.modulations, memory.first
+        if modulations is None or step >= first + len(modulations):
+            first = begin
+            modulations = self._modulations(memory.conditions[:, :, first : first + size + _STEPS_AT_ONCE])
+        new = torch.stack(frames[begin - step - 1 :], dim=2)
+        output, seen = self._append(new, modulations[begin - first : step + 1 - first], seen)
+        return output, replace(
+            memory, step=step + 1, frames=frames, modulations=modulations, first=first, blocks=seen
+        )
+
+    def _modulations(self, conditions: Tensor) -> Modulations:
+        """Compute all blocks' modulations for (*row, time, condition); SiLU is applied once for all."""
+        activated = F.silu(conditions.movedim(-2, 0).contiguous())
+        return Modulations(tuple(prepare_block(block, activated) for block in self._blocks()))
+
+    def _append(
+        self, embeddings: Tensor, modulations: Modulations, past: tuple[KeysValues, ...]
+    ) -> tuple[Tensor, tuple[KeysValues, ...]]:
+        """Append frames (*row, time, dim) to a window; return the prediction after the last of them.
+
+        The rows of `past` may broadcast against those of the embeddings; it is empty at a window's start.
+        """
+        before = len(past[0].keys) if past else 0
         span = slice(before, before + embeddings.shape[-2])
         tokens = (embeddings + self.positions[0, span]).movedim(-2, 0).contiguous()
         seen = []
-        for i, (block, modulations) in enumerate(zip(self._blocks(), conditions.modulations, strict=True)):
+        for i, (block, given) in enumerate(zip(self._blocks(), modulations.blocks, strict=True)):
             last_only = i == len(self.blocks) - 1
-            tokens, keys_values = block._extend(tokens, modulations, past[i], last_only=last_only)
+            earlier = past[i] if past else KeysValues()
+            tokens, keys_values = extend_block(block, tokens, given, earlier, last_only=last_only)
             seen.append(keys_values)
-        return self.norm(tokens[-1]), Memory(tuple(seen))
+        return self.norm(tokens[-1]), tuple(seen)
 
     def _blocks(self) -> Sequence[ConditionedBlock]:
         return cast(Sequence[ConditionedBlock], self.blocks)
 
     def _check(self, embeddings: Tensor, conditions: Tensor) -> None:
-        self._check_time("embeddings", embeddings, 0)
+        time = embeddings.shape[1]
+        if not 1 <= time <= self.history_size:
+            raise ShapeError(
+                f"TransformerPredictor needs from 1 to `history_size={self.history_size}` frames along time",
+                f"`embeddings` has shape {tuple(embeddings.shape)}, i.e. time={time}",
+                "Pass the last frames only; a model's `rollout` slides that window for you",
+            )
         self._check_last_axis("embeddings", embeddings, self.embedding_dim)
         self._check_last_axis("conditions", conditions, self.condition_dim)
 
-    def _check_time(self, name: str, tensor: Tensor, before: int) -> None:
-        time = tensor.shape[-2]
-        if not 1 <= time <= self.history_size - before:
-            rest = f" after the {before} that `memory` holds" if before else ""
+    def _check_next(self, memory: WindowMemory, embeddings: Tensor) -> None:
+        self._check_last_axis("embeddings", embeddings, self.embedding_dim)
+        batch, samples, horizon, _ = memory.conditions.shape
+        if memory.step == horizon or embeddings.shape[:2] != (batch, samples):
             raise ShapeError(
-                f"TransformerPredictor needs from 1 to `history_size={self.history_size}` frames along time",
-                f"`{name}` has shape {tuple(tensor.shape)}, i.e. time={time}{rest}",
-                "Pass the last frames only; a model's `rollout` slides that window for you",
+                f"TransformerPredictor.extend needs frames for {batch} x {samples} candidates, once for each "
+                f"of the {horizon} steps that `prepare` got `conditions` for",
+                f"`embeddings` has shape {tuple(embeddings.shape)}, at step {memory.step}",
+                "Expand shared frames over the candidates, and prepare with the conditions of all steps",
             )
 
     def _check_last_axis(self, name: str, tensor: Tensor, due: int) -> None:

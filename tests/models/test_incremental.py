@@ -146,14 +146,18 @@ def test_dropout_batch_statistics_and_hooks_get_the_definition(monkeypatch: pyte
 
 
 def without_memory(model: LeWM) -> None:
-    extend = model.predictor.extend
-    model.predictor.extend = lambda embeddings, conditions, memory=None: extend(embeddings, conditions)
+    prepare = model.predictor.prepare
+    model.predictor.prepare = lambda embeddings, past, conditions: prepare(
+        embeddings[:, :0], past[:, :0], conditions
+    )
 
 
 def actions_shared(model: LeWM) -> None:
     """Every candidate gets the first one's modulations."""
-    prepare = model.predictor.prepare_conditions
-    model.predictor.prepare_conditions = lambda conditions: prepare(conditions[:, :1].expand_as(conditions))
+    prepare = model.predictor.prepare
+    model.predictor.prepare = lambda embeddings, past, conditions: prepare(
+        embeddings, past, conditions[:, :1].expand_as(conditions)
+    )
 
 
 @pytest.mark.parametrize("spoil", [without_memory, actions_shared])

@@ -13,11 +13,11 @@ def make(**options) -> TransformerPredictor:
     )
 
 
-def extend(embeddings: torch.Tensor, *, times: int = 1) -> object:
-    predictor, memory = make().eval(), None
+def extend(embeddings: torch.Tensor, *, times: int = 1) -> None:
+    predictor = make().eval()
+    memory = predictor.prepare(Z, C, C[:, None])
     for _ in range(times):
-        _, memory = predictor.extend(embeddings, predictor.prepare_conditions(C), memory=memory)
-    return memory
+        _, memory = predictor.extend(memory, embeddings)
 
 
 def row(case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
@@ -44,10 +44,13 @@ ROWS: list[BadInput] = [
     row("wrong condition", lambda: make()(Z, Z), ShapeError, "conditions", "5"),
     row("no batch axis", lambda: make()(Z[0], C[0]), ShapeError, "batch"),
     row("integer actions", lambda: make()(Z, C.long()), ShapeError, "floating-point"),
-    row("conditions to prepare", lambda: make().prepare_conditions(Z), ShapeError, "conditions", "5"),
-    row("embeddings to append", lambda: extend(C), ShapeError, "embeddings", "6"),
-    row("nothing to append", lambda: extend(Z[:, :0]), ShapeError, "time=0"),
-    row("beyond the window", lambda: extend(Z, times=2), ShapeError, "time=3", "3 that `memory` holds"),
-    row("fewer prepared steps", lambda: extend(Z[:, :2]), ShapeError, "3", "(2, 2, 6)"),
-    row("raw conditions", lambda: make().extend(Z, C), ConfigError, "conditions"),
+    row("conditions to prepare", lambda: make().prepare(Z, C, Z[:, None]), ShapeError, "`conditions`", "5"),
+    row("past conditions", lambda: make().prepare(Z, Z, C[:, None]), ShapeError, "`past_conditions`", "5"),
+    row("known frames", lambda: make().prepare(C, C, C[:, None]), ShapeError, "`embeddings`", "6"),
+    row("an action too few", lambda: make().prepare(Z, C[:, 1:], C[:, None]), ShapeError, "time=2", "time=3"),
+    row("no candidates", lambda: make().prepare(Z, C, C), ShapeError, "conditions", "sample"),
+    row("embeddings to append", lambda: extend(C[:, :1]), ShapeError, "embeddings", "6"),
+    row("a frame not expanded", lambda: extend(Z), ShapeError, "2 x 1", "(2, 3, 6)"),
+    row("beyond the horizon", lambda: extend(Z[:, :1], times=4), ShapeError, "3 steps", "at step 3"),
+    row("raw conditions", lambda: make().extend(C, Z[:, :1]), ConfigError, "memory"),
 ]
