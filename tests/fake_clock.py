@@ -8,7 +8,7 @@ import pytest
 
 
 class FakeClock:
-    """Stands for `time.perf_counter`: shows `seconds`, and moves on by `step` when it is read."""
+    """Stands for a clock of `time`: shows `seconds`, and moves on by `step` when it is read."""
 
     def __init__(self, step: float = 0.0) -> None:
         self.seconds = 1000.0
@@ -20,9 +20,9 @@ class FakeClock:
 
 
 @contextmanager
-def fake_clock(step: float = 0.0) -> Iterator[FakeClock]:
-    """Put a fake clock in the place of `time.perf_counter` while the block lasts."""
+def fake_clock(step: float = 0.0, *, name: str = "perf_counter") -> Iterator[FakeClock]:
+    """Put a fake clock in the place of `time.perf_counter`, or another of `time`, while the block lasts."""
     clock = FakeClock(step)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "perf_counter", clock)
+        patch.setattr(time, name, clock)
         yield clock

@@ -3,6 +3,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,7 +99,7 @@ def instructions(function: Callable[[], object]) -> int:
     """Count the Python instructions that a call executes."""
     count = 0
 
-    def trace(frame: FrameType, event: str, argument: object) -> object:
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal count
         frame.f_trace_opcodes = True
         count += event == "opcode"
