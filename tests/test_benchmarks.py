@@ -3,11 +3,13 @@
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from benchmarks.harness import RESULTS, SCHEMA_VERSION, paired, write_result
+from tests.fake_clock import fake_clock
 
 KEYS = {"schema_version", "name", "command", "environment", "settings", "rows"}
 ENVIRONMENT = {"leworld", "torch", "python", "system", "cpu", "cpu_count", "threads", "device"}
@@ -60,12 +62,18 @@ def test_a_crooked_result_is_seen(tmp_path: Path) -> None:
 
 
 def test_paired_timing_reports_ratios_to_the_first() -> None:
-    def slow() -> int:
-        return sum(range(200_000))
+    """The rounds' durations on a fake clock; the first round warms up, and both slow down from then on."""
+    slow, quick = [90.0, 4.0, 8.0, 12.0, 16.0, 20.0], [50.0, 1.0, 2.0, 3.0, 4.0, 5.0]
 
-    def quick() -> int:
-        return sum(range(2_000))
+    def lasting(seconds: list[float]) -> Callable[[], None]:
+        turns = iter(seconds)
 
-    rows = paired({"slow": slow, "quick": quick}, repeats=5)
-    assert rows["slow"]["ratio"] == 1.0
-    assert rows["quick"]["ratio"] > 5
+        def function() -> None:
+            clock.seconds += next(turns)
+
+        return function
+
+    with fake_clock(name="process_time") as clock:
+        rows = paired({"slow": lasting(slow), "quick": lasting(quick)}, repeats=5, warmup=1)
+    assert rows["slow"] == {"median_ms": 12_000, "low_ms": 6_000, "high_ms": 18_000, "ratio": 1}
+    assert rows["quick"] == {"median_ms": 3_000, "low_ms": 1_500, "high_ms": 4_500, "ratio": 4}

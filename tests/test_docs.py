@@ -92,7 +92,6 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=300,
             check=False,
         )
     assert result.returncode == 0, result.stderr[-4000:]

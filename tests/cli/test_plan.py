@@ -115,7 +115,7 @@ main()
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT")
 def test_ctrl_c_ends_cleanly(folder: Path) -> None:
     process = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_PLAN, folder], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", INTERRUPTED_PLAN, folder], capture_output=True, text=True, check=False
     )
     assert process.returncode == 130
     assert process.stderr.rstrip().endswith("Interrupted.")

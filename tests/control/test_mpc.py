@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -8,6 +6,7 @@ from leworld.control import MPCPolicy, StateGoal
 from leworld.data import Observation
 from leworld.planners import CEMPlanner, ICEMPlanner
 from tests.control.fakes import FRAMESKIP, MEAN, STD, move, paint, point_model
+from tests.fake_clock import fake_clock
 
 START = np.array([[-0.6, 0.2], [0.5, 0.5], [0.0, -0.8]])
 GOAL = np.array([[0.1, -0.3], [0.5, -0.2], [-0.5, 0.0]])
@@ -182,36 +181,36 @@ def test_decisions_are_recorded():
         torch.testing.assert_close(one.plan.cost, other.plan.cost, rtol=1e-5, atol=1e-6)
 
 
-def test_a_deadline_still_gives_actions():
-    never_done = CEMPlanner(
-        horizon=3, num_samples=64, num_elites=8, num_iterations=5000, tolerance=0, min_std=0.1
-    )
-    policy = MPCPolicy(point_model(), never_done, time_budget=0.02)
-    policy.reset(paint(GOAL))
-    started = time.perf_counter()
-    action = policy.act(paint(START))
-    assert time.perf_counter() - started < 2.0  # all 5000 iterations take longer on any machine
-    assert np.isfinite(action).all()
-    assert {outcome.value for outcome in policy.decisions[0].plan.outcome} == {"time_limit"}
-
-
-def test_a_deadline_allows_one_more_evaluation_and_no_second(monkeypatch):
+@pytest.mark.parametrize(
+    ("iterations", "time_budget", "evaluations", "outcome"),
+    [
+        (5000, 0.5, 1, "time_limit"),
+        (5000, 4.5, 5, "time_limit"),  # those that begin at 0, 1, 2, 3 and 4 s
+        (2, 60.0, 3, "iteration_limit"),  # the third measures the answer
+    ],
+)
+def test_a_deadline_allows_one_more_evaluation_and_no_second(
+    iterations, time_budget, evaluations, outcome, monkeypatch
+):
+    """Every evaluation takes a second of a fake clock."""
     model = point_model()
     quick = model._rollout
 
     def slow(*arguments):
-        time.sleep(0.05)
+        clock.seconds += 1.0
         return quick(*arguments)
 
     monkeypatch.setattr(model, "_rollout", slow)
-    policy = MPCPolicy(model, planner_of(iterations=100), time_budget=0.12)
-    policy.reset(paint(GOAL))
-    policy.act(paint(START))
-    assert 1 <= len(model.rolled) <= 3  # those that begin at 0, 0.05 and 0.1 s, or fewer on a busy machine
-    policy = MPCPolicy(model, planner_of(iterations=2), time_budget=60.0)
-    policy.reset(paint(GOAL))
-    policy.act(paint(START))
-    assert policy.decisions[0].plan.outcome[0].value != "time_limit"
+    planner = CEMPlanner(3, 64, num_elites=8, num_iterations=iterations, tolerance=0, min_std=0.1)
+    policy = MPCPolicy(model, planner, time_budget=time_budget)
+    with fake_clock() as clock:
+        policy.reset(paint(GOAL))
+        action = policy.act(paint(START))
+    (decision,) = policy.decisions
+    assert np.isfinite(action).all()
+    assert len(model.rolled) == evaluations
+    assert decision.milliseconds == 1000.0 * evaluations
+    assert {found.value for found in decision.plan.outcome} == {outcome}
 
 
 def test_goals_of_every_kind_give_the_same_actions():

@@ -5,12 +5,12 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from leworld.data import Episodes
 
 # Timing is no property to test on a shared machine, and a database would litter the repository.
-QUICK = settings(deadline=None, database=None, max_examples=50)
+QUICK = settings(deadline=None, database=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 
 
 def tagged_episodes(lengths: Sequence[int], *, action_dim: int = 2, size: int = 2) -> Episodes:

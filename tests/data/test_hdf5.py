@@ -31,7 +31,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/.\x00"), min_s
 DTYPES = st.sampled_from(["float32", "float64", "int32", "int64", "uint8", "bool"])
 
 
-@settings(QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(st.integers(1, 5), min_size=1, max_size=5),
     st.dictionaries(NAMES, st.tuples(DTYPES, st.sampled_from([(), (1,), (3,), (2, 2)])), max_size=3),
@@ -55,7 +55,7 @@ def test_what_is_written_is_read(tmp_path: Path, lengths, columns, compression, 
     assert [item.name for item in tmp_path.iterdir()] == ["data.h5"]
 
 
-@settings(QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.data())
 def test_reading_some_is_reading_all_and_choosing(
     tmp_path: Path, lengths: list[int], data: st.DataObject

@@ -1,5 +1,9 @@
 import pickle
-import time
+import sys
+import tracemalloc
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,14 +95,45 @@ def test_the_last_block_is_zero_where_the_episode_has_no_action() -> None:
     assert bool((batch.actions[0, :-1] != 0).all())
 
 
-def test_gathering_a_batch_is_fast() -> None:
-    episodes = random_episodes([101] * 20, size=64)
-    windows = Windows(episodes, 3, frameskip=5)
-    rng = np.random.default_rng(0)
-    times = []
-    for _ in range(50):
-        indices = rng.integers(0, len(windows), 64).tolist()
-        start = time.process_time()
-        windows.__getitems__(indices)
-        times.append(time.process_time() - start)
-    assert min(times) < 0.005  # typically a tenth of it; a loop over windows takes several times as long
+def instructions(function: Callable[[], object]) -> int:
+    """Count the Python instructions that a call executes."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_a_batch_is_gathered_without_a_loop_over_its_windows() -> None:
+    windows = Windows(random_episodes([101] * 20, size=8), 3, frameskip=5)
+    one, many = [1], np.random.default_rng(0).integers(0, len(windows), 64).tolist()
+
+    def looped(indices: list[int]) -> RawBatch:
+        return Windows.collate([windows[index] for index in indices])
+
+    def growth(gather: Callable[[list[int]], RawBatch]) -> int:
+        return instructions(lambda: gather(many)) - instructions(lambda: gather(one))
+
+    assert growth(windows.__getitems__) == 0
+    assert growth(looped) > 1000
+
+
+def test_nothing_is_copied_but_the_batch() -> None:
+    """A copy of the episodes, over a hundred times as large as the batch's frames, would be seen."""
+    windows = Windows(random_episodes([101] * 20, size=16), 3, frameskip=5)
+    tracemalloc.start()
+    batch = windows.__getitems__([5, 90, 700])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert windows.episodes.pixels.nbytes > 100 * batch.pixels.nbytes
+    assert peak < windows.episodes.pixels.nbytes / 10

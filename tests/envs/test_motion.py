@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leworld.envs import TwoRoomArena
@@ -32,7 +32,7 @@ def door_settings(draw):
     return doors
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(door_settings(), st.integers(0, 2**32 - 1), st.sampled_from([np.float32, np.float64]))
 def test_no_state_is_ever_inside_a_wall(doors, seed, dtype):
     rng = np.random.default_rng(seed)

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.hub.processes import PATIENCE
+
 _RESOLVE = re.compile(r"/([\w.-]+/[\w.-]+)/resolve/([^/]+)/(.+)")
 _LARGE = 4096
 
@@ -27,8 +29,9 @@ class Hub:
     status: int | None = None
     cut_to: int | None = None  # bytes after which the connection of a large file breaks
     cuts: int = 10**9  # how often it does
-    stall_at: int | None = None
-    stalled: threading.Event = field(default_factory=threading.Event)
+    stall_at: int | None = None  # bytes of a large file after which no more are sent while the Hub runs
+    stalled: threading.Event = field(default_factory=threading.Event)  # set when that happened
+    closing: threading.Event = field(default_factory=threading.Event)
     requests: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)  # what each request authorised itself with
     lies: dict[str, str] = field(default_factory=dict)  # headers that replace the true ones
@@ -137,9 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(part[: self.hub.stall_at])
                 self.wfile.flush()
                 self.hub.stalled.set()
-                threading.Event().wait(5)
-                part = part[self.hub.stall_at :]
-            self.wfile.write(part)
+                self.hub.closing.wait()
+            else:
+                self.wfile.write(part)
 
     def send_header(self, keyword: str, value: str) -> None:
         super().send_header(keyword, self.hub.lies.get(keyword, value))
@@ -166,8 +169,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def point_at(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """Let leworld take `url` for the Hub."""
+    """Let leworld take `url` for the Hub, and wait for it as long as a busy machine needs."""
     monkeypatch.setattr("leworld.hub._download.HubRepository.endpoint", staticmethod(lambda: url))
+    monkeypatch.setattr("leworld.hub._download._PATIENCE", PATIENCE)
+    for setting in ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"):
+        monkeypatch.setattr(f"huggingface_hub.constants.{setting}", PATIENCE)
 
 
 @contextlib.contextmanager
@@ -182,6 +188,7 @@ def serving() -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()

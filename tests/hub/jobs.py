@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import leworld
-from tests.hub.processes import without_privileges
+from leworld.hub import _download
+from tests.hub.processes import PATIENCE, without_privileges
 
 
 def load(name: str, **options: Any) -> int:
     assert "huggingface_hub" not in sys.modules  # it reads the environment at import
+    _download._PATIENCE = PATIENCE
     return leworld.load(name, **options).action_dim
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
+PATIENCE = 600  # seconds to wait for a Hub, as many as a test has: no machine is too slow for the loopback
 CONTEXT = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
 PRELOADED = ["torch", "safetensors.torch", "leworld", "leworld.hub", "leworld.models", "leworld.regularizers"]
 PRELOADED += ["leworld.encoders", "leworld.predictors", "leworld.nn", "beartype"]
@@ -39,13 +40,11 @@ class Child:
 
     def finish(self) -> tuple[int | None, Any]:
         """Wait for the end; return the exit code and what the job returned, or the error's text."""
-        result = None
-        if self.pipe.poll(120):
-            try:
-                result = self.pipe.recv()
-            except EOFError:
-                result = None
-        self._process.join(120)
+        try:
+            result = self.pipe.recv()
+        except EOFError:
+            result = None
+        self._process.join()
         return self._process.exitcode, result
 
 
@@ -67,6 +66,8 @@ def hub_environment(home: str, url: str, **more: str) -> dict[str, str]:
         "HF_ENDPOINT": url,
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_ETAG_TIMEOUT": str(PATIENCE),
+        "HF_HUB_DOWNLOAD_TIMEOUT": str(PATIENCE),
         **more,
     }
 

@@ -4,24 +4,29 @@ import hashlib
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import huggingface_hub
 import pytest
 import torch
 
 import leworld
 from leworld.errors import CheckpointError, LeWorldError
-from leworld.hub import _records, checkpoint_info
+from leworld.hub import _download, _records, checkpoint_info
 from tests.hub.examples import tiny_lewm
 from tests.hub.hub_server import Hub, point_at, serving
 from tests.hub.released import MINI, mini_files
 
 OURS = "me/ours"
 OFFICIAL = "quentinll/lewm-pusht"
+PATIENCE_OF_USERS = _download._PATIENCE  # before a test changes it
 
 
 @pytest.fixture
@@ -150,69 +155,117 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_the_hub_refuses_is_told_at_once(hub: Hub, cache: Path, case: str) -> None:
+def test_what_the_hub_refuses_is_told_at_once(hub: Hub, cache: Path, case: str, no_pause: None) -> None:
     hub.add("me/empty", {"README.md": b""})
     hub.add("me/gated", {"config.json": b"{}"})
     hub.gated.add("me/gated")
     name, words = REFUSED[case]
     message = refusal(name, cache)
     assert all(word in message for word in words), message
+    assert len(hub.requests) == 1
 
 
-def refusal(name: str, cache: Path, *, within: float = 5.0) -> str:
-    start = time.monotonic()
+def refusal(name: str, cache: Path) -> str:
     with pytest.raises(CheckpointError) as caught:
         leworld.load(name, cache_dir=cache)
-    assert time.monotonic() - start < within
     assert not list(cache.rglob("model.safetensors"))
     return str(caught.value)
 
 
-def test_an_ill_hub(hub: Hub, cache: Path) -> None:
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sleeps, to try again later, fails."""
+
+    def sleep(seconds: float) -> None:
+        raise AssertionError(f"slept for {seconds:g} s")
+
+    monkeypatch.setattr(time, "sleep", sleep)
+
+
+def test_an_ill_hub(hub: Hub, cache: Path, no_pause: None) -> None:
     hub.status = 500
     assert "500" in refusal(f"hf-hub:{OURS}", cache)
+    assert len(hub.requests) == 1
     hub.status = None
     leworld.load(f"hf-hub:{OURS}", cache_dir=cache)
     hub.status = 503
     assert same(leworld.load(f"hf-hub:{OURS}", cache_dir=cache), tiny_lewm())
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@contextmanager
+def dead_host() -> Iterator[str]:
+    """The address of a port that is taken and refuses every connection."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 def test_a_dead_host_answers_from_the_cache_at_once(
-    hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch, no_pause: None
 ) -> None:
     leworld.load(f"hf-hub:{OURS}", cache_dir=cache)
-    dead = f"http://127.0.0.1:{closed_port()}"
-    point_at(monkeypatch, dead)
-    start = time.monotonic()
-    assert same(leworld.load(f"hf-hub:{OURS}", cache_dir=cache), tiny_lewm())
-    assert time.monotonic() - start < 2.0
-    assert "does not answer" in refusal("hf-hub:me/other", cache.parent / "empty")
+    with dead_host() as url:
+        point_at(monkeypatch, url)
+        tries = connections(monkeypatch)
+        assert same(leworld.load(f"hf-hub:{OURS}", cache_dir=cache), tiny_lewm())
+        assert len(tries) == 1
+        assert "does not answer" in refusal("hf-hub:me/other", cache.parent / "empty")
+        assert len(tries) == 2
+
+
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Record every attempt to connect."""
+    tries: list[object] = []
+    connect = socket.create_connection
+
+    def recorded(address: Any, *arguments: Any, **options: Any) -> socket.socket:
+        tries.append(address)
+        return connect(address, *arguments, **options)
+
+    monkeypatch.setattr(socket, "create_connection", recorded)
+    return tries
 
 
 def test_a_host_that_never_answers_costs_seconds_only(
     hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The request itself ends after the patience, here without the thread that ends everything else."""
+    assert PATIENCE_OF_USERS <= 5
+    asked = []
+    ask = huggingface_hub.get_hf_file_metadata
+
+    def recorded(url: str, **options: Any) -> Any:
+        asked.append(options["timeout"])
+        return ask(url, **options)
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", recorded)
+    monkeypatch.setattr(_download, "_within", lambda seconds, call: call())
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        point_at(
-            monkeypatch,
-            f"http://127.0.0.1:{silent.getsockname()[1]}",
-        )
-        monkeypatch.setattr("leworld.hub._download._PATIENCE", 0.5)
+        point_at(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(_download, "_PATIENCE", 0.25)
         assert "does not answer" in refusal("hf-hub:me/other", cache)
+    assert asked == [0.25]
+
+
+def test_a_resolver_that_never_answers_costs_seconds_only(
+    hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name is looked up without a timeout, so the thread that asks is left behind."""
+    over = threading.Event()
+    monkeypatch.setattr(_download, "_PATIENCE", 0.25)
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda url, **options: over.wait())
+    try:
+        assert "no answer within 0.75 s" in refusal("hf-hub:me/other", cache)
+    finally:
+        over.set()
 
 
 def test_a_truncated_body_is_never_taken(hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
     hub.cut_to = 300
-    refusal(f"hf-hub:{OURS}", cache, within=60)
+    refusal(f"hf-hub:{OURS}", cache)
     hub.cut_to = None
     assert same(leworld.load(f"hf-hub:{OURS}", cache_dir=cache), tiny_lewm())
 

@@ -47,7 +47,6 @@ def run(*command: object, cwd: Path, **extra: str) -> str:
         env={**os.environ, "OMP_NUM_THREADS": "1", **extra},
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
     assert result.returncode == 0, result.stderr

@@ -1,6 +1,5 @@
 """What every planner must do. Each check raises AssertionError on a planner that does not."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -25,6 +24,7 @@ from leworld.planners import (
     Refine,
     WarmStart,
 )
+from tests.fake_clock import FakeClock, fake_clock
 from tests.planners.problems import PROBLEMS, Cost, Instance, Stepwise, TestProblem, flat, separable
 
 
@@ -357,46 +357,36 @@ def check_compiled(entry: Entry) -> None:
 
 
 def check_time_budget(entry: Entry) -> None:
-    """Planning for 0.05 s ends within 0.06 s and one evaluation, with a plan whose true cost is told.
+    """An evaluation takes a second of a fake clock: as many begin as the budget has begun seconds, no more.
 
-    Time inside the cost is measured by the same clock, so that a busy machine lengthens both sides. The best
-    of five tries counts: each may be interrupted by something else.
+    The budgets run through a whole cycle of every planner. The plan's true cost is told all the same.
     """
     instance = separable(range(2), 3)
     planner = entry.planner(3)
-    planner.num_iterations = 10_000  # a budget that is never spent otherwise
+    planner.num_iterations = 1000  # a budget that is never spent otherwise
 
-    for pause in (0.002, 0.08):  # many evaluations, or not even one
-        late = [_lateness(planner, instance, pause) for _ in range(5)]
-        assert min(late) <= 0.01, f"late by {min(late):.3f} s"
+    for most in range(1, 26):
+        with fake_clock() as clock:
+            slow = Recorder(instance.cost, _lasting(1.0, clock, instance.cost))
+            slow.rollout = _lasting(1.0, clock, slow.rollout)
+            slow.transition = _lasting(1.0, clock, slow.transition)
+            options = {"time_budget": most - 0.5}
+            plan = solve(planner, Instance(slow, instance.optimum, 2, (-1.0, 1.0)), 2, **options)
+        assert set(plan.outcome) <= {Outcome.time_limit, Outcome.converged}, "spent its iterations"
+        assert plan.actions.shape == (2, 3, 2)
+        assert plan.actions.abs().max() <= 1
+        true_cost = instance.cost(plan.actions.unsqueeze(1))[:, 0]
+        assert torch.equal(plan.cost, true_cost), "not the plan's true cost"
+        assert len(slow.actions) <= most, "went on after the time was up"
+        assert len(slow.actions) == most, "stopped before the time was up"
 
 
-def _lateness(planner: Planner, instance: Instance, pause: float) -> float:
-    """Plan with evaluations that take `pause` more; return the seconds beyond the budget and one of them."""
-    longest = 0.0
+def _lasting(seconds: float, clock: FakeClock, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def call(*arguments: Tensor) -> Tensor:
+        clock.seconds += seconds
+        return function(*arguments)
 
-    def timed(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def call(*arguments: Tensor) -> Tensor:
-            nonlocal longest
-            begun = time.perf_counter()
-            time.sleep(pause)
-            result = function(*arguments)
-            longest = max(longest, time.perf_counter() - begun)
-            return result
-
-        return call
-
-    slow = Recorder(instance.cost, timed(instance.cost))
-    slow.rollout, slow.transition = timed(slow.rollout), timed(slow.transition)
-    started = time.perf_counter()
-    plan = solve(planner, Instance(slow, instance.optimum, 2, (-1.0, 1.0)), 2, time_budget=0.05)
-    spent = time.perf_counter() - started
-    assert set(plan.outcome) <= {Outcome.time_limit, Outcome.converged}, "spent its iterations"
-    assert plan.actions.shape == (2, 3, 2)
-    assert plan.actions.abs().max() <= 1
-    assert torch.equal(plan.cost, instance.cost(plan.actions.unsqueeze(1))[:, 0]), "not the plan's true cost"
-    assert len(slow.actions) == 1 or pause < 0.05, "went on after the time was up"
-    return spent - 0.05 - longest
+    return call
 
 
 CHECKS = (

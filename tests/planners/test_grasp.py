@@ -8,6 +8,7 @@ from torch import Tensor
 
 from leworld.costs import GoalCost
 from leworld.planners import BestSoFar, GRASPPlanner, LiftedCost, Outcome, Refine, WarmStart
+from tests.fake_clock import fake_clock
 
 
 class Cart:
@@ -165,8 +166,9 @@ def test_a_model_receives_no_gradient_and_wrappers_work():
 
 
 def test_time_budget_still_gives_a_scored_plan():
-    plan = small(num_iterations=5000, sync_every=5000).plan(
-        cart_cost([0]), batch=1, action_dim=1, time_budget=1e-9
-    )
+    with fake_clock(step=1.0):  # the time is up at the first look at the clock
+        plan = small(num_iterations=5000, sync_every=5000).plan(
+            cart_cost([0]), batch=1, action_dim=1, time_budget=0.5
+        )
     assert plan.outcome == (Outcome.time_limit,)
     assert plan.cost.isfinite().all()

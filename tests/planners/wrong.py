@@ -178,6 +178,14 @@ def budget_ignored(horizon, cost, options):
     )
 
 
+def half_of_the_budget(horizon, cost, options):
+    """Keeps a reserve, though one evaluation more would still begin in time."""
+    budget = options.get("time_budget")
+    return CEMPlanner(horizon, num_iterations=1000, tolerance=0).plan(
+        cost, **(options | {"time_budget": None if budget is None else budget / 2})
+    )
+
+
 def full_precision_shown(horizon, cost, options):
     init = options.get("init")
     return CEMPlanner(horizon).plan(cost, **(options | {"init": None if init is None else init.float()}))
@@ -206,6 +214,7 @@ _CHANGES = {
     too_few_iterations: (check_problems, "left$"),
     chunks_ignored: (check_splitting, "chunks are too large"),
     budget_ignored: (check_time_budget, "spent its iterations"),
+    half_of_the_budget: (check_time_budget, "stopped before the time was up"),
     full_precision_shown: (check_half_precision, "another dtype"),
 }
 WRONG = {Entry(kind.__name__, kind): expected for kind, expected in _CLASSES.items()} | {

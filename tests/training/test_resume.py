@@ -40,7 +40,7 @@ def killed(tmp_path_factory) -> dict[str, Path]:
         for name, (where, step) in KILLS.items()
     }
     for name, process in processes.items():
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate()
         assert process.returncode == -signal.SIGKILL, f"{name}: {errors.decode()}"
     return folders
 
