@@ -134,15 +134,15 @@ def _goal(case, error, mentions, make):
     )
 
 
-_goal("embeddings with a time axis", ShapeError, ("(env, dim)", "[:, -1]"), lambda: torch.zeros(2, 1, 2))
-_goal("embeddings of another size", ShapeError, ("dim=2", "(2, 5)"), lambda: torch.zeros(2, 5))
+_goal("embeddings with a time axis", ShapeError, ("(env, *latent)", "[:, -1]"), lambda: torch.zeros(2, 1, 2))
+_goal("embeddings of another size", ShapeError, ("latent_shape=(2,)", "(2, 5)"), lambda: torch.zeros(2, 5))
 _goal("integer embeddings", ShapeError, ("int64",), lambda: torch.zeros(2, 2, dtype=torch.long))
 _goal("no embedding", ShapeError, ("at least one goal",), lambda: torch.zeros(0, 2))
 _goal("NaN embeddings", NonFiniteError, ("goal",), lambda: torch.full((2, 2), torch.nan))
 _goal(
     "a conversion that loses a goal",
     ShapeError,
-    ("2 frames or embeddings", "(1, 2)"),
+    ("2 frames or latents", "(1, 2)"),
     lambda: StateGoal(np.zeros((2, 2)), lambda states: torch.zeros(1, 2)),
 )
 _goal(

@@ -25,7 +25,7 @@ def move(positions: np.ndarray, actions: np.ndarray) -> np.ndarray:
 class PointModel(WorldModel):
     """Reads the position off the colour and moves it by the block's raw actions; keeps a log of its calls."""
 
-    history_size, embedding_dim, action_dim = 3, 2, 2 * FRAMESKIP
+    history_size, latent_shape, action_dim = 3, (2,), 2 * FRAMESKIP
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
@@ -38,12 +38,13 @@ class PointModel(WorldModel):
         self.encoded.append(observations.shape[0] * observations.shape[1])
         return self.dropout(observations[:, :, :2].mean((3, 4)))
 
-    def _predict(self, embeddings, actions):
+    def _predict(self, latents, actions):
         raw = actions.unflatten(-1, (FRAMESKIP, 2)) * torch.tensor(STD) + torch.tensor(MEAN)
-        return embeddings + self.scale * raw.sum(-2)
+        return latents + self.scale * raw.sum(-2)
 
     def _rollout(self, context, past_actions, actions):
-        self.rolled.append((context.clone(), past_actions.clone()))
+        if actions.shape[1] > 1 or actions.shape[2] > 1:  # not the check of what the last block led to
+            self.rolled.append((context.clone(), past_actions.clone()))
         return super()._rollout(context, past_actions, actions)
 
     def _loss(self, batch, generator):

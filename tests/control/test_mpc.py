@@ -2,14 +2,52 @@ import numpy as np
 import pytest
 import torch
 
-from leworld.control import MPCPolicy, StateGoal
-from leworld.data import Observation
-from leworld.planners import CEMPlanner, ICEMPlanner
+from leworld.control import MPCPolicy, StateGoal, goal_cost
+from leworld.data import Observation, PicturePart, Processor, VectorPart
+from leworld.errors import ConfigError
+from leworld.models import WorldModel
+from leworld.planners import (
+    BestSoFar,
+    CategoricalCEMPlanner,
+    CEMPlanner,
+    CMAESPlanner,
+    ICEMPlanner,
+    LagrangianPlanner,
+    MPPIPlanner,
+    RandomShootingPlanner,
+)
 from tests.control.fakes import FRAMESKIP, MEAN, STD, move, paint, point_model
 from tests.fake_clock import fake_clock
 
 START = np.array([[-0.6, 0.2], [0.5, 0.5], [0.0, -0.8]])
 GOAL = np.array([[0.1, -0.3], [0.5, -0.2], [-0.5, 0.0]])
+
+
+def small_cem():
+    return CEMPlanner(3, 8, num_elites=2, num_iterations=2)
+
+
+def small_icem():
+    return ICEMPlanner(3, 8, num_elites=2, num_iterations=2)
+
+
+def small_mppi():
+    return BestSoFar(MPPIPlanner(3, 8, num_iterations=2))
+
+
+def small_shooting():
+    return RandomShootingPlanner(3, 8)
+
+
+def small_cmaes():
+    return CMAESPlanner(3, 8, num_iterations=2)
+
+
+def small_lagrangian():
+    return LagrangianPlanner(small_cem(), lambda actions: torch.zeros(*actions.shape[:2], 1))
+
+
+SAMPLING = (small_cem, small_icem, small_mppi, small_shooting, small_cmaes, small_lagrangian)
 
 
 def planner_of(horizon=3, iterations=12):
@@ -295,3 +333,223 @@ def test_an_environment_that_begins_anew_has_no_elites_and_disturbs_nobody():
     _, expected = run(MPCPolicy(alone_model, planner(), receding_horizon=1), START, GOAL, 3 * FRAMESKIP)
     assert np.array_equal(np.stack(actions)[:, [0, 2]], expected[:, [0, 2]])
     assert not np.array_equal(np.stack(actions)[FRAMESKIP:, 1], expected[FRAMESKIP:, 1])
+
+
+def test_a_failing_cost_leaves_the_policy_as_it_was():
+    """Out of memory at the first search, and again at a later one: calling again does what would have been."""
+    wanted_policy = MPCPolicy(point_model(), planner_of(), receding_horizon=1)
+    _, wanted = run(wanted_policy, START, GOAL, 2 * FRAMESKIP)
+    fail = False
+
+    def cost(situation):
+        if fail:
+            raise MemoryError
+        return goal_cost(situation)
+
+    policy = MPCPolicy(point_model(), planner_of(), receding_horizon=1, cost=cost)
+    policy.reset(paint(GOAL))
+    positions = START
+    for step in range(2 * FRAMESKIP):
+        if step % FRAMESKIP == 0:
+            fail = True
+            for _ in range(2):
+                with pytest.raises(MemoryError):
+                    policy.act(paint(positions))
+            fail = False
+        action = policy.act(paint(positions))
+        assert np.array_equal(action, wanted[step])
+        positions = move(positions, action)
+    assert len(policy.decisions) == len(wanted_policy.decisions) == 2
+
+
+def test_a_cost_of_ones_own_needs_no_goal():
+    """Walk right, as far as the limits allow; nobody says where to."""
+
+    def rightward(situation):
+        assert situation.goal is None
+        assert situation.latents.shape == (3, 2)
+        return lambda actions: -situation.model.imagine(situation.state, actions)[:, :, -1, 0]
+
+    policy = MPCPolicy(point_model(), planner_of(iterations=20), cost=rightward)
+    policy.reset()
+    actions = policy.act(paint(START))
+    assert (actions[:, 0] > 0.95).all()
+    again = MPCPolicy(point_model(), planner_of(iterations=20), cost=rightward)  # never reset at all
+    assert np.array_equal(again.act(paint(START)), actions)
+    with pytest.raises(ConfigError, match="goal"):
+        MPCPolicy(point_model(), planner_of()).act(paint(START))
+
+
+@pytest.mark.parametrize("make", SAMPLING, ids=lambda make: make.__name__)
+def test_every_sampling_planner_reads_first_guesses(make):
+    """Of two proposals the second is right; a search too small to find anything returns it."""
+    right = torch.full((1, 3, 4), 0.25)
+
+    def cost(situation):
+        return lambda actions: (actions - right[:, None].to(actions)).square().sum((2, 3))
+
+    def propose(situation):
+        return torch.stack((torch.zeros(len(situation), 3, 4), right.expand(len(situation), -1, -1)), dim=1)
+
+    policy = MPCPolicy(point_model(), make(), cost=cost, propose=propose, bounded=False)
+    policy.act(paint(START))
+    assert torch.equal(policy.decisions[0].plan.actions, right.expand(3, -1, -1))
+    assert policy.decisions[0].cost.tolist() == [0.0] * 3
+
+
+class Steps(WorldModel):
+    """Four choices move a point; its state is a sum that `observe` keeps, which no window holds."""
+
+    history_size, latent_shape, action_dim = 1, (2,), 4
+    moves = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]) / 10
+
+    def _encode(self, observations):
+        return observations[:, :, :2].mean((3, 4))
+
+    def _predict(self, latents, actions):
+        return latents + actions @ self.moves
+
+    def _loss(self, batch, generator):
+        raise NotImplementedError
+
+
+def test_discrete_actions_come_back_as_indices():
+    model = Steps()
+    model.processor = Processor(
+        4,
+        frameskip=1,
+        action_dim=4,
+        image_mean=(0.5,) * 3,
+        image_std=(0.5,) * 3,
+        action_mean=(0.0,) * 4,
+        action_std=(1.0,) * 4,
+        action_choices=4,
+    )
+    start, goal = np.array([[-0.2, 0.0], [0.0, 0.3]]), np.array([[0.2, 0.0], [0.0, -0.1]])
+    for planner in (CategoricalCEMPlanner(torch.eye(4), 4, num_samples=100, num_elites=10), planner_of(4, 20)):
+        policy = MPCPolicy(model, planner, receding_horizon=1)
+        policy.reset(paint(goal))
+        positions, taken = start, []
+        for _ in range(4):
+            taken.append(policy.act(paint(positions)))
+            positions = positions + model.moves.numpy()[taken[-1]]
+        assert np.stack(taken).T.tolist() == [[0] * 4, [3] * 4]
+        assert taken[0].dtype == np.int64
+
+
+class Remembering(WorldModel):
+    """A recurrent model of a hidden speed: frames show places, and only their succession tells the speed."""
+
+    history_size, latent_shape, action_dim = 1, (4,), 2
+
+    def _encode(self, observations):
+        place = observations[:, :, :2].mean((3, 4))
+        return torch.cat((place, torch.zeros_like(place)), dim=-1)
+
+    def _predict(self, latents, actions):
+        place, speed = latents.chunk(2, dim=-1)
+        return torch.cat((place + speed + 0.1 * actions, speed), dim=-1)
+
+    def _observe(self, state, observation, past_action, generator):
+        place = observation[:, :2].mean((2, 3))
+        if state is None:
+            return {"place": place, "speed": torch.zeros_like(place)}
+        return {"place": place, "speed": place - state["place"] - 0.1 * past_action}
+
+    def _present(self, state):
+        return torch.cat((state["place"], state["speed"]), dim=-1)
+
+    def _imagine(self, state, actions, generator):
+        return self._rollout(self._present(state)[:, None], actions.new_zeros(len(actions), 0, 2), actions)
+
+    def _loss(self, batch, generator):
+        raise NotImplementedError
+
+
+def test_a_model_with_a_state_of_its_own():
+    """A wind that no single frame shows is felt from the second frame on, and steered against."""
+    model = Remembering()
+    model.processor = Processor(
+        4,
+        frameskip=1,
+        action_dim=2,
+        image_mean=(0.5,) * 3,
+        image_std=(0.5,) * 3,
+        action_mean=(0.0,) * 2,
+        action_std=(1.0,) * 2,
+    )
+    wind = np.array([[0.05, 0.0], [0.0, -0.05]])
+    start = np.zeros((2, 2))
+    policy = MPCPolicy(model, planner_of(1, 20), cost=_place_cost(start))
+    policy.reset()
+    positions, errors = start, []
+    for step in range(6):
+        if step == 3:
+            policy.reset(environments=[1])  # forgets the wind, and the other does not
+        positions = positions + wind + 0.1 * policy.act(paint(positions))
+        errors.append(np.abs(positions - start).max(axis=1))
+    assert errors[0].min() > 0.03
+    assert max(error[0] for error in errors[1:]) < 0.02
+    assert errors[3][1] > 0.03
+    assert errors[-1][1] < 0.02
+    assert [decision.environments for decision in policy.decisions if len(decision.environments) < 2]
+    surprise = policy.decisions[1].surprise
+    torch.testing.assert_close(surprise, torch.full((2,), 2 * 0.05**2), atol=2e-3, rtol=0)
+
+
+def _place_cost(goal):
+    target = torch.tensor(goal, dtype=torch.float32)
+
+    def cost(situation):
+        due = target[list(situation.environments), None]
+        return lambda actions: (
+            (situation.model.imagine(situation.state, actions)[:, :, -1, :2] - due).square().sum(-1)
+        )
+
+    return cost
+
+
+def test_a_model_of_two_cameras_and_proprioception():
+    """The place is half in one picture and half in the joints; each alone would not do."""
+
+    class Parts(WorldModel):
+        history_size, latent_shape, action_dim = 1, (2,), 2
+        observation_parts = ("pixels", "wrist", "proprio")
+
+        def _encode(self, observations):
+            across = observations["wrist"][:, :, 0].mean((2, 3))
+            return torch.stack((across, observations["proprio"][..., 0]), dim=-1)
+
+        def _predict(self, latents, actions):
+            return latents + 0.1 * actions
+
+        def _loss(self, batch, generator):
+            raise NotImplementedError
+
+    model = Parts()
+    model.processor = Processor(
+        4,
+        frameskip=1,
+        action_dim=2,
+        action_mean=(0.0,) * 2,
+        action_std=(1.0,) * 2,
+        parts={
+            "wrist": PicturePart(4, mean=(0.5,) * 3, std=(0.5,) * 3),
+            "proprio": VectorPart(mean=(2.0,), std=(3.0,)),
+        },
+    )
+
+    def sense(positions):
+        pixels = paint(positions).pixels
+        return Observation(
+            np.zeros_like(pixels), {"wrist": pixels, "proprio": positions[:, 1:] * 3 + 2}, state=positions
+        )
+
+    policy = MPCPolicy(model, planner_of(4, 20), receding_horizon=1)
+    policy.reset(sense(GOAL / 3))
+    positions = START / 3
+    for _ in range(6):
+        positions = positions + 0.1 * policy.act(sense(positions))
+    assert np.abs(positions - GOAL / 3).max() < 0.03
+    with pytest.raises(ConfigError, match="proprio"):
+        policy.act(paint(positions))
