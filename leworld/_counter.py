@@ -1,20 +1,15 @@
 """Noise that is a function of (seed, iteration, stream, index) alone, and sums in a fixed order.
 
 Every row of a batch owns a seed, so its noise does not depend on which other rows are drawn beside it, on
-the thread count, or on how a batch was split. On a CPU, standard normal numbers in float32 are read from a
-table of two million, from a place that seed, iteration and stream decide: where a cost is cheap, drawing them
-anew would take most of a search. Rows therefore see stretches of the same numbers at different places. Other
-numbers come from torch's generator, seeded anew for every row. On other devices the counter-based
-Philox4x32-10 in torch int64 arithmetic draws all rows at once, without a state to share or a value to read
-back. So a CPU and a GPU draw different noise.
+the thread count, or on how a batch was split. On a CPU, torch's generator draws, seeded anew for every row
+and iteration. On other devices the counter-based Philox4x32-10 in torch int64 arithmetic draws all rows at
+once, without a state to share or a value to read back. So a CPU and a GPU draw different noise.
 
 Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Checked against
 the known-answer vectors that the authors publish with Random123. Seeds are mixed by SplitMix64's finalizer
-(Steele, Lea and Flood, 2014). Shared noise tables: Salimans, Ho, Chen, Sidor, Sutskever, "Evolution
-strategies as a scalable alternative to reinforcement learning", 2017.
+(Steele, Lea and Flood, 2014).
 """
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -26,9 +21,6 @@ _WORD, _LONG = 2**32 - 1, 2**64 - 1
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
-_TABLE = 1 << 21  # places in the table of normal numbers
-TABLE_WINDOW = 1 << 20  # the most numbers a row that are read from it on
-_STRIDE = 1296111  # _TABLE over the golden ratio, odd: places of successive iterations keep far apart
 _GRAIN = 32768  # torch reduces tensors of fewer numbers in one thread (at::internal::GRAIN_SIZE)
 
 
@@ -123,33 +115,7 @@ def normal_rows(
     if seeds.device.type != "cpu":
         drawn = philox_normal(seeds, math.prod(shape), iteration=iteration, stream=stream, dtype=dtype)
         return drawn.unflatten(-1, shape)
-    if dtype == torch.float32 and math.prod(shape) <= TABLE_WINDOW:
-        return _read_rows(seeds, shape, iteration, stream)
     return _draw_rows(seeds, shape, iteration, stream, dtype, torch.Tensor.normal_)
-
-
-def _read_rows(seeds: Tensor, shape: tuple[int, ...], iteration: int | range, stream: int) -> Tensor:
-    """Copy numbers from the table."""
-    turns = (iteration,) if isinstance(iteration, int) else iteration
-    rows = _distinct(seeds)
-    places = [place for seed in rows for turn in turns for place in table_places([seed], turn, stream)]
-    windows = normal_table().as_strided((_TABLE, math.prod(shape)), (1, 1))
-    read = windows.index_select(0, torch.tensor(places))
-    several = () if isinstance(iteration, int) else (len(iteration),)
-    return read.view(len(rows), *several, *shape).expand(len(seeds), *several, *shape)
-
-
-def table_places(seeds: list[int], iteration: int, stream: int) -> list[int]:
-    """Return where in `normal_table` the numbers of each seed begin."""
-    return [(_mixed(seed, stream << 32) + iteration * _STRIDE) % _TABLE for seed in seeds]
-
-
-@functools.cache
-def normal_table() -> Tensor:
-    """Return _TABLE + TABLE_WINDOW standard normal numbers, the last of which repeat the first."""
-    with torch.inference_mode(False):
-        numbers = torch.empty(_TABLE).normal_(generator=torch.Generator().manual_seed(0))
-        return torch.cat((numbers, numbers[:TABLE_WINDOW]))
 
 
 def _draw_rows(
@@ -162,13 +128,14 @@ def _draw_rows(
 ) -> Tensor:
     """Fill from torch's CPU generator, seeded anew for every row and iteration."""
     turns = (iteration,) if isinstance(iteration, int) else iteration
-    states = [_mixed(seed, (stream << 32) + turn) for seed in _distinct(seeds) for turn in turns]
+    rows = _distinct(seeds)
+    states = [_mixed(seed, (stream << 32) + turn) for seed in rows for turn in turns]
     source = torch.Generator()
     drawn = torch.empty((len(states), *shape), dtype=dtype)
     for state, row in zip(states, drawn.unbind(0), strict=True):
         fill(row, generator=source.manual_seed(state))
     several = () if isinstance(iteration, int) else (len(iteration),)
-    return drawn.view(-1, *several, *shape).expand(len(seeds), *several, *shape)
+    return drawn.view(len(rows), *several, *shape).expand(len(seeds), *several, *shape)
 
 
 def _distinct(seeds: Tensor) -> list[int]:

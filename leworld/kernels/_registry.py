@@ -67,8 +67,6 @@ def _choose(operation: str, implementation: str, tensor: Tensor, *others: Tensor
 def explain(operation: str, tensor: Tensor, *others: Tensor) -> str:
     """Say which implementation of an operation `auto` takes for tensors, and what keeps the others from it.
 
-    Costs no more than the choice itself, which may compile a kernel once.
-
     Args:
         operation: Name of the operation, for example "ecf_sums".
         tensor: Its first tensor argument; device and dtype decide.

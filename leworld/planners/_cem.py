@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from .._checks import check_choice, check_number
-from ..kernels.candidates import prepare
 from ._evaluator import Evaluator
 from ._planner import Planner
 from ._problem import Problem
+from ._refit import refit_gaussian
 from ._search_state import SearchState
 from ._settings import check_counts, check_elites
 
@@ -95,7 +95,6 @@ class CEMPlanner(Planner[Tensor]):
         self.min_std = min_std
         self.tolerance = tolerance
         self.keep_best = returns == "best"
-        prepare()
 
     def init(self, problem: Problem) -> SearchState[Tensor]:
         """Start at the problem's first guess with `init_std`."""
@@ -106,9 +105,8 @@ class CEMPlanner(Planner[Tensor]):
     ) -> SearchState[Tensor]:
         """Sample, score, and refit mean and standard deviation to the elites."""
         drawn = problem.sample(state.actions, state.memory, self.num_samples, iteration=iteration)
-        scored = evaluate(drawn)
-        mean, stds = problem.kernels.refit_gaussian(
-            scored.actions, scored.costs, self.num_elites, state.actions, state.memory, 1, self.min_std
+        mean, stds = refit_gaussian(
+            evaluate(drawn), self.num_elites, state.actions, state.memory, correction=1, floor=self.min_std
         )
         return self._state(mean, stds)
 

@@ -92,9 +92,8 @@ class Evaluator:
         self._problem = problem
         self._chunk = None if max_candidates is None else max(1, max_candidates // max(1, len(problem.init)))
         self.deadline = deadline
-        self._best_actions = problem.init.to(problem.dtype).to(problem.init.dtype, copy=True).contiguous()
+        self._best_actions = problem.init.to(problem.dtype).to(problem.init.dtype)
         self._best_cost = problem.init.new_full((len(problem.init),), math.inf)
-        self._keep_best = problem.kernels.keep_best
         self._dtype, self._on_cpu = problem.init.dtype, problem.init.device.type == "cpu"
         self.costs: list[Tensor] = []
         self.num_evaluations = 0
@@ -260,8 +259,18 @@ class Evaluator:
             shown = shown.to(self._dtype)
         if costs.dtype is not self._dtype:
             costs = costs.to(self._dtype)
+        all_finite = self._on_cpu and math.isfinite(costs.sum().item())  # one that is not spoils the sum
         # A copy: a cost may write its next answer into the same memory.
-        costs, all_finite = self._keep_best(shown, costs, self._best_actions, self._best_cost)
+        costs = costs.nan_to_num(nan=math.inf, posinf=math.inf, neginf=math.inf)
+        if costs.shape[1]:
+            self._keep_best(shown, costs)
         self.costs.append(costs)
         self.num_evaluations += shown.shape[1]
         return Evaluated(shown, costs, all_finite)
+
+    def _keep_best(self, shown: Tensor, costs: Tensor) -> None:
+        lowest, first = costs.min(dim=1)
+        better = lowest < self._best_cost
+        found = shown[torch.arange(len(first), device=first.device), first]
+        self._best_actions = torch.where(better[:, None, None], found, self._best_actions)
+        self._best_cost = torch.where(better, lowest, self._best_cost)

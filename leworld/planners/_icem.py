@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from .._checks import check_number
-from ..kernels.candidates import prepare
 from ._evaluator import Evaluated, Evaluator
 from ._planner import Planner
 from ._problem import Problem
+from ._refit import refit_gaussian
 from ._search_state import SearchState
 from ._settings import check_counts, check_elites
 
@@ -98,7 +98,6 @@ class ICEMPlanner(Planner[Memory]):
         self.shrinkage = shrinkage
         self.min_std = min_std
         self._synthesis = _synthesis(horizon, noise_exponent)
-        prepare()
 
     def init(self, problem: Problem) -> SearchState[Memory]:
         """Start at the problem's first guess, with the elites of a former call or none."""
@@ -121,9 +120,7 @@ class ICEMPlanner(Planner[Memory]):
         if iteration == self.num_iterations - 1:
             candidates.append(state.actions.unsqueeze(1))
         scored = evaluate(torch.cat(candidates, dim=1))
-        mean, fitted = problem.kernels.refit_gaussian(
-            scored.actions, scored.costs, self.num_elites, state.actions, stds, 0, 0.0
-        )
+        mean, fitted = refit_gaussian(scored, self.num_elites, state.actions, stds, correction=0)
         mean = self.momentum * state.actions + (1 - self.momentum) * mean
         fitted = (self.momentum * stds + (1 - self.momentum) * fitted).clamp(min=self.min_std)
         return self._state(mean, (fitted, _best_of(scored, self.num_kept), synthesis))

@@ -10,9 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .._checks import describe
-from .._counter import TABLE_WINDOW, normal_rows, normal_table, table_places, uniform_rows
+from .._counter import normal_rows, uniform_rows
 from ..errors import ShapeError
-from ..kernels.candidates import Candidates, candidates
 
 _BLOCK = 1 << 18  # numbers that `sample` draws at once, if one iteration needs no more
 _STREAM = 1 << 16  # of the noise of `sample`: apart from that of `normal` and `uniform`
@@ -51,19 +50,6 @@ class Problem:
     dtype: torch.dtype
     guesses: Float[Tensor, "batch guess horizon action"] | None = None
     _drawn: "_Drawn | None" = field(default=None, init=False, repr=False, compare=False)
-
-    @cached_property
-    def kernels(self) -> Candidates:
-        """What draws candidates, keeps the best and refits for tensors like `init`."""
-        return candidates(self.init)
-
-    @cached_property
-    def _reads_table(self) -> bool:
-        return self.init.device.type == "cpu" and self.init.dtype == torch.float32
-
-    @cached_property
-    def _seed_numbers(self) -> list[int]:
-        return self.seeds.tolist()
 
     def normal(self, *shape: int, iteration: int, stream: int = 0) -> Tensor:
         """Draw standard normal noise of shape (batch, *shape), each row from its own seed.
@@ -104,11 +90,7 @@ class Problem:
                 "Pass one mean and one standard deviation for each number of the plan, and draw something",
             )
         mean, std = mean.to(self.init), std.to(self.init) if isinstance(std, Tensor) else std
-        shape = (num, *mean.shape[1:])
-        if self._reads_table and math.prod(shape) <= TABLE_WINDOW:
-            places = table_places(self._seed_numbers, iteration, _STREAM)
-            return self.kernels.sample_gaussian(normal_table(), places, mean, std, num)
-        noise = self._noise(shape, iteration)
+        noise = self._noise((num, *mean.shape[1:]), iteration)
         centre = mean.unsqueeze(1)
         if isinstance(std, Tensor):
             return torch.addcmul(centre, noise, std.unsqueeze(1))

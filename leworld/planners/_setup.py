@@ -57,12 +57,14 @@ def make_problem(
         guess = torch.zeros(shape, device=device, dtype=search_dtype)
     else:
         _check_init(init, shape)
-        guess = init.detach().to(search_dtype)
+        guess = init.detach().to(search_dtype).contiguous()  # how it lies in memory decides no rounding
     seeds = row_seeds(generator, shape[0]).to(device)
     guess = Problem(guess, low, high, seeds, dtype).project(guess)
     if guess.ndim == 3:
         return Problem(guess, low, high, seeds, dtype)
-    return Problem(guess[:, 0], low, high, seeds, dtype, guess[:, 1:] if guess.shape[1] > 1 else None)
+    return Problem(
+        guess[:, 0].contiguous(), low, high, seeds, dtype, guess[:, 1:] if guess.shape[1] > 1 else None
+    )
 
 
 def _home(cost: object, init: Tensor | None, bounds: Bounds | None) -> tuple[torch.device, torch.dtype]:

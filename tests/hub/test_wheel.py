@@ -1,18 +1,14 @@
 """What `pip install leworld` puts on a machine: the package, what it requires, and the model in it."""
 
-import os
-import re
-import subprocess
-import sys
-from importlib.metadata import Distribution, distribution, distributions
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("hatchling", reason="the build backend is not installed")
-requirements = pytest.importorskip("packaging.requirements")
+from tests.wheels import ROOT, install, link_packages, required, run
 
-ROOT = Path(__file__).resolve().parents[2]
+pytest.importorskip("hatchling", reason="the build backend is not installed")
+
 NOWHERE = "http://127.0.0.1:9"
 LOAD = """
 import socket, sys
@@ -40,49 +36,12 @@ print(model.processor.environment_id)
 """
 
 
-def run(*command: object, cwd: Path, **extra: str) -> str:
-    result = subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **extra},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout.strip()
-
-
-def required(one: Distribution) -> list[Distribution]:
-    """Everything that pip would install for a package without extras, itself not included."""
-    found: dict[str, Distribution] = {}
-    open_lines = list(one.requires or [])
-    while open_lines:
-        need = requirements.Requirement(open_lines.pop())
-        name = re.sub(r"[-_.]+", "-", need.name).lower()
-        if name in found or (need.marker is not None and not need.marker.evaluate({"extra": ""})):
-            continue
-        found[name] = distribution(need.name)
-        open_lines += found[name].requires or []
-    return list(found.values())
-
-
-def link_packages(chosen: list[Distribution], place: Path) -> None:
-    """Fill a folder with links to the packages of these distributions and to nothing else."""
-    place.mkdir()
-    for one in chosen:
-        tops = {file.parts[0] for file in one.files or [] if file.parts[0] not in ("..", "__pycache__")}
-        for top in tops - {path.name for path in place.iterdir()}:
-            (place / top).symlink_to(Path(str(one.locate_file(top))).resolve())
-
-
 def test_an_installed_wheel_loads_its_model_without_a_network(tmp_path: Path) -> None:
     """In an interpreter that sees the standard library, the wheel, and what the wheel requires: no extra."""
     run("-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist", cwd=ROOT)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     site, packages = tmp_path / "site", tmp_path / "packages"
-    quiet = ("-q", "--no-deps", "--no-index", "--no-compile", "--disable-pip-version-check")
-    run("-m", "pip", "install", *quiet, "--target", site, wheel, cwd=tmp_path)
+    install(wheel, site)
     tops = {path.name for path in site.iterdir() if path.suffix != ".dist-info"} - {"bin"}
     assert tops == {"leworld"}
     (installed,) = distributions(path=[str(site)])

@@ -6,15 +6,12 @@ import torch
 from scipy import stats
 
 from leworld._counter import (
-    TABLE_WINDOW,
     fixed_sum,
     normal_rows,
-    normal_table,
     philox,
     philox_normal,
     philox_uniform,
     row_seeds,
-    table_places,
     uniform_rows,
     weighted_sum,
     words,
@@ -87,28 +84,6 @@ def test_several_iterations_at_once_are_those_of_single_calls(dtype, alike):
             assert torch.equal(
                 together[:, place], draw(seeds, (13, 3), iteration=iteration, stream=2, dtype=dtype)
             )
-
-
-def test_the_table_of_normal_numbers():
-    """Normal as a whole and in stretches; places of one row over 30 iterations keep 30,000 numbers apart."""
-    table = normal_table()
-    assert torch.equal(table[-TABLE_WINDOW:], table[:TABLE_WINDOW])
-    ring = table[:-TABLE_WINDOW].double().numpy()
-    assert stats.kstest(ring, "norm").pvalue > 1e-6
-    for lag in (1, 2, 10, 250):
-        assert abs(np.corrcoef(ring[:-lag], ring[lag:])[0, 1]) < 6 / np.sqrt(len(ring))
-    for seed in range(50):
-        places = sorted(table_places([seed], iteration, 3)[0] for iteration in range(30))
-        assert all(later - earlier > 30_000 for earlier, later in zip(places, places[1:]))  # noqa: RUF007, B905
-        assert places[0] + len(ring) - places[-1] > 30_000
-    starts = torch.tensor([table_places([seed], 0, 0)[0] for seed in range(2_000)]) / len(ring)
-    assert stats.kstest(starts.numpy(), "uniform").pvalue > 1e-6
-
-
-def test_more_numbers_than_the_table_holds_are_drawn_anew():
-    drawn = normal_rows(torch.tensor([1]), (TABLE_WINDOW + 1,), iteration=0)[0]
-    assert not torch.equal(drawn[: 1 << 10], normal_rows(torch.tensor([1]), (1 << 10,), iteration=0)[0])
-    assert stats.kstest(drawn[:100_000].numpy(), "norm").pvalue > 1e-6
 
 
 def test_philox_begins_a_longer_draw_with_a_shorter_one():

@@ -66,8 +66,8 @@ static void store(float *to, vec value, int lanes)
     memcpy(to, &value, sizeof(float) * lanes);
 }
 
-void ecf_sums(const float *y, float *sums, long groups, long samples, long slices, long knots,
-              double spacing, long first, long last)
+void LEVEL(ecf_sums)(const float *y, float *sums, long groups, long samples, long slices, long knots, double spacing,
+                     long first, long last)
 {
     double turn = spacing * 0.63661977236758134308;
     long far = knots <= NEAR ? 0 : (knots + NEAR) / STEP;
@@ -160,8 +160,8 @@ void ecf_sums(const float *y, float *sums, long groups, long samples, long slice
 }
 
 /* dy = sum_k k spacing (grad_sin_k cos k theta - grad_cos_k sin k theta), with the same products. */
-void ecf_sums_backward(const float *grad, const float *y, float *dy, long groups, long samples, long slices,
-                       long knots, double spacing, long first, long last)
+void LEVEL(ecf_sums_backward)(const float *grad, const float *y, float *dy, long groups, long samples, long slices,
+                              long knots, double spacing, long first, long last)
 {
     double turn = spacing * 0.63661977236758134308;
     long far = knots <= NEAR ? 0 : (knots + NEAR) / STEP;

@@ -44,8 +44,8 @@ static float squared_norm(const float *x, long dim)
 
 /* Subtract each group's mean, store squared norms after (`squares`) and before (`norms`), and set `reach` to a bound
  * of all distances between samples and from zero; NaN if anything is not finite. */
-void centre(const float *z, float *centred, float *means, float *squares, float *norms, float *reach, long groups,
-            long samples, long dim, long group_stride, long sample_stride)
+void LEVEL(centre)(const float *z, float *centred, float *means, float *squares, float *norms, float *reach,
+                   long groups, long samples, long dim, long group_stride, long sample_stride)
 {
     float most = 0.0f, farthest = 0.0f, bad = 0.0f;
     for (long g = 0; g < groups; g++) {
@@ -153,9 +153,9 @@ static double sum_of(const float *row, long count)
  * samples^2 / 4 times the values' gradient is gradient + weights @ centred: `gradient` holds all that one sample
  * contributes alone. No weight of a sample with itself takes part: it is the largest, multiplies a difference of zero,
  * and would leave its rounding, which is more than the gradient of far samples. */
-void discrepancy(const float *centred, const float *means, const float *squares, const float *norms, float *weights,
-                 float *gradient, double *values, const float *pairs, const float *points, long groups, long samples,
-                 long dim, long rows, float inverse)
+void LEVEL(discrepancy)(const float *centred, const float *means, const float *squares, const float *norms,
+                        float *weights, float *gradient, double *values, const float *pairs, const float *points,
+                        long groups, long samples, long dim, long rows, float inverse)
 {
     static const int edge[2 * LANES] = {0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1};
     int index[CHUNK + LANES] = {0};

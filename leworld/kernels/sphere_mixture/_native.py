@@ -1,14 +1,14 @@
-"""For a CPU with a C compiler: value and slope of all pairs in one pass over their inner products."""
+"""For a CPU, in C: value and slope of all pairs in one pass over their inner products."""
 
 import ctypes
-import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..._checks import accumulation_dtype
-from .. import _compiler
+from .._library import Library, load, pointer
 from . import _table
 from ._reference import Mixture
 
@@ -16,12 +16,12 @@ _SOURCE = Path(__file__).with_name("_native.c")
 
 
 def obstacle(tensor: Tensor) -> str | None:
-    """Say why this cannot run on `tensor`; the first call compiles."""
+    """Say why this cannot run on `tensor`."""
     if tensor.device.type != "cpu":
         return f"the tensor is on {tensor.device}"
     if accumulation_dtype(tensor.dtype) != torch.float32:
         return "it computes in float32 only"
-    library = _library()
+    library = load(_SOURCE)
     return library if isinstance(library, str) else None
 
 
@@ -29,37 +29,50 @@ def discrepancy(
     pairs: Mixture, points: Mixture, samples: Tensor, with_gradient: bool
 ) -> tuple[Tensor, Tensor | None] | None:
     """Return what `_pairs.discrepancy` does, or None if a distance may be in the far field."""
-    library = _library()
+    library = load(_SOURCE)
     if isinstance(library, str):
         raise RuntimeError(library)
+    number = {"dtype": torch.float32, "device": "cpu"}
     z = samples if samples.stride(-1) == 1 else samples.contiguous()
     groups, count, dim = z.shape
-    centred, means = torch.empty_like(z, memory_format=torch.contiguous_format), z.new_empty(groups, 1, dim)
-    squares, norms = z.new_empty(2, groups, count).unbind()
+    centred, means = torch.empty((groups, count, dim), **number), torch.empty((groups, 1, dim), **number)
+    squares, norms = torch.empty((2, groups, count), **number).unbind()
     reach = ctypes.c_float()
-    tensors = (z, centred, means, squares, norms)
-    library.centre(
-        *(tensor.data_ptr() for tensor in tensors), ctypes.addressof(reach), *z.shape, *z.stride()[:2]
+    read = (
+        pointer(centred, groups, count, dim),
+        pointer(means, groups, 1, dim),
+        pointer(squares, groups, count),
+        pointer(norms, groups, count),
     )
+    _check_rows(z)
+    _centre(library)(z.data_ptr(), *read, ctypes.addressof(reach), *z.shape, *z.stride()[:2])
     if not reach.value <= pairs.far:
         return None
     near, own = (_table.table(mixture, reach.value, z.device) for mixture in (pairs, points))
-    weights, values = centred @ centred.mT, torch.empty(groups, dtype=torch.float64)
-    gradient = torch.empty_like(centred) if with_gradient else None
-    tensors = (centred, means, squares, norms, weights, gradient, values, near.rows, own.rows)
-    library.discrepancy(
-        *(None if tensor is None else tensor.data_ptr() for tensor in tensors),
-        *(groups, count, dim, len(near.rows), near.inverse),
+    weights = (centred @ centred.mT).contiguous()
+    values = torch.empty(groups, dtype=torch.float64, device="cpu")
+    gradient = torch.empty((groups, count, dim), **number) if with_gradient else None
+    rows = len(near.rows)
+    written = (
+        pointer(weights, groups, count, count),
+        None if gradient is None else pointer(gradient, groups, count, dim),
+        pointer(values, groups, dtype=torch.float64),
     )
+    tables = pointer(near.rows, rows, 8), pointer(own.rows, rows, 8)
+    _discrepancy(library)(*read, *written, *tables, groups, count, dim, rows, near.inverse)
     return values, None if gradient is None else gradient.add_(weights @ centred)
 
 
-@functools.cache
-def _library() -> ctypes.CDLL | str:
-    library = _compiler.load(_SOURCE)
-    if not isinstance(library, str):
-        pointer, size, number = ctypes.c_void_p, ctypes.c_long, ctypes.c_float
-        library.centre.restype = library.discrepancy.restype = None
-        library.centre.argtypes = [pointer] * 6 + [size] * 5
-        library.discrepancy.argtypes = [pointer] * 9 + [size] * 4 + [number]
-    return library
+def _check_rows(z: Tensor) -> None:
+    """Refuse what `centre` cannot walk through by the strides of groups and samples."""
+    if (z.device.type, z.dtype, z.stride(-1)) != ("cpu", torch.float32, 1):
+        raise RuntimeError(f"C needs rows of float32 on the CPU, and was to be given {z.dtype} on {z.device}")
+
+
+def _centre(library: Library) -> Callable[..., None]:
+    return library.function("centre", *[ctypes.c_void_p] * 6, *[ctypes.c_long] * 5)
+
+
+def _discrepancy(library: Library) -> Callable[..., None]:
+    types = (*[ctypes.c_void_p] * 9, *[ctypes.c_long] * 4, ctypes.c_float)
+    return library.function("discrepancy", *types)

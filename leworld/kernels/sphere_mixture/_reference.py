@@ -79,11 +79,11 @@ def gauss(dim: int, phase: float) -> tuple[Tensor, Tensor]:
 
 @functools.lru_cache(maxsize=32)
 def _gauss(dim: int, count: int) -> tuple[Tensor, Tensor]:
-    n, half = torch.arange(2, count, dtype=torch.float64), (dim - 2) / 2
+    n, half = torch.arange(2, count, dtype=torch.float64, device="cpu"), (dim - 2) / 2
     squared = n * (n + dim - 3) / (4 * (n + half) * (n + half - 1))
-    off = torch.cat([torch.tensor([1 / dim], dtype=torch.float64), squared])
+    off = torch.cat([torch.tensor([1 / dim], dtype=torch.float64, device="cpu"), squared])
     # The density is even, so the square of the Jacobi matrix splits in two; one half gives the squared nodes.
-    diagonal = off[0::2] + torch.cat([torch.zeros(1, dtype=torch.float64), off[1::2]])
+    diagonal = off[0::2] + torch.cat([torch.zeros(1, dtype=torch.float64, device="cpu"), off[1::2]])
     beside = (off[0:-1:2] * off[1::2]).sqrt()
     squares, vectors = torch.linalg.eigh(
         torch.diag(diagonal) + torch.diag(beside, 1) + torch.diag(beside, -1)

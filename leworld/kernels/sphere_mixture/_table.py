@@ -43,7 +43,7 @@ def _build(mixture: Mixture, reach: float, device: torch.device) -> Table:
     grid, functions = [], (mixture, mixture.derivative(), mixture.derivative().derivative())
     for function in functions:
         grid.append(_on_grid(function, width, intervals + 1))
-    per_interval = 2 * width * (width * torch.arange(intervals + 1, dtype=torch.float64))
+    per_interval = 2 * width * (width * torch.arange(intervals + 1, dtype=torch.float64, device="cpu"))
     cubic = torch.cat([_cubic(f, per_interval * slope) for f, slope in itertools.pairwise(grid)])
     columns = cubic.float().to(device)
     return Table(columns.T.contiguous(), columns, 1 / width, reach)
@@ -57,7 +57,7 @@ def _cubic(values: Tensor, slopes: Tensor) -> Tensor:
 
 def _on_grid(mixture: Mixture, width: float, count: int) -> Tensor:
     """Return the mixture at distances 0, width, 2 width, ... in float64."""
-    distances = width * torch.arange(count, dtype=torch.float64)
+    distances = width * torch.arange(count, dtype=torch.float64, device="cpu")
     result, limit = torch.zeros_like(distances), _reference.far_phase(mixture.dim)
     for t, c in zip(mixture.frequencies, mixture.coefficients, strict=True):
         near = min(count, math.floor(limit / (t * width)) + 1)
@@ -70,7 +70,7 @@ def _near(dim: int, step: float, count: int) -> Tensor:
     """Return L_dim(0), L_dim(step), ...: the definition, with sines and cosines of sums by products."""
     points, weights = _reference.gauss(dim, step * count)
     block = math.ceil(math.sqrt(count))
-    phases = step * torch.arange(block, dtype=torch.float64)[:, None] * points
+    phases = step * torch.arange(block, dtype=torch.float64, device="cpu")[:, None] * points
     coarse = block * phases
     value = (weights * coarse.cos()) @ phases.cos().T - (weights * coarse.sin()) @ phases.sin().T
     return value.flatten()[:count]
