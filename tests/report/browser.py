@@ -23,7 +23,7 @@ ADVICE = (
     "The report is tested in a real Chromium, and there is none on this machine. Install it (Debian and "
     "Ubuntu: `apt-get install chromium`), or name one in the environment variable LEWORLD_CHROMIUM."
 )
-_PATIENCE = 0.0  # Playwright's word for no limit: pytest ends a test that hangs
+_PATIENCE = 180_000.0  # milliseconds, for busy machines
 # Run in the page: boxes of all figures, the page's width, and the contrast of all text.
 MEASURE = """() => {
   const parse = c => { const m = c.match(/[\\d.]+/g).map(Number); return m.length > 3 ? m : [...m, 1]; };
