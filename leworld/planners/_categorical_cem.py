@@ -12,7 +12,7 @@ from .._typing import shapechecked
 from ..errors import ShapeError
 from ._evaluator import Evaluator
 from ._planner import Planner
-from ._problem import Problem
+from ._problem import Problem, behind_first
 from ._search_state import SearchState
 from ._settings import check_counts, check_elites
 
@@ -106,8 +106,7 @@ class CategoricalCEMPlanner(Planner[Memory]):
                 "Plan with the `action_dim` of `choices`",
             )
         table = self.choices.to(problem.init)
-        nearest = (problem.init.unsqueeze(2) - table).square().sum(-1).argmin(-1)
-        probs = torch.nn.functional.one_hot(nearest, num).to(table) * self.init_weight
+        probs = torch.nn.functional.one_hot(_nearest(problem.init, table), num).to(table) * self.init_weight
         return self._state(probs + (1 - self.init_weight) / num, table)
 
     def step(
@@ -118,6 +117,8 @@ class CategoricalCEMPlanner(Planner[Memory]):
         draws = problem.uniform(self.num_samples, self.horizon, iteration=iteration)
         picked = (draws.unsqueeze(-1) >= probs.cumsum(-1)[:, None, :, :-1]).sum(-1)
         picked[:, 0] = probs.argmax(-1)
+        if iteration == 0 and problem.guesses is not None:
+            picked = behind_first(picked, _nearest(problem.guesses, table))
         num = len(self.choices)
         hot = torch.nn.functional.one_hot(picked, num).to(probs)
         scored = evaluate(table[picked])
@@ -134,3 +135,8 @@ class CategoricalCEMPlanner(Planner[Memory]):
         top = probs.amax(-1)
         spread = (1 - top).amax(1)
         return SearchState(table[probs.argmax(-1)], spread, spread <= 0.05, (probs, table))
+
+
+def _nearest(actions: Tensor, table: Tensor) -> Tensor:
+    """Return the number of the choice nearest to each of the actions (..., action)."""
+    return (actions.unsqueeze(-2) - table).square().sum(-1).argmin(-1)

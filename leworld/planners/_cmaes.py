@@ -119,6 +119,7 @@ class CMAESPlanner(Planner[Memory]):
         optimizers = state.memory
         asked = np.stack([[optimizer.ask() for _ in range(self.num_samples)] for optimizer in optimizers])
         drawn = torch.from_numpy(asked).to(problem.init).unflatten(2, problem.init.shape[1:])
+        drawn = problem.with_guesses(drawn) if iteration == 0 else drawn
         costs = evaluate(drawn).costs.double().cpu().numpy()
         points, inside = (
             actions.flatten(2).double().cpu().numpy() for actions in (drawn, problem.project(drawn))

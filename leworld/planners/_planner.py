@@ -132,8 +132,8 @@ def plan(
         batch: Number of problems.
         action_dim: Components of one planned step (for models with frameskip, of an action block).
         init: First guess (batch, horizon, action), for example a shifted former plan. Zeros by default. With
-            (batch, guess, horizon, action), the first is that guess and the further ones compete as elites in
-            `ICEMPlanner`; planners that keep no elites do without them.
+            (batch, guess, horizon, action), the search begins at the first and the further ones compete in
+            the first iteration of every planner that samples.
         bounds: (low, high), each a number or one value an action component. Candidates are clipped to them.
         generator: One generator, from which one seed a row is drawn in order; or one generator a row; or None
             for a fixed seed, the same for all rows and calls. The global random state is never used.

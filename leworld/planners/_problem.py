@@ -30,7 +30,7 @@ class Problem:
         seeds: One 63-bit seed a row.
         dtype: What the cost is shown: the dtype of the caller's tensors, possibly a half type.
         guesses: Further first guesses (batch, guess, horizon, action) inside the bounds, or None. `plan` has
-            shown none of them to the cost; a planner that keeps elites lets them compete.
+            shown none of them to the cost; a sampling planner lets them compete in its first iteration.
 
     Example:
         ```python
@@ -80,7 +80,8 @@ class Problem:
     def sample(self, mean: Tensor, std: Tensor | float, num: int, *, iteration: int) -> Tensor:
         """Draw `num` sequences around `mean` (batch, horizon, action), which is the first of them.
 
-        `std` is a number, or a tensor (batch, horizon, action).
+        In the first iteration the further guesses come behind it, as many as `num` leaves room for. `std` is
+        a number, or a tensor (batch, horizon, action).
         """
         spread = std if isinstance(std, Tensor) else mean
         if mean.shape != self.init.shape or spread.shape != mean.shape or num < 1:
@@ -93,8 +94,14 @@ class Problem:
         noise = self._noise((num, *mean.shape[1:]), iteration)
         centre = mean.unsqueeze(1)
         if isinstance(std, Tensor):
-            return torch.addcmul(centre, noise, std.unsqueeze(1))
-        return torch.add(centre, noise, alpha=std)
+            drawn = torch.addcmul(centre, noise, std.unsqueeze(1))
+        else:
+            drawn = torch.add(centre, noise, alpha=std)
+        return self.with_guesses(drawn) if iteration == 0 else drawn
+
+    def with_guesses(self, candidates: Tensor) -> Tensor:
+        """Put the further guesses in the place of the candidates behind the first."""
+        return candidates if self.guesses is None else behind_first(candidates, self.guesses.to(candidates))
 
     def _noise(self, shape: tuple[int, ...], iteration: int) -> Tensor:
         """Return normal noise (batch, *shape) of one iteration, zero for the first sample.
@@ -111,6 +118,12 @@ class Problem:
             drawn = _Drawn(turns, numbers.unbind(1))
             object.__setattr__(self, "_drawn", drawn)
         return drawn.parts[iteration - drawn.turns.start]
+
+
+def behind_first(candidates: Tensor, guesses: Tensor) -> Tensor:
+    """Replace candidates (batch, sample, ...) behind the first by guesses, as many as there is room for."""
+    guesses = guesses[:, : candidates.shape[1] - 1]
+    return torch.cat((candidates[:, :1], guesses, candidates[:, 1 + guesses.shape[1] :]), dim=1)
 
 
 @dataclass(frozen=True)

@@ -336,7 +336,7 @@ def test_an_environment_that_begins_anew_has_no_elites_and_disturbs_nobody():
 
 
 def test_a_failing_cost_leaves_the_policy_as_it_was():
-    """Out of memory at the first search, and again at a later one: calling again does what would have been."""
+    """Out of memory at the first search and at a later one: calling again does what would have been."""
     wanted_policy = MPCPolicy(point_model(), planner_of(), receding_horizon=1)
     _, wanted = run(wanted_policy, START, GOAL, 2 * FRAMESKIP)
     fail = False
@@ -426,15 +426,19 @@ def test_discrete_actions_come_back_as_indices():
         action_choices=4,
     )
     start, goal = np.array([[-0.2, 0.0], [0.0, 0.3]]), np.array([[0.2, 0.0], [0.0, -0.1]])
-    for planner in (CategoricalCEMPlanner(torch.eye(4), 4, num_samples=100, num_elites=10), planner_of(4, 20)):
-        policy = MPCPolicy(model, planner, receding_horizon=1)
-        policy.reset(paint(goal))
-        positions, taken = start, []
-        for _ in range(4):
-            taken.append(policy.act(paint(positions)))
-            positions = positions + model.moves.numpy()[taken[-1]]
-        assert np.stack(taken).T.tolist() == [[0] * 4, [3] * 4]
-        assert taken[0].dtype == np.int64
+    planner = CategoricalCEMPlanner(torch.eye(4), 1, num_samples=50, num_elites=5)
+    policy = MPCPolicy(model, planner)
+    policy.reset(paint(goal))
+    positions, taken = start, []
+    for _ in range(4):
+        taken.append(policy.act(paint(positions)))
+        positions = positions + model.moves.numpy()[taken[-1]]
+    assert np.stack(taken).T.tolist() == [[0] * 4, [3] * 4]
+    assert taken[0].dtype == np.int64
+    lukewarm = torch.tensor([[[0.2, 0.7, 0.1, 0.4]]] * 2)
+    policy = MPCPolicy(model, RandomShootingPlanner(1, 1), propose=lambda situation: lukewarm)
+    policy.reset(paint(goal))
+    assert policy.act(paint(start)).tolist() == [1, 1]
 
 
 class Remembering(WorldModel):
@@ -545,7 +549,7 @@ def test_a_model_of_two_cameras_and_proprioception():
             np.zeros_like(pixels), {"wrist": pixels, "proprio": positions[:, 1:] * 3 + 2}, state=positions
         )
 
-    policy = MPCPolicy(model, planner_of(4, 20), receding_horizon=1)
+    policy = MPCPolicy(model, planner_of(1, 20))
     policy.reset(sense(GOAL / 3))
     positions = START / 3
     for _ in range(6):
