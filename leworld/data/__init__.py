@@ -22,5 +22,5 @@ from ._observation import Observation as Observation
 from ._parts import PicturePart as PicturePart
 from ._parts import VectorPart as VectorPart
 from ._processor import Processor as Processor
-from ._windows import RawBatch as RawBatch
+from ._raw_batch import RawBatch as RawBatch
 from ._windows import Windows as Windows

@@ -1,6 +1,7 @@
 """What a world model trains on, and the step that makes it from raw windows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import final
 
 from jaxtyping import Float
@@ -8,8 +9,10 @@ from torch import Tensor
 
 from .._checks import describe
 from ..errors import ConfigError, ShapeError
+from ._columns import REWARD
+from ._observation import Observation
 from ._processor import Processor
-from ._windows import RawBatch
+from ._raw_batch import RawBatch, observation_of
 
 
 @final
@@ -18,8 +21,11 @@ class Batch:
     """Normalised sequences, ready for `WorldModel.loss`.
 
     Shapes:
-        observations: (batch, time, channel, height, width).
+        observations: (batch, time, channel, height, width) where pictures are all there is; else an
+            `Observation` of such pictures and of vectors (batch, time, dim).
         actions: (batch, time, action); block t leaves frame t. The last one may be partly or wholly 0.
+        columns: (batch, time) each, what a model asks for by name: `reward`, the sum over block t, and
+            `terminated`, `truncated`, `success`, whether block t passes or leads to a row marked so.
 
     Example:
         ```python
@@ -31,8 +37,9 @@ class Batch:
         ```
     """
 
-    observations: Float[Tensor, "batch time channel height width"]
+    observations: Float[Tensor, "batch time channel height width"] | Observation
     actions: Float[Tensor, "batch time action"]
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def to_batch(raw: RawBatch, processor: Processor) -> Batch:
@@ -42,8 +49,12 @@ def to_batch(raw: RawBatch, processor: Processor) -> Batch:
         raw: Windows cut with the processor's frameskip.
         processor: The statistics, usually `fit_processor(train, ...)`.
 
+    Returns:
+        Observations are a bare tensor if `pixels` is all that the processor knows, else an `Observation` of
+        its parts. Rewards that are missing, as beyond the end of an episode, count 0.
+
     Raises:
-        ConfigError: An argument is of another kind.
+        ConfigError: An argument is of another kind, or a part that the processor knows is missing.
         ShapeError: Frames and actions do not fit the processor's frameskip or action size.
 
     Example:
@@ -66,11 +77,20 @@ def to_batch(raw: RawBatch, processor: Processor) -> Batch:
                 f"`{name}` is {describe(value)}",
                 "Take windows from Windows and a processor from fit_processor",
             )
-    time, step = raw.pixels.shape[1], raw.actions.shape[1]
+    time, step = raw.rows.shape[1], raw.actions.shape[1]
     if step != time * processor.frameskip:
         raise ShapeError(
             f"to_batch needs frameskip={processor.frameskip} actions for each of the {time} frames",
             f"`raw` has {step} actions a window",
             "Cut the windows with the frameskip of the processor",
         )
-    return Batch(processor.observations(raw.pixels), processor.action_blocks(raw.actions))
+    bare = processor.observation_parts == ("pixels",)
+    observations = processor.observations(raw.pixels if bare else observation_of(raw))
+    columns = {name: _of_blocks(name, column, time) for name, column in raw.columns.items()}
+    return Batch(observations, processor.action_blocks(raw.actions), columns)
+
+
+def _of_blocks(name: str, column: Tensor, time: int) -> Tensor:
+    """Sum the rewards of every block, or say whether it reaches a marked row."""
+    blocks = column.unflatten(1, (time, -1))
+    return blocks.float().nan_to_num(nan=0.0).sum(-1) if name == REWARD else blocks.bool().any(-1)

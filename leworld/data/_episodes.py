@@ -1,17 +1,26 @@
 """Whole trajectories in memory: pixels, actions and further columns, row after row, episode after episode."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
-from typing import final
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from .._checks import check_number, describe
-from ..errors import ConfigError, DataError, ShapeError
-from ._actions import describe_bad_action
-
-_RGB_FIX = "Store RGB images as uint8 in 0..255 with the channel last; repeat a grey channel three times"
+from ..errors import ConfigError
+from ._columns import part_column
+from ._episode_checks import (
+    check_actions,
+    check_column,
+    check_finite_actions,
+    check_pixels,
+    checked_choices,
+    checked_lengths,
+    checked_rate,
+)
+from ._observation import Observation
+from ._trajectories import join
 
 
 @final
@@ -24,6 +33,14 @@ class Episodes:
     what `fit_processor` measures and what `write_hdf5` stores. Construction checks the arrays and copies none
     of them (actions of another float type are converted to float32).
 
+    Columns hold whatever else was recorded: further cameras (uint8, (row, height, width, 3)), vectors, and by
+    these names and meanings
+
+    - `reward` (row,): what the action of row t earned; NaN in an episode's last row.
+    - `terminated` (row,): whether the episode ended in frame t because its task was over. An episode that was
+      cut off by a time limit has no True.
+    - `truncated` (row,): whether it was cut off in frame t.
+
     Shapes:
         pixels: (row, height, width, channel) with channel = 3.
         actions: (row, action).
@@ -31,11 +48,13 @@ class Episodes:
         columns: each (row, ...).
 
     Args:
-        pixels: RGB frames, uint8.
+        pixels: RGB frames, uint8; None for data without the camera of this name, which needs `columns`.
         actions: Raw actions in the environment's units, floating point. NaN in an episode's last row only.
         lengths: Number of rows of every episode, each at least 1.
         columns: Further columns by name, for example "state" or "proprio", with one entry a row.
         environment_id: Where the data comes from, for example "leworld/TwoRoom-v0".
+        fps: Frames (rows) a second, if known.
+        action_choices: Number of choices where the action is a choice; `actions` are one-hot then.
 
     Raises:
         ShapeError: An array has the wrong rank, dtype or number of rows.
@@ -54,53 +73,47 @@ class Episodes:
         ```
     """
 
-    pixels: UInt8[np.ndarray, "row height width channel"]
+    pixels: Any  # UInt8[np.ndarray, "row height width channel"], or None
     actions: Float[np.ndarray, "row action"]
     _: KW_ONLY
     lengths: Int[np.ndarray, " episode"]
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
     environment_id: str | None = None
+    fps: float | None = None
+    action_choices: int | None = None
 
     def __post_init__(self) -> None:
-        _check_pixels(self.pixels)
-        _check_float_rows("actions", self.actions)
-        lengths = np.asarray(self.lengths)
-        if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or lengths.size == 0:
-            raise ShapeError(
-                "Episodes needs `lengths` to hold one integer an episode, for at least one episode",
-                f"`lengths` is {describe(lengths)}",
-                "Pass the number of rows of every episode as a one-axis integer array",
+        if self.pixels is not None:
+            check_pixels(self.pixels)
+        elif not self.columns:
+            raise ConfigError(
+                "Episodes needs something that was sensed",
+                "`pixels` is None and `columns` is empty",
+                "Pass frames, or vectors by name in `columns`",
             )
-        if lengths.min() < 1 or lengths.sum() != len(self.pixels):
-            raise DataError(
-                "Episodes needs `lengths` of at least 1 that add up to the number of rows",
-                f"the smallest is {lengths.min()} and they add up to {lengths.sum()}, "
-                f"while `pixels` has {len(self.pixels)} rows",
-                "Give the rows of every episode, its last frame included",
-            )
+        check_actions(self.actions)
+        rows, counted = (
+            (len(self.actions), "actions") if self.pixels is None else (len(self.pixels), "pixels")
+        )
+        lengths = checked_lengths(self.lengths, rows, counted)
         for name, column in {"actions": self.actions, **self.columns}.items():
-            if not isinstance(column, np.ndarray) or column.ndim < 1 or len(column) != len(self.pixels):
-                raise ShapeError(
-                    f"Episodes needs `{name}` to be an array with one entry for each of the "
-                    f"{len(self.pixels)} rows of `pixels`",
-                    f"`{name}` is {describe(column)}",
-                    "Pad or cut it so that every frame has its entry",
-                )
-        object.__setattr__(self, "lengths", lengths.astype(np.int64, copy=False))
+            check_column(name, column, rows, counted)
+        object.__setattr__(self, "lengths", lengths)
         object.__setattr__(self, "actions", self.actions.astype(np.float32, copy=False))
         object.__setattr__(self, "columns", dict(self.columns))
-        problem = describe_bad_action(self.actions, self.lengths)
-        if problem is not None:
-            raise DataError(
-                "Episodes needs finite `actions` in every row but an episode's last",
-                problem,
-                "Cut the episode there, or fill in the action that was executed",
-            )
+        check_finite_actions(self.actions, self.lengths)
+        object.__setattr__(self, "fps", checked_rate(self.fps))
+        object.__setattr__(self, "action_choices", checked_choices(self.action_choices, self.actions))
 
     @property
     def num_episodes(self) -> int:
         """Number of episodes."""
         return len(self.lengths)
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows, the frames of all episodes."""
+        return len(self.actions)
 
     @property
     def offsets(self) -> Int[np.ndarray, " episode"]:
@@ -116,12 +129,33 @@ class Episodes:
         return self.num_episodes
 
     def __repr__(self) -> str:
-        row, height, width, _ = self.pixels.shape
+        pixels = "no pixels"
+        if self.pixels is not None:
+            height, width = self.pixels.shape[1:3]
+            pixels = f"pixels {height}x{width} of {self.pixels.nbytes / 1e6:.1f} MB"
+        known = {"fps": self.fps, "action_choices": self.action_choices}
+        more = "".join(f", {name}={value}" for name, value in known.items() if value is not None)
         return (
-            f"Episodes({self.num_episodes} episodes, {row} rows, pixels {height}x{width}, "
+            f"Episodes({self.num_episodes} episodes, {self.num_rows} rows, {pixels}, "
             f"action_dim={self.action_dim}, columns={sorted(self.columns)}, "
-            f"environment_id={self.environment_id!r}, {self.pixels.nbytes / 1e6:.1f} MB of pixels)"
+            f"environment_id={self.environment_id!r}{more})"
         )
+
+    def observation(self, names: Sequence[str], rows: Any = slice(None)) -> Observation:
+        """Return the named parts of the given rows, raw and as arrays.
+
+        Args:
+            names: `pixels`, and columns that hold pictures or numbers; one number a row becomes (row, 1).
+            rows: A slice, which shares memory, or row numbers.
+
+        Raises:
+            ConfigError: There is no such part.
+            ShapeError: A column is neither pictures nor numbers (row, dim).
+        """
+        owner = "Episodes.observation"
+        sensed = self.columns if self.pixels is None else {"pixels": self.pixels, **self.columns}
+        chosen = (names,) if isinstance(names, str) else names
+        return Observation(parts={name: part_column(owner, name, sensed)[rows] for name in chosen})
 
     def rows(self, index: int) -> slice:
         """Return the rows of episode `index` as a slice, so `pixels[rows(i)]` is its film.
@@ -156,12 +190,12 @@ class Episodes:
         else:
             within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
             rows = np.repeat(offsets, lengths) + within
-        return Episodes(
-            self.pixels[rows],
-            self.actions[rows],
+        return replace(
+            self,
+            pixels=None if self.pixels is None else self.pixels[rows],
+            actions=self.actions[rows],
             lengths=lengths,
             columns={name: column[rows] for name, column in self.columns.items()},
-            environment_id=self.environment_id,
         )
 
     def split(self, held_out: float, *, seed: int) -> tuple["Episodes", "Episodes"]:
@@ -194,20 +228,25 @@ class Episodes:
 
     @staticmethod
     def from_trajectories(
-        pixels: Sequence[UInt8[np.ndarray, "_ height width channel"]],
-        actions: Sequence[Float[np.ndarray, "_ action"]],
+        pixels: Sequence[UInt8[np.ndarray, "_ height width channel"]] | None,
+        actions: Sequence[Float[np.ndarray, "_ action"] | Int[np.ndarray, " _"]],
         *,
         columns: Mapping[str, Sequence[np.ndarray]] | None = None,
         environment_id: str | None = None,
+        fps: float | None = None,
+        action_choices: int | None = None,
     ) -> "Episodes":
         """Join separate trajectories: the way in for your own recordings. Copies every frame once.
 
         Args:
-            pixels: One (frame, height, width, channel) array an episode.
+            pixels: One (frame, height, width, channel) array an episode; None if no camera has this name.
             actions: One (frame - 1, action) array an episode, the action of row t leading from frame t to t +
-                1; or (frame, action) if the action that leaves the last frame is known or already NaN.
+                1; or (frame, action) if the action that leaves the last frame is known or already NaN. With
+                `action_choices`, numbers of choices (frame - 1,) or (frame,) will do and become one-hot.
             columns: Further columns by name, each a list with one (frame, ...) array an episode.
             environment_id: Where the data comes from.
+            fps: Frames a second, if known.
+            action_choices: Number of choices where the action is a choice.
 
         Raises:
             ShapeError: The lists differ in length, or an episode's arrays do not fit together.
@@ -223,72 +262,8 @@ class Episodes:
             assert episodes.lengths.tolist() == [4, 3] and np.isnan(episodes.actions[3]).all()
             ```
         """
-        columns = columns or {}
-        owner = "Episodes.from_trajectories"
-        for name, items in {"actions": actions, **columns}.items():
-            if len(items) != len(pixels) or len(pixels) == 0:
-                raise ShapeError(
-                    f"{owner} needs `{name}` and `pixels` to hold one array for every episode",
-                    f"`{name}` has {len(items)} and `pixels` has {len(pixels)}",
-                    "Pass lists of equal, non-zero length",
-                )
-        padded = []
-        for index, (film, commands) in enumerate(zip(pixels, actions, strict=True)):
-            _check_pixels(film)
-            _check_float_rows("actions", commands)
-            if len(commands) not in (len(film) - 1, len(film)) or film.shape[1:] != pixels[0].shape[1:]:
-                raise ShapeError(
-                    f"{owner} needs frames of one size and one action fewer than frames (or as many)",
-                    f"episode {index} has pixels {film.shape} and actions {commands.shape}, "
-                    f"and episode 0 has pixels {pixels[0].shape}",
-                    "Give frame t and the action that was executed after seeing it",
-                )
-            missing = np.full((len(film) - len(commands), commands.shape[1]), np.nan, np.float32)
-            padded.append(np.concatenate([commands.astype(np.float32, copy=False), missing]))
-            for name, items in columns.items():
-                if len(items[index]) != len(film):
-                    raise ShapeError(
-                        f"{owner} needs `{name}` to have an entry for every frame",
-                        f"episode {index} has {len(film)} frames and {len(items[index])} entries",
-                        "Give one entry a frame, the last frame included",
-                    )
-        if len({commands.shape[1] for commands in padded}) > 1:
-            raise ShapeError(
-                f"{owner} needs the same number of action components in every episode",
-                f"they have {sorted({commands.shape[1] for commands in padded})}",
-                "Pad or drop components so that they agree",
-            )
-        return Episodes(
-            np.concatenate(list(pixels)),
-            np.concatenate(padded),
-            lengths=np.array([len(film) for film in pixels]),
-            columns={name: np.concatenate(list(items)) for name, items in columns.items()},
-            environment_id=environment_id,
-        )
-
-
-def _check_pixels(pixels: object) -> None:
-    if (
-        not isinstance(pixels, np.ndarray)
-        or pixels.dtype != np.uint8
-        or pixels.ndim != 4
-        or pixels.shape[3] != 3
-        or 0 in pixels.shape
-    ):
-        raise ShapeError(
-            "Episodes needs `pixels` to be a non-empty uint8 array (row, height, width, 3)",
-            f"`pixels` is {describe(pixels)}",
-            _RGB_FIX,
-        )
-
-
-def _check_float_rows(name: str, rows: object) -> None:
-    if not isinstance(rows, np.ndarray) or rows.dtype.kind != "f" or rows.ndim != 2 or rows.shape[1] == 0:
-        raise ShapeError(
-            f"Episodes needs `{name}` to be a floating-point array (row, action) with at least one component",
-            f"`{name}` is {describe(rows)}",
-            f"Convert `{name}` with `.astype(np.float32)` and put its components on the last axis",
-        )
+        joined = join(pixels, actions, columns or {}, action_choices)
+        return Episodes(**joined, environment_id=environment_id, fps=fps, action_choices=action_choices)
 
 
 def _checked_indices(episodes: Episodes, numbers: np.ndarray) -> np.ndarray:

@@ -1,60 +1,20 @@
 """Short overlapping sequences cut out of whole episodes, batch by batch."""
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from .._checks import check_number
-from ..errors import DataError, LeWorldError
+from ..errors import ConfigError, DataError, LeWorldError
+from ._columns import BATCH_COLUMNS, REWARD, part_column, scalar_column
 from ._episodes import Episodes, check_episodes
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class RawBatch:
-    """Windows as they lie in the data, uint8 frames and raw actions, before `to_batch` normalises them.
-
-    It stays small (a quarter of the float frames), so move this to the training device and normalise there.
-
-    Shapes:
-        pixels: (batch, time, height, width, channel), uint8.
-        actions: (batch, step, action), where step = time * frameskip. NaN where the episode has no action.
-        rows: (batch, time), the row of every frame in `Episodes`, to look up other columns.
-
-    Example:
-        ```python
-        import torch
-        from leworld.data import RawBatch
-
-        frames = torch.zeros(2, 4, 8, 8, 3, dtype=torch.uint8)
-        raw = RawBatch(frames, torch.zeros(2, 20, 1), torch.zeros(2, 4, dtype=torch.int64))
-        assert len(raw) == 2 and raw.to("cpu").pixels.shape == (2, 4, 8, 8, 3)
-        ```
-    """
-
-    pixels: UInt8[Tensor, "batch time height width channel"]
-    actions: Float[Tensor, "batch step action"]
-    rows: Int[Tensor, "batch time"]
-
-    def __len__(self) -> int:
-        return self.pixels.shape[0]
-
-    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "RawBatch":
-        """Move all three tensors to `device`."""
-        return RawBatch(*(part.to(device, non_blocking=non_blocking) for part in self._parts()))
-
-    def pin_memory(self) -> "RawBatch":
-        """Copy to page-locked memory; torch's DataLoader calls it when its own `pin_memory` is set."""
-        return RawBatch(*(part.pin_memory() for part in self._parts()))
-
-    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.pixels, self.actions, self.rows
+from ._observation import Observation
+from ._raw_batch import RawBatch, joined
 
 
 @final
@@ -70,6 +30,11 @@ class Windows(Dataset[RawBatch]):
     frame is needed by no loss and may run past the end of the episode; those rows are NaN here and 0 in a
     `Batch`.
 
+    Further columns come along when they are named. Pictures and vectors become parts of the observation,
+    one a frame. `reward`, `terminated`, `truncated` and `success` go with the actions, one a step: the reward
+    that the action earned (NaN beyond the end of the episode), and whether the row that it leads to is
+    marked.
+
     Fetch whole batches: `__getitems__` gathers a batch in one indexing call, and a DataLoader uses it by
     itself when `collate_fn=Windows.collate`. The frames are copied into the batch and nothing else is; the
     object can be pickled for worker processes, though with episodes in memory `num_workers=0` is the fast
@@ -79,9 +44,12 @@ class Windows(Dataset[RawBatch]):
         episodes: The trajectories to cut, usually the training side of `Episodes.split`.
         history_size: Number of context frames, at least 1.
         frameskip: Rows between neighbouring frames of a window, at least 1. 5 in the published models.
+        columns: Names of columns to take along beside `pixels`, for example
+            `processor.observation_parts`.
 
     Raises:
-        ConfigError: A size is not a positive integer.
+        ConfigError: A size is not a positive integer, or there is no such column.
+        ShapeError: A column is of another form than its name needs.
         DataError: No episode is long enough for a single window.
 
     Source:
@@ -104,7 +72,14 @@ class Windows(Dataset[RawBatch]):
         ```
     """
 
-    def __init__(self, episodes: Episodes, history_size: int, *, frameskip: int) -> None:
+    def __init__(
+        self,
+        episodes: Episodes,
+        history_size: int,
+        *,
+        frameskip: int,
+        columns: Sequence[str] | None = None,
+    ) -> None:
         check_episodes("Windows", "episodes", episodes)
         check_number("Windows", "history_size", history_size, low=1, integer=True)
         check_number("Windows", "frameskip", frameskip, low=1, integer=True)
@@ -123,6 +98,40 @@ class Windows(Dataset[RawBatch]):
         self._ends = np.cumsum(counts)
         self._row_shift = episodes.offsets - (self._ends - counts)
         self._episode_end = episodes.offsets + episodes.lengths
+        self._take(() if columns is None else columns)
+
+    def with_columns(self, names: Sequence[str]) -> "Windows":
+        """Return the same windows with these columns beside `pixels`, at no cost.
+
+        Args:
+            names: Columns to take along, instead of those taken so far; `pixels` may be among them.
+
+        Raises:
+            ConfigError: There is no such column.
+            ShapeError: A column is of another form than its name needs.
+        """
+        other = copy.copy(self)
+        other._take(names)
+        return other
+
+    def _take(self, names: Sequence[str]) -> None:
+        names = (names,) if isinstance(names, str) else tuple(names)
+        episodes = self.episodes
+        sensed = episodes.columns if episodes.pixels is None else {"pixels": episodes.pixels}
+        sensed = {**sensed, **episodes.columns}
+        first = () if episodes.pixels is None else ("pixels",)
+        parts = dict.fromkeys((*first, *(name for name in names if name not in BATCH_COLUMNS)))
+        if not parts:
+            raise ConfigError(
+                "Windows needs a part of an observation, as these episodes have no `pixels`",
+                f"`columns` is {list(names)}",
+                f"Name some of {sorted(sensed)}",
+            )
+        self.columns = names
+        self._parts = {name: part_column("Windows", name, sensed) for name in parts}
+        self._scalars = {
+            name: scalar_column("Windows", name, episodes.columns) for name in BATCH_COLUMNS if name in names
+        }
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -150,21 +159,36 @@ class Windows(Dataset[RawBatch]):
         actions = self.episodes.actions[np.minimum(action_rows, end - 1)]
         actions[action_rows >= end] = np.nan
         return RawBatch(
-            torch.from_numpy(self.episodes.pixels[frame_rows]),
+            Observation(parts={name: _tensor(part[frame_rows]) for name, part in self._parts.items()}),
             torch.from_numpy(actions),
             torch.from_numpy(frame_rows),
+            {name: _tensor(_at_steps(name, of, action_rows, end)) for name, of in self._scalars.items()},
         )
 
     @staticmethod
     def collate(batch: RawBatch | Sequence[RawBatch]) -> RawBatch:
         """Make one batch of what a DataLoader fetched; pass it as `collate_fn`."""
-        if isinstance(batch, RawBatch):
-            return batch
-        return RawBatch(
-            torch.cat([item.pixels for item in batch]),
-            torch.cat([item.actions for item in batch]),
-            torch.cat([item.rows for item in batch]),
-        )
+        return joined(batch)
+
+
+def _at_steps(name: str, column: np.ndarray, rows: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Gather the reward of every step, or the mark of the row that it leads to."""
+    shifted = rows if name == REWARD else rows + 1
+    values = column[np.minimum(shifted, end - 1)]
+    values[shifted >= end] = np.nan if name == REWARD else False
+    return values
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    """Make a tensor of gathered numbers, of the nearest type that torch has."""
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    if kind == "u" and size > 1:
+        values = values.astype(np.int64)
+    elif kind == "f" and size > 8:
+        values = values.astype(np.float64)
+    elif not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    return torch.from_numpy(values)
 
 
 class _WindowIndexError(LeWorldError, IndexError):

@@ -101,7 +101,7 @@ def own_file(folder: Path) -> Path:
 
 def batch(**changes: Any) -> RawBatch:
     parts = {
-        "pixels": torch.zeros(1, 3, 8, 8, 3, dtype=torch.uint8),
+        "observation": torch.zeros(1, 3, 8, 8, 3, dtype=torch.uint8),
         "actions": torch.zeros(1, 6, 2),
         "rows": torch.zeros(1, 3, dtype=torch.int64),
     }
@@ -279,7 +279,7 @@ ROWS: list[BadInput] = [
     row(
         "to_batch",
         "float pixels",
-        lambda: to_batch(batch(pixels=torch.zeros(1, 3, 8, 8, 3)), Processor(8, **READY)),
+        lambda: to_batch(batch(observation=torch.zeros(1, 3, 8, 8, 3)), Processor(8, **READY)),
         ShapeError,
         "uint8",
     ),

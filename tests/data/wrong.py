@@ -58,7 +58,7 @@ def _next_episodes_actions(windows: Windows, raw: RawBatch) -> RawBatch:
 
 
 def _repeated_frames(windows: Windows, raw: RawBatch) -> RawBatch:
-    return dataclasses.replace(raw, pixels=raw.pixels[:, :1].expand_as(raw.pixels))
+    return dataclasses.replace(raw, observation=raw.pixels[:, :1].expand_as(raw.pixels))
 
 
 def _zeros_for_nan(windows: Windows, raw: RawBatch) -> RawBatch:
