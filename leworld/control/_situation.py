@@ -6,6 +6,7 @@ from typing import Any, final
 from jaxtyping import Float
 from torch import Tensor
 
+from .._typing import shapechecked
 from ..costs import GoalCost
 from ..errors import ConfigError
 from ..models import WorldModel
@@ -66,6 +67,7 @@ class Situation:
         return GoalCost(self.model, self.goal, state=self.state, **options)
 
 
+@shapechecked
 def goal_cost(situation: Situation) -> GoalCost:
     """Return LeWorldModel's planning cost: the distance of the last imagined latent to the goal's.
 
@@ -86,6 +88,7 @@ def goal_cost(situation: Situation) -> GoalCost:
     return situation.goal_cost()
 
 
+@shapechecked
 def former_plan(situation: Situation) -> Tensor | None:
     """Propose the rest of the former plan, continued with zeros, and the elites that the planner kept.
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, check_number, describe
+from .._typing import shapechecked
 from ..data import Observation, Processor
 from ..errors import ConfigError
 from ..nn import evaluation_mode
@@ -54,7 +55,8 @@ def processor_of(model: WorldModel, *, owner: str) -> Processor:
     return processor
 
 
-def to_weights(model: WorldModel, tensor: Tensor) -> Tensor:
+@shapechecked
+def to_weights(model: WorldModel, tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Move a tensor to where the model's weights live, in their dtype.
 
     Args:
@@ -149,5 +151,5 @@ def embed(
             if on_progress is not None:
                 on_progress(len(read))
     latents = torch.cat(parts) if parts else torch.zeros(0, *model.latent_shape)
-    check_finite(owner, "model.encode(...)", latents, fix="Check the model's weights")
+    check_finite(owner, "model.encode(...)", latents, fix="Check the weights that make the embeddings")
     return latents

@@ -102,7 +102,7 @@ class WorldModelModule(ResumableModule):
         _check_fit(model, windows)
         self.model = model
         self.settings = settings
-        self.windows = windows
+        self.windows = None if windows is None else windows.with_columns(_columns(model))
         self.monitor = CollapseMonitor()
 
     def forward(self, raw: RawBatch) -> Losses:
@@ -178,6 +178,12 @@ class WorldModelModule(ResumableModule):
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Restore the collapse monitor's memory."""
         self.monitor.load_state_dict(checkpoint["leworld_monitor"])
+
+
+def _columns(model: WorldModel) -> tuple[str, ...]:
+    """Name what training reads beside pixels and actions."""
+    parts = () if model.processor is None else model.processor.observation_parts
+    return (*(name for name in parts if name != "pixels"), *model.batch_columns)
 
 
 def _no_processor() -> ConfigError:

@@ -99,6 +99,7 @@ def train(
     folder = Path(folder)
     settings = TrainSettings() if settings is None else settings
     module = WorldModelModule(model, windows, settings=settings)
+    windows = module.windows or windows  # with the columns that the model reads
     with cpu_threads(settings.num_threads):
         fit(
             module,
@@ -138,7 +139,9 @@ def _identity(model: WorldModel, windows: Windows, settings: TrainSettings, devi
     """Say in plain data what a run is, so that another one is not resumed by mistake."""
     episodes = windows.episodes
     digest = hashlib.sha256(np.ascontiguousarray(episodes.actions).tobytes())
-    digest.update(np.ascontiguousarray(episodes.pixels[:: max(1, len(episodes.pixels) // 64)]).tobytes())
+    read = {} if episodes.pixels is None else {"pixels": episodes.pixels}
+    for column in (*read.values(), *(episodes.columns[name] for name in windows.columns)):
+        digest.update(np.ascontiguousarray(column[:: max(1, len(column) // 64)]).tobytes())
     config = getattr(model, "config", None)
     return {
         "data": digest.hexdigest(),

@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolicy, RandomPolicy, StateGoal
+from leworld.control import (
+    GoalConditionedInverseModel,
+    InversePolicy,
+    MPCPolicy,
+    RandomPolicy,
+    StateGoal,
+    former_plan,
+    goal_cost,
+)
 from leworld.costs import GoalCost
 from leworld.data import Observation
 from leworld.errors import ConfigError, NonFiniteError, ShapeError
@@ -163,6 +171,18 @@ for _case, _state, _convert, _error, _mentions in (
             lambda state=_state, convert=_convert: StateGoal(state, convert),
             _error,
             _mentions,
+        )
+    )
+
+
+for _name, _function in (("goal_cost", goal_cost), ("former_plan", former_plan)):
+    ROWS.append(
+        BadInput(
+            f"leworld.control.{_name}",
+            "no situation",
+            lambda function=_function: function({"goal": None}),
+            ConfigError,
+            ("Situation",),
         )
     )
 

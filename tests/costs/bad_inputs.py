@@ -9,7 +9,6 @@ from leworld.costs import (
     GoalCost,
     SurpriseCost,
     WeightedSum,
-    evaluation_mode,
 )
 from leworld.errors import ConfigError, NonFiniteError, ShapeError
 from tests.bad_input import BadInput
@@ -40,11 +39,20 @@ def _call(case, mentions, actions, **changes):
 _NAN = float("nan")
 ROWS = [
     BadInput(
-        "leworld.costs.evaluation_mode",
-        "a class",
-        lambda: evaluation_mode(LinearLatent).__enter__(),
+        "leworld.costs.GoalCost",
+        "neither context nor state",
+        lambda: GoalCost(LinearLatent(), torch.zeros(2, 4)),
         ConfigError,
-        ("LinearLatent", "instance"),
+        ("either `context`", "`state`"),
+    ),
+    _make("context and state", ConfigError, ("either `context`",), state=torch.zeros(2, 4)),
+    _make(
+        "a state of something else than a WorldModel",
+        ConfigError,
+        ("WorldModel",),
+        context=None,
+        past_actions=None,
+        state=torch.zeros(2, 4),
     ),
     _make("goal with a time axis", ShapeError, ("(2, 4)", "goal[:, -1]"), goal=torch.zeros(2, 1, 4)),
     _make("goal of another batch", ShapeError, ("goal", "batch=3"), goal=torch.zeros(3, 4)),

@@ -11,6 +11,7 @@ from leworld.metrics import (
     effective_rank,
     goal_monotonicity,
     horizon_error,
+    latent_distance,
     lidar,
     paired_t_test,
     participation_ratio,
@@ -61,6 +62,12 @@ def _call(function, case, error, mentions, *arguments, **options):
 
 _BAD, _TEN = torch.full((10,), _NAN), torch.ones(10)
 _PICTURE, _SMALL = torch.ones(2, 3, 16, 16), torch.ones(2, 3, 10, 16)
+
+
+def _distance(case, error, mentions, one=None, **options):
+    one = torch.ones(2, 3) if one is None else one
+    call = lambda: latent_distance(one, torch.zeros(2, 3), **options)  # noqa: E731
+    return BadInput("leworld.metrics.latent_distance", case, call, error, mentions)
 
 
 ROWS = [
@@ -169,4 +176,8 @@ ROWS = [
         ShapeError,
         ("one edge more",),
     ),
+    _distance("no latent axis", ConfigError, ("axes=0",), axes=0),
+    _distance("more axes than there are", ConfigError, ("axes=3", "at most 2"), axes=3),
+    _distance("an unknown kind", ConfigError, ("kind", "squared"), kind="squares"),
+    _distance("integers", ShapeError, ("floating-point",), one=torch.ones(2, 3, dtype=torch.long)),
 ]

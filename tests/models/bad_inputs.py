@@ -1,12 +1,24 @@
 """Mistakes at the doors of `leworld.models`, and what they must say."""
 
+import numpy as np
 import torch
 from torch import nn
 
-from leworld.data import Batch
+from leworld.data import Batch, Observation, Processor
 from leworld.encoders import ActionEncoder
 from leworld.errors import ConfigError, LeWorldError, NonFiniteError, ShapeError
-from leworld.models import LeWM
+from leworld.models import (
+    History,
+    LeWM,
+    Losses,
+    concatenate_states,
+    embed,
+    model_input,
+    processor_of,
+    state_layout,
+    state_rows,
+    to_weights,
+)
 from leworld.nn import Projector, configurable
 from tests.bad_input import BadInput
 from tests.models.cases import batch, lewm
@@ -34,6 +46,17 @@ def predict(embeddings: torch.Tensor, actions: torch.Tensor) -> object:
     return lewm().predict(embeddings, actions)
 
 
+def able() -> LeWM:
+    """A model with a processor."""
+    model = lewm()
+    model.processor = Processor(8, frameskip=2, action_dim=2, action_mean=(0.0, 0.0), action_std=(1.0, 1.0))
+    return model
+
+
+def observe(state: object, frames: torch.Tensor) -> object:
+    return lewm().observe(state, frames)
+
+
 def rollout(context: torch.Tensor, past: torch.Tensor, actions: torch.Tensor) -> object:
     return lewm().rollout(context, past, actions)
 
@@ -49,6 +72,8 @@ def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -
 X, A = batch().observations, batch().actions
 Z, B, C = torch.randn(2, 3, 5), torch.randn(2, 3, 4), torch.randn(2, 6, 5, 4)
 PAST = B[:, :2]
+HISTORY = History(Z, PAST)
+FILM = np.zeros((2, 8, 8, 3), np.uint8)
 NAN = float("nan")
 ROWS: list[BadInput] = [
     row("LeWM", "negative weight", lambda: build(regularizer_weight=-0.1), ConfigError, "regularizer_weight"),
@@ -90,7 +115,7 @@ ROWS: list[BadInput] = [
         "action_dim = 4",
         "frameskip",
     ),
-    row("LeWM.predict", "other embeddings", lambda: predict(B, B), ShapeError, "embedding_dim = 5"),
+    row("LeWM.predict", "other embeddings", lambda: predict(B, B), ShapeError, "latent_shape = (5,)"),
     row("LeWM.predict", "fewer actions", lambda: predict(Z, B[:, :2]), ShapeError, "time=2"),
     row("LeWM.predict", "integer actions", lambda: predict(Z, B.long()), ShapeError, "floating-point"),
     row("LeWM.predict", "NaN action", lambda: predict(Z, B * NAN), NonFiniteError, "actions"),
@@ -121,4 +146,31 @@ ROWS: list[BadInput] = [
     row("LeWM.loss", "NaN pixels", lambda: loss(X * NAN, A), NonFiniteError, "observations"),
     row("LeWM.loss", "NaN actions", lambda: loss(X, A * NAN), NonFiniteError, "batch.actions"),
     row("LeWM.loss", "empty", lambda: loss(X[:0], A[:0]), ShapeError, "at least one"),
+    row(
+        "LeWM.observe", "state without action", lambda: observe(HISTORY, X[:, 0]), ConfigError, "past_action"
+    ),
+    row("LeWM.observe", "a time axis", lambda: observe(None, X), ShapeError, "(batch, channel"),
+    row("LeWM.imagine", "raw actions", lambda: lewm().imagine(HISTORY, C[..., :2]), ShapeError, "frameskip"),
+    row("Losses", "no term", lambda: Losses({}, latents=Z), ConfigError, "at least one"),
+    row(
+        "Losses", "a term that is no scalar", lambda: Losses({"a": Z}, latents=Z), ShapeError, "`a`", "scalar"
+    ),
+    row("embed", "no processor", lambda: embed(lewm(), FILM), ConfigError, "`model.processor` is None"),
+    row("embed", "no model", lambda: embed(nn.Linear(1, 1), FILM), ConfigError, "embed", "WorldModel"),
+    row("embed", "a batch of 0", lambda: embed(able(), FILM, batch_size=0), ConfigError, "batch_size=0"),
+    row("embed", "floating-point frames", lambda: embed(able(), FILM / 255), ShapeError, "uint8"),
+    row("model_input", "no processor", lambda: model_input(lewm(), FILM), ConfigError, "processor"),
+    row(
+        "model_input",
+        "another part",
+        lambda: model_input(able(), Observation(parts={"proprio": np.zeros((2, 3))})),
+        ConfigError,
+        "`pixels`",
+    ),
+    row("processor_of", "a class", lambda: processor_of(LeWM, owner="me"), ConfigError, "me needs"),
+    row("to_weights", "a picture", lambda: to_weights(lewm(), FILM), ShapeError, "tensor"),
+    row("concatenate_states", "none", lambda: concatenate_states([]), ConfigError, "at least one"),
+    row("concatenate_states", "other sizes", lambda: concatenate_states([Z, B]), ShapeError, "(3, 4)"),
+    row("state_rows", "no tensor", lambda: state_rows({"step": 3}, [0]), ConfigError, "3", "tensors"),
+    row("state_layout", "no tensor", lambda: state_layout(("a",)), ConfigError, "'a'", "tensors"),
 ]

@@ -28,7 +28,7 @@ def hand_rollout(model: LeWM, context: Tensor, past_actions: Tensor, actions: Te
 
 def plan_inputs(model: LeWM, time: int, horizon: int) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(time)
-    context = torch.randn(2, time, model.embedding_dim, generator=generator)
+    context = torch.randn(2, time, *model.latent_shape, generator=generator)
     past = torch.randn(2, time - 1, model.action_dim, generator=generator)
     return context, past, torch.randn(2, 3, horizon, model.action_dim, generator=generator)
 
@@ -52,7 +52,7 @@ def check_rollout_is_causal(make: Make) -> None:
     for step in range(4):
         changed = actions.clone()
         changed[1, 2, step] += 2 * torch.randn(model.action_dim, generator=torch.Generator().manual_seed(6))
-        difference = (model.rollout(context, past, changed) - before).abs().amax(dim=-1)
+        difference = (model.rollout(context, past, changed) - before).abs().flatten(3).amax(dim=-1)
         assert bool((difference[1, 2, step : step + 1] > 1e-4).all())
         difference[1, 2, step:] = 0
         assert difference.max() < 1e-6

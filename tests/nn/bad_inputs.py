@@ -13,6 +13,7 @@ from leworld.nn import (
     SelfAttention,
     TransformerBlock,
     configurable,
+    evaluation_mode,
     interpolate_positions,
     modulate,
 )
@@ -41,6 +42,13 @@ def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -
 X = torch.randn(2, 3, 8)
 INT = torch.ones(2, 3, 8, dtype=torch.int64)
 ROWS: list[BadInput] = [
+    BadInput(
+        "leworld.nn.evaluation_mode",
+        "a class",
+        lambda: evaluation_mode(nn.Dropout).__enter__(),
+        ConfigError,
+        ("Dropout", "instance"),
+    ),
     row("modulate", "shapes differ", lambda: modulate(X, shift=X[..., :4], scale=X), ShapeError, "dim"),
     row("modulate", "integers", lambda: modulate(INT, shift=X, scale=X), ShapeError, "floating-point"),
     row("AdaLNZero", "no width", lambda: AdaLNZero(0, 4), ConfigError, "`dim=0`"),
