@@ -11,9 +11,12 @@ from .._random import fold_seed
 from ..errors import ConfigError, DataError
 from ._episodes import Episodes
 from ._recorder import Recorder
-from ._stepping import open_stepper
+from ._stepping import Moment, discrete_actions, frame_rate, open_stepper
+from ._stepping import environment_id as registered_name
+from ._trajectories import one_hot
 
 _USUAL_COLUMNS = ("state", "goal", "proprio")
+_OWN_COLUMNS = ("pixels", "reward", "terminated", "truncated")
 
 
 def collect(
@@ -24,20 +27,27 @@ def collect(
     seed: int,
     columns: Sequence[str] | None = None,
     environment_id: str | None = None,
+    fps: float | None = None,
     progress: bool = True,
 ) -> Episodes:
     """Let `policy` act in `env` and keep what it saw and did.
 
-    Works with any gymnasium environment, single or vectorised, whose observation is an RGB image. An episode
-    holds its first frame, every later one up to and including that at which the environment terminated or
-    truncated, and the actions between. Each copy of a vectorised environment contributes a share of the
-    episodes that is fixed beforehand, because taking whichever finish first would favour short ones; the
-    result lists the first episode of every copy, then the second of every copy, and so on. The memory needed
-    is that of the result and of the episodes that finished before their turn.
+    Works with any gymnasium environment, single or vectorised, that shows an RGB image, a vector, or a
+    dictionary of these. An episode holds its first frame, every later one up to and including that at which
+    the environment terminated or truncated, and the actions between, with what each earned (`reward`) and how
+    the episode ended (`terminated`, `truncated`; see `Episodes`). Each copy of a vectorised environment
+    contributes a share of the episodes that is fixed beforehand, because taking whichever finish first would
+    favour short ones; the result lists the first episode of every copy, then the second of every copy, and so
+    on. The memory needed is that of the result and of the episodes that finished before their turn.
+
+    If the environment's actions are `Discrete`, the policy returns their numbers as the environment counts
+    them, and the result holds one-hot actions and `action_choices`.
 
     Args:
         env: A `gymnasium.Env` or `gymnasium.vector.VectorEnv` whose observation is a uint8 image (height,
-            width, 3), or a dictionary with one under "pixels". A vectorised one must declare in
+            width, 3), a vector, or a dictionary. The image, or the one under "pixels", becomes
+            `Episodes.pixels`; a bare vector becomes the column "observation"; further pictures and numbers
+            become columns of their names, and texts are left out. A vectorised one must declare in
             `metadata["autoreset_mode"]` that it resets its copies in the same step or in the next one. It
             must end its episodes itself (a `TimeLimit` will do) and is left open.
         policy: Called as `policy(info)` with the info that the environment just returned, it gives the
@@ -48,8 +58,10 @@ def collect(
             that neighbouring seeds share no episode. Equal seeds give equal data for an equal number of
             copies.
         columns: Entries of the info to keep, one value a row. Unless given, "state", "goal" and "proprio" are
-            kept where the environment reports them.
+            kept where the environment reports them. A part of the observation is kept before an entry of the
+            same name.
         environment_id: Name of the environment, kept with the data; its `spec.id` unless given.
+        fps: Steps a second, kept with the data; `env.metadata["render_fps"]` unless given.
         progress: Show a progress bar.
 
     Raises:
@@ -83,33 +95,77 @@ def collect(
             f"`policy` is {describe(policy)}",
             "Pass an expert policy, or `lambda info: env.action_space.sample()`",
         )
+    taken = [name for name in columns or () if name in _OWN_COLUMNS]
+    if taken:
+        raise ConfigError(
+            "collect needs `columns` to name entries of the info",
+            f"`{taken[0]}` is kept anyway, from what the environment returns",
+            "Leave it out",
+        )
     stepper = open_stepper(env)
+    choices = discrete_actions(env)
     reset_policy = getattr(policy, "reset", None)
     if reset_policy is not None:
         reset_policy(_seed_32(seed, 1))
     now = stepper.reset(_seed_32(seed, 0))
-    names = tuple(columns) if columns is not None else tuple(n for n in _USUAL_COLUMNS if n in now.info)
+    parts = _parts(now)
+    wanted = columns if columns is not None else [name for name in _USUAL_COLUMNS if name in now.info]
+    infos = tuple(name for name in wanted if name not in parts)
     copies = stepper.num_copies
     quotas = [(num_episodes - copy + copies - 1) // copies for copy in range(copies)]
-    recorder = Recorder(names, quotas)
+    recorder = Recorder((*parts, *infos), quotas)
     for copy in range(copies):
-        recorder.add_frame(copy, now.frame(copy), now.columns(copy, names))
+        recorder.add_row(copy, _row(now, copy, parts, infos))
     with tqdm(total=num_episodes, desc="collect", unit="episode", disable=not progress) as bar:
         while not recorder.full:
-            actions = _checked_actions(policy(now.info), stepper.is_vector, copies)
-            now = stepper.step(actions)
+            answer = policy(now.info)
+            if choices is None:
+                actions = done = _checked_actions(answer, stepper.is_vector, copies)
+            else:
+                actions = _checked_choices(answer, stepper.is_vector, copies, *choices)
+                done = one_hot("collect", actions - choices[1], choices[0])
+            now = stepper.step(actions.copy())
+            outcome, ended = now.outcome, now.outcome.ended
             for copy in range(copies):
                 if not now.is_first[copy]:
-                    recorder.add_action(copy, actions[copy])
-                    ended = bool(now.ended[copy])
-                    last = now.final if ended and now.final is not None else now
-                    recorder.add_frame(copy, last.frame(copy), last.columns(copy, names))
-                    if ended:
-                        bar.update(recorder.end_episode(copy))
-                    if not ended or now.final is None:
+                    recorder.add_action(copy, done[copy], float(outcome.reward[copy]))
+                    last = now.final if ended[copy] and now.final is not None else now
+                    recorder.add_row(copy, _row(last, copy, parts, infos))
+                    if ended[copy]:
+                        why = bool(outcome.terminated[copy]), bool(outcome.truncated[copy])
+                        bar.update(recorder.end_episode(copy, *why))
+                    if not ended[copy] or now.final is None:
                         continue
-                recorder.add_frame(copy, now.frame(copy), now.columns(copy, names))
-    return recorder.episodes(environment_id or stepper.environment_id)
+                recorder.add_row(copy, _row(now, copy, parts, infos))
+    return recorder.episodes(
+        environment_id=environment_id or registered_name(env),
+        fps=frame_rate(env) if fps is None else fps,
+        action_choices=None if choices is None else choices[0],
+    )
+
+
+def _parts(moment: Moment) -> tuple[str, ...]:
+    """Return the names of what the environment shows."""
+    names = tuple(moment.sensed(0))
+    taken = [name for name in names if name in _OWN_COLUMNS[1:]]
+    if taken:
+        raise DataError(
+            "collect needs an observation without parts called `reward`, `terminated` or `truncated`",
+            f"there is a part `{taken[0]}`",
+            "Rename it in the environment; what a step returns under these names is kept anyway",
+        )
+    return names
+
+
+def _row(moment: Moment, copy: int, parts: tuple[str, ...], infos: tuple[str, ...]) -> list[np.ndarray]:
+    sensed = moment.sensed(copy)
+    if tuple(sensed) != parts and set(sensed) != set(parts):
+        raise DataError(
+            "collect needs an observation of the same parts in every step",
+            f"they were {sorted(parts)} and became {sorted(sensed)}",
+            "Make the environment report all of them always",
+        )
+    return [*(sensed[name] for name in parts), *moment.columns(copy, infos)]
 
 
 def _seed_32(seed: int, stream: int) -> int:
@@ -129,3 +185,19 @@ def _checked_actions(actions: Any, is_vector: bool, copies: int) -> np.ndarray:
             "Return one vector of numbers for every copy of the environment",
         )
     return array.astype(np.float32).reshape(copies if is_vector else 1, -1)
+
+
+def _checked_choices(actions: Any, is_vector: bool, copies: int, count: int, start: int) -> np.ndarray:
+    """Return the numbers of the policy's choices, (copy,) int64."""
+    array = np.asarray(actions)
+    due = f"({copies},)" if is_vector else "()"
+    fits = array.shape == (copies,) if is_vector else array.size == 1
+    whole = array.dtype.kind in "iu"
+    if not fits or not whole or array.min() < start or array.max() >= start + count:
+        raise DataError(
+            f"collect needs `policy` to return whole numbers from {start} to {start + count - 1} of shape "
+            f"{due}, as the environment's actions are choices",
+            f"it returned {describe(array)}" + (f", {array.tolist()}"[:120] if fits else ""),
+            "Return the number of the choice, not its one-hot vector",
+        )
+    return array.astype(np.int64).reshape(-1)

@@ -7,11 +7,18 @@ import numpy as np
 
 from .._checks import nearest
 from ..errors import DataError
-from ._hdf5_layout import EPISODE_COLUMNS, LOADED_COLUMNS, ROW_COLUMNS, is_known, rule
+from ._hdf5_layout import COLUMNS_ATTRIBUTE, EPISODE_COLUMNS, LOADED_COLUMNS, ROW_COLUMNS, is_known, rule
+
+
+def counted_column(file: Any) -> str:
+    """Return the column that says how many rows there are: the frames, or the actions of a file without."""
+    return "pixels" if "pixels" in file else "action"
 
 
 def check_names(path: Path, file: Any, listed: tuple[str, ...]) -> None:
-    missing = [name for name in (*ROW_COLUMNS, *EPISODE_COLUMNS, *listed) if name not in file]
+    # Only write_hdf5 makes files without frames, and it leaves this attribute.
+    due = ("action",) if COLUMNS_ATTRIBUTE in file.attrs else ROW_COLUMNS
+    missing = [name for name in (*due, *EPISODE_COLUMNS, *listed) if name not in file]
     if missing:
         raise DataError(
             rule(path, f"a column `{missing[0]}`"),
@@ -32,13 +39,14 @@ def check_names(path: Path, file: Any, listed: tuple[str, ...]) -> None:
                 f"Pass extra_columns=[{name!r}] to load it. "
                 + nearest(name, (*ROW_COLUMNS, *EPISODE_COLUMNS, *LOADED_COLUMNS)),
             )
-    rows = file["pixels"].shape[0] if file["pixels"].ndim else 0
+    counted = counted_column(file)
+    rows = file[counted].shape[0] if file[counted].ndim else 0
     for name in file:
         dataset = file[name]
         if name not in EPISODE_COLUMNS and (dataset.ndim == 0 or dataset.shape[0] != rows):
             raise DataError(
                 rule(path, "one entry a row in every column"),
-                f"`pixels` has {rows} rows and `{name}` has shape {dataset.shape}",
+                f"`{counted}` has {rows} rows and `{name}` has shape {dataset.shape}",
                 "The recording may have been interrupted: write it again or cut the columns to equal length",
             )
 
@@ -61,7 +69,7 @@ def episode_index(path: Path, file: Any) -> tuple[np.ndarray, np.ndarray]:
             f"they have {len(lengths)} and {len(offsets)} entries",
             "The recording may have been interrupted: write it again",
         )
-    rows = file["pixels"].shape[0]
+    rows = file[counted_column(file)].shape[0]
     order = np.argsort(offsets, kind="stable")
     ends = np.cumsum(lengths[order])
     gaps = np.flatnonzero(offsets[order] != ends - lengths[order])

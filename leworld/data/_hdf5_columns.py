@@ -15,24 +15,24 @@ _FILTERS = {32001: "Blosc", 32004: "LZ4", 32008: "Bitshuffle", 32015: "Zstandard
 _TRANSPOSED_ROWS = 256
 
 
-def read_pixels(path: Path, dataset: Any, runs: list[tuple[int, int]]) -> np.ndarray:
-    """Read the frames of the given rows, channel last, each copied once."""
+def read_pixels(path: Path, name: str, dataset: Any, runs: list[tuple[int, int]]) -> np.ndarray:
+    """Read the frames of one camera in the given rows, channel last, each copied once."""
     shape = dataset.shape
     channel_last = dataset.ndim == 4 and shape[3] == 3
     if dataset.dtype != np.uint8 or not (channel_last or (dataset.ndim == 4 and shape[1] == 3)):
         raise DataError(
-            rule(path, "`pixels` to be uint8 with axes (row, height, width, 3) or (row, 3, height, width)"),
-            f"`pixels` is {dataset.dtype} of shape {shape}{_nan_note(path, dataset)}",
+            rule(path, f"`{name}` to be uint8 with axes (row, height, width, 3) or (row, 3, height, width)"),
+            f"`{name}` is {dataset.dtype} of shape {shape}{_nan_note(path, name, dataset)}",
             "Store RGB frames as whole numbers from 0 to 255",
         )
     if channel_last:
-        return _read_runs(path, "pixels", dataset, runs, np.dtype(np.uint8))
+        return _read_runs(path, name, dataset, runs, np.dtype(np.uint8))
     pixels = np.empty((sum(end - start for start, end in runs), *shape[2:], 3), np.uint8)
     filled = 0
     for run_start, run_end in runs:
         for start in range(run_start, run_end, _TRANSPOSED_ROWS):
             end = min(start + _TRANSPOSED_ROWS, run_end)
-            part = _read_runs(path, "pixels", dataset, [(start, end)], np.dtype(np.uint8))
+            part = _read_runs(path, name, dataset, [(start, end)], np.dtype(np.uint8))
             pixels[filled : filled + end - start] = part.transpose(0, 2, 3, 1)
             filled += end - start
     return pixels
@@ -50,6 +50,30 @@ def read_column(path: Path, name: str, dataset: Any, runs: list[tuple[int, int]]
             "Write it as float32" if is_action else "Leave it out of `extra_columns`",
         )
     return _read_runs(path, name, dataset, runs, np.dtype(np.float32) if is_action else dataset.dtype)
+
+
+def leaving_rewards(rewards: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Move rewards that are stored with the frame they came with to the action that earned them."""
+    first = np.cumsum(lengths) - lengths
+    if not _missing_at(rewards, first):
+        return rewards
+    moved = np.roll(rewards, -1, axis=0)
+    moved[first + lengths - 1] = np.nan
+    return moved
+
+
+def arriving_rewards(rewards: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Move rewards to the frame that they came with, as stable-worldmodel stores them."""
+    first = np.cumsum(lengths) - lengths
+    if not _missing_at(rewards, first + lengths - 1):
+        return rewards
+    moved = np.roll(rewards, 1, axis=0)
+    moved[first] = np.nan
+    return moved
+
+
+def _missing_at(rewards: np.ndarray, rows: np.ndarray) -> bool:
+    return rewards.dtype.kind == "f" and bool(np.isnan(rewards[rows]).all())
 
 
 def _read_runs(
@@ -94,9 +118,9 @@ def _check_filters(path: Path, name: str, dataset: Any) -> None:
             )
 
 
-def _nan_note(path: Path, dataset: Any) -> str:
+def _nan_note(path: Path, name: str, dataset: Any) -> str:
     if dataset.dtype.kind != "f" or dataset.ndim == 0 or dataset.shape[0] == 0:
         return ""
-    with _reading(path, "pixels", dataset):
+    with _reading(path, name, dataset):
         count = int(np.isnan(dataset[0]).sum())
     return f", with {count} NaN in its first row" if count else ""

@@ -24,15 +24,19 @@ LOADED_COLUMNS = (
     "distance_to_target",
 )
 LOADED_PREFIXES = ("proprio_", "privileged_", "goal_", "variation")
+CAMERA_PREFIX = "pixels_"
+REWARD = "reward"
 RESERVED_COLUMNS = (*ROW_COLUMNS, *EPISODE_COLUMNS, "ep_idx", "step_idx")
 ENVIRONMENT_ATTRIBUTE = "environment_id"
 COLUMNS_ATTRIBUTE = "leworld_columns"
+FPS_ATTRIBUTE = "fps"
+CHOICES_ATTRIBUTE = "action_choices"
 
 
 def is_known(name: str) -> bool:
     """Whether stable-worldmodel's recorders write a column of this name."""
     known = (*ROW_COLUMNS, *EPISODE_COLUMNS, *IGNORED_COLUMNS, *LOADED_COLUMNS)
-    return name in known or name.startswith(LOADED_PREFIXES)
+    return name in known or name.startswith((*LOADED_PREFIXES, CAMERA_PREFIX))
 
 
 def rule(path: Path, need: str) -> str:

@@ -14,12 +14,16 @@ from ..errors import ConfigError, DataError
 from ._actions import describe_bad_action
 from ._episodes import Episodes
 from ._hdf5_check import check_names, episode_index
-from ._hdf5_columns import read_column, read_pixels
+from ._hdf5_columns import leaving_rewards, read_column, read_pixels
 from ._hdf5_layout import (
+    CAMERA_PREFIX,
+    CHOICES_ATTRIBUTE,
     COLUMNS_ATTRIBUTE,
     ENVIRONMENT_ATTRIBUTE,
     EPISODE_COLUMNS,
+    FPS_ATTRIBUTE,
     IGNORED_COLUMNS,
+    REWARD,
     ROW_COLUMNS,
     rule,
 )
@@ -37,14 +41,20 @@ def read_hdf5(
     Only the chosen episodes are read, so a part of a file larger than the memory can be had. Every column is
     one dataset at the top of the file: `pixels` (row, height, width, 3) or (row, 3, height, width) uint8,
     `action` (row, action) with NaN in an episode's last row, any of `proprio`, `state`, `observation`,
-    `reward` and others with one entry a row, and `ep_len`, `ep_offset` with one entry an episode: its number
-    of rows and its first row. Columns that follow from these (`ep_idx`, `step_idx`), further image columns
-    and texts are not loaded. Needs the package h5py (extra `train`).
+    `reward`, `terminated`, `truncated` and others with one entry a row, and `ep_len`, `ep_offset` with one
+    entry an episode: its number of rows and its first row. Columns that follow from these (`ep_idx`,
+    `step_idx`), further cameras (`pixels_top`) and texts are not loaded unless `write_hdf5` wrote them or you
+    name them. The file's attributes `fps` and `action_choices` are kept. Needs the package h5py (extra
+    `train`).
+
+    Rewards are stored with the frame that they came with, NaN in an episode's first row, and `Episodes` has
+    them with the action that earned them, one row earlier: they are moved. A `reward` without NaN in every
+    first row is taken to belong to its action already.
 
     Args:
         path: The file. Published ones are compressed a second time (`.h5.zst`): unpack them first.
         episodes: Which episodes to read, as a slice or a list of numbers; all of them unless given.
-        extra_columns: Names of columns outside the layout, or of further image columns, to load as well. Any
+        extra_columns: Names of columns outside the layout, or of further cameras, to load as well. Any
             other unknown column is an error, so that a misspelt one is not lost in silence.
         environment_id: Overrides the environment that the file names, or fills it in.
 
@@ -83,18 +93,41 @@ def read_hdf5(
         lengths, offsets = episode_index(source, file)
         chosen = _choose(source, len(lengths), episodes)
         runs = _runs(lengths[chosen], offsets[chosen])
-        pixels = read_pixels(source, file["pixels"], runs)
+        pixels = read_pixels(source, "pixels", file["pixels"], runs) if "pixels" in file else None
         actions = read_column(source, "action", file["action"], runs)
         _check_actions(source, actions, lengths[chosen])
         columns = {}
         for name in file:
-            listed = name in extra_columns or name in own
             usual = name not in (*ROW_COLUMNS, *EPISODE_COLUMNS, *IGNORED_COLUMNS)
-            if listed or (usual and file[name].ndim < 3 and file[name].dtype.kind in "biuf"):
+            if name in own or (name in extra_columns and not name.startswith(CAMERA_PREFIX)):
                 columns[name] = read_column(source, name, file[name], runs)
+            elif name in extra_columns:
+                columns[name] = read_pixels(source, name, file[name], runs)
+            elif usual and file[name].ndim < 3 and file[name].dtype.kind in "biuf":
+                columns[name] = read_column(source, name, file[name], runs)
+        if REWARD in columns:
+            columns[REWARD] = leaving_rewards(columns[REWARD], lengths[chosen])
         named = file.attrs.get(ENVIRONMENT_ATTRIBUTE)
         environment_id = environment_id or (str(named) if named is not None else None)
-    return Episodes(pixels, actions, lengths=lengths[chosen], columns=columns, environment_id=environment_id)
+        fps, choices = (_number(file, name) for name in (FPS_ATTRIBUTE, CHOICES_ATTRIBUTE))
+    return Episodes(
+        pixels,
+        actions,
+        lengths=lengths[chosen],
+        columns=columns,
+        environment_id=environment_id,
+        fps=fps,
+        action_choices=None if choices is None else int(choices),
+    )
+
+
+def _number(file: Any, name: str) -> float | None:
+    """Return an attribute that is a number above 0, which is all that these can be."""
+    value = np.asarray(file.attrs.get(name, np.nan))
+    if value.size != 1 or value.dtype.kind not in "iuf":
+        return None
+    number = float(value.reshape(()))
+    return number if np.isfinite(number) and number > 0 else None
 
 
 def _check_actions(path: Path, actions: np.ndarray, lengths: np.ndarray) -> None:

@@ -11,7 +11,15 @@ from .._checks import check_choice, describe, require
 from .._files import write_atomically
 from ..errors import ConfigError, DataError
 from ._episodes import Episodes, check_episodes
-from ._hdf5_layout import COLUMNS_ATTRIBUTE, ENVIRONMENT_ATTRIBUTE, RESERVED_COLUMNS
+from ._hdf5_columns import arriving_rewards
+from ._hdf5_layout import (
+    CHOICES_ATTRIBUTE,
+    COLUMNS_ATTRIBUTE,
+    ENVIRONMENT_ATTRIBUTE,
+    FPS_ATTRIBUTE,
+    RESERVED_COLUMNS,
+    REWARD,
+)
 
 _CHUNK_BYTES = 1 << 20
 
@@ -32,8 +40,8 @@ def write_hdf5(
     Args:
         path: The file to write; its folder must exist.
         episodes: What to write. Column names of the layout itself, such as "ep_len", are not free.
-        compression: Of the pixels. "lzf" is fast and comes with h5py; "gzip" is smaller, slower and read by
-            every HDF5 program; "none" neither.
+        compression: Of the pixels and of further cameras. "lzf" is fast and comes with h5py; "gzip" is
+            smaller, slower and read by every HDF5 program; "none" neither.
         overwrite: Replace an existing file instead of refusing to.
 
     Raises:
@@ -96,23 +104,34 @@ def _check_columns(episodes: Episodes) -> None:
 
 def _fill(file: Any, episodes: Episodes, compression: str | None) -> None:
     lengths, offsets = episodes.lengths, episodes.offsets
-    rows = len(episodes.pixels)
-    frame_bytes = episodes.pixels[0].nbytes
-    chunk = max(1, min(rows, _CHUNK_BYTES // frame_bytes))
-    file.create_dataset(
-        "pixels",
-        data=episodes.pixels,
-        chunks=(chunk, *episodes.pixels.shape[1:]),
-        compression=compression,
-    )
+    if episodes.pixels is not None:
+        _add_pictures(file, "pixels", episodes.pixels, compression)
     file.create_dataset("action", data=episodes.actions)
     for name, column in episodes.columns.items():
-        file.create_dataset(name, data=column)
+        if column.dtype == np.uint8 and column.ndim == 4:
+            _add_pictures(file, name, column, compression)
+        else:
+            file.create_dataset(name, data=arriving_rewards(column, lengths) if name == REWARD else column)
     file.create_dataset("ep_len", data=lengths.astype(np.int32))
     file.create_dataset("ep_offset", data=offsets)
     # The published evaluation script finds episodes by these two.
     file.create_dataset("ep_idx", data=np.repeat(np.arange(len(lengths), dtype=np.int64), lengths))
-    file.create_dataset("step_idx", data=np.arange(rows) - np.repeat(offsets, lengths))
+    file.create_dataset("step_idx", data=np.arange(episodes.num_rows) - np.repeat(offsets, lengths))
     file.attrs[COLUMNS_ATTRIBUTE] = json.dumps(list(episodes.columns))
-    if episodes.environment_id is not None:
-        file.attrs[ENVIRONMENT_ATTRIBUTE] = episodes.environment_id
+    facts = {
+        ENVIRONMENT_ATTRIBUTE: episodes.environment_id,
+        FPS_ATTRIBUTE: episodes.fps,
+        CHOICES_ATTRIBUTE: episodes.action_choices,
+    }
+    for name, value in facts.items():
+        if value is not None:
+            file.attrs[name] = value
+
+
+def _add_pictures(file: Any, name: str, pictures: np.ndarray, compression: str | None) -> None:
+    """Store pictures in chunks of about a megabyte."""
+    if 0 in pictures.shape:
+        file.create_dataset(name, data=pictures)
+        return
+    chunk = max(1, min(len(pictures), _CHUNK_BYTES // pictures[0].nbytes))
+    file.create_dataset(name, data=pictures, chunks=(chunk, *pictures.shape[1:]), compression=compression)

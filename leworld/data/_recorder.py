@@ -1,5 +1,7 @@
 """The rows of episodes under way, and the growing arrays of finished ones."""
 
+from typing import Any
+
 import numpy as np
 
 from .._checks import describe
@@ -8,10 +10,10 @@ from ._episodes import Episodes
 
 
 class Recorder:
-    """Takes frames and actions of several copies of an environment and lays finished episodes end to end.
+    """Takes rows and actions of several copies of an environment and lays finished episodes end to end.
 
     `quotas` says how many episodes to keep of every copy, an equal number or one more for the first copies;
-    what a copy shows after its last one is dropped.
+    what a copy shows after its last one is dropped. `names` are the names of the values of a row.
     """
 
     def __init__(self, names: tuple[str, ...], quotas: list[int]) -> None:
@@ -21,6 +23,7 @@ class Recorder:
         self._current = [_Rows() for _ in quotas]
         self._done = _Rows()
         self._lengths: list[int] = []
+        self._ends: list[tuple[bool, bool]] = []
         # Finished before an episode that comes earlier in the result.
         self._waiting: dict[int, _Rows] = {}
 
@@ -29,39 +32,42 @@ class Recorder:
         """Whether every copy has given its episodes."""
         return self._counts == self._quotas
 
-    def add_frame(self, copy: int, frame: np.ndarray, columns: list[np.ndarray]) -> None:
-        """Append a row with a frame; its action is NaN until `add_action` sets it."""
+    def add_row(self, copy: int, values: list[np.ndarray]) -> None:
+        """Append a row; its action and reward are NaN until `add_action` sets them."""
         if self._counts[copy] < self._quotas[copy]:
-            self._current[copy].append([frame, *columns], ("observation", *self._names))
+            self._current[copy].append(values, self._names)
 
-    def add_action(self, copy: int, action: np.ndarray) -> None:
-        """Set the action that leaves the copy's newest frame."""
+    def add_action(self, copy: int, action: np.ndarray, reward: float) -> None:
+        """Set the action that leaves the copy's newest frame, and what it earned."""
         if self._counts[copy] < self._quotas[copy]:
             self._current[copy].actions.append(action)
+            self._current[copy].rewards.append(reward)
 
-    def end_episode(self, copy: int) -> int:
+    def end_episode(self, copy: int, terminated: bool, truncated: bool) -> int:
         """Close the copy's episode after its last frame and return how many episodes that added, 0 or 1."""
         if self._counts[copy] >= self._quotas[copy]:
             return 0
+        self._current[copy].end = (terminated, truncated)
         self._waiting[self._counts[copy] * len(self._quotas) + copy] = self._current[copy]
         self._current[copy] = _Rows()
         self._counts[copy] += 1
         while (rows := self._waiting.pop(len(self._lengths), None)) is not None:
             self._lengths.append(rows.count)
+            self._ends.append(rows.end)
             remaining = sum(self._quotas) - len(self._lengths)
             self._done.extend(rows, room=remaining * sum(self._lengths) // len(self._lengths))
         return 1
 
-    def episodes(self, environment_id: str | None) -> Episodes:
+    def episodes(self, **facts: Any) -> Episodes:
         """Return all episodes, first by their number within a copy, then by copy."""
-        pixels, *columns = self._done.trimmed()
-        return Episodes(
-            pixels,
-            np.stack(self._done.actions),
-            lengths=np.array(self._lengths),
-            columns=dict(zip(self._names, columns, strict=True)),
-            environment_id=environment_id,
-        )
+        columns = dict(zip(self._names, self._done.trimmed(), strict=True))
+        lengths = np.array(self._lengths)
+        columns["reward"] = np.array(self._done.rewards, np.float32)
+        for place, name in enumerate(("terminated", "truncated")):
+            columns[name] = np.zeros(len(columns["reward"]), bool)
+            columns[name][np.cumsum(lengths) - 1] = [end[place] for end in self._ends]
+        pixels = columns.pop("pixels", None)
+        return Episodes(pixels, np.stack(self._done.actions), lengths=lengths, columns=columns, **facts)
 
 
 class _Rows:
@@ -70,6 +76,8 @@ class _Rows:
     def __init__(self) -> None:
         self.count = 0
         self.actions: list[np.ndarray] = []
+        self.rewards: list[float] = []
+        self.end: tuple[bool, bool] = (False, False)
         self._arrays: list[np.ndarray] = []
 
     def append(self, values: list[np.ndarray], names: tuple[str, ...]) -> None:
@@ -96,6 +104,7 @@ class _Rows:
             array[self.count : self.count + rows.count] = other[: rows.count]
         self.count += rows.count
         self.actions += [*rows.actions, np.full_like(rows.actions[-1], np.nan)]
+        self.rewards += [*rows.rewards, np.nan]
 
     def trimmed(self) -> list[np.ndarray]:
         for array in self._arrays:

@@ -200,10 +200,10 @@ def _check_options(
             'Pass for example `TwoRoomVector(num_envs, autoreset_mode="Disabled")`, or see GoalEnvironment',
         )
     mode = (getattr(env, "metadata", None) or {}).get("autoreset_mode")
-    if mode is not None and getattr(mode, "name", mode) != "DISABLED":
+    if mode is not None and getattr(mode, "value", mode) != "Disabled":
         raise ConfigError(
             "goal_reaching needs an environment whose copies go on after reaching the goal",
-            f"its autoreset mode is {getattr(mode, 'name', mode)}",
+            f"its autoreset mode is {getattr(mode, 'value', mode)}",
             'Construct it with `autoreset_mode="Disabled"`',
         )
 

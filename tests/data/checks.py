@@ -7,8 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from leworld.data import Episodes, Processor
-from tests.data.fakes import counting_vector, random_episodes, steady_policy, tagged_episodes
+from leworld.data import Episodes, Processor, fit_processor
+from tests.data.fakes import (
+    counting_vector,
+    random_episodes,
+    sensing_episodes,
+    steady_policy,
+    tagged_episodes,
+)
 
 
 def check_windows(make: Callable[..., Any]) -> None:
@@ -135,3 +141,36 @@ def check_collect(collect: Callable[..., Episodes]) -> None:
         seen.append(data)
     np.testing.assert_array_equal(seen[0].pixels, seen[1].pixels)
     np.testing.assert_array_equal(seen[0].actions, seen[1].actions)
+
+
+SENSED = ("wrist", "proprio", "clock", "reward", "terminated", "truncated")
+
+
+def check_columns(make: Callable[..., Any], to_batch: Callable[..., Any]) -> None:
+    """Parts of every frame, rewards and ends of every block, against the definition row by row."""
+    for lengths, history_size, frameskip in (([7, 9, 8], 1, 3), ([6, 5, 9], 2, 2), ([9, 4], 3, 1)):
+        episodes = sensing_episodes(lengths)
+        windows = make(episodes, history_size, frameskip=frameskip, columns=SENSED)
+        raw = windows.__getitems__(list(range(len(windows))))
+        parts = {"wrist": 8, "proprio": None, "clock": None}
+        processor = fit_processor(episodes, frameskip=frameskip, image_size=8, parts=parts)
+        batch = to_batch(raw, processor)
+        assert tuple(raw.observation.parts) == ("pixels", "wrist", "proprio", "clock")
+        assert tuple(batch.observations.parts) == ("pixels", "wrist", "proprio", "clock")
+        assert set(batch.columns) == {"reward", "terminated", "truncated"}
+        assert raw.observation["clock"].shape == (*raw.rows.shape, 1)
+        vectors = processor.raw_observations(batch.observations)["proprio"]
+        for window, time in np.ndindex(*raw.rows.shape):
+            row = int(raw.rows[window, time])
+            episode = int(np.searchsorted(np.cumsum(lengths), row, side="right"))
+            assert raw.observation["wrist"][window, time, 0, 0].tolist() == [episode, row // 256, row % 256]
+            assert raw.observation["proprio"][window, time].tolist() == [row, -row, 7]
+            assert int(raw.observation["clock"][window, time]) == row
+            assert (vectors[window, time] - torch.tensor([row, -row, 7.0])).abs().max() < 1e-4
+            last = int(np.cumsum(lengths)[episode]) - 1
+            passed = range(row + 1, min(row + frameskip, last) + 1)
+            for name in ("terminated", "truncated"):
+                due = any(bool(episodes.columns[name][other]) for other in passed)
+                assert bool(batch.columns[name][window, time]) == due
+            rewards = episodes.columns["reward"][row : min(row + frameskip, last)]
+            assert abs(float(batch.columns["reward"][window, time]) - float(rewards.sum())) < 1e-6

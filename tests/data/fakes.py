@@ -86,3 +86,85 @@ def counting_vector(num_envs: int, mode: str, *, longest: int = 9) -> gymnasium.
         [lambda copy=copy: CountingEnv(copy, longest=longest) for copy in range(num_envs)],
         autoreset_mode=mode,
     )
+
+
+def sensing_episodes(lengths: Sequence[int]) -> Episodes:
+    """Tagged episodes with a second camera, proprioception, rewards and ends, each told from its row.
+
+    In row t: wrist pixel (0, 0) = (episode, t // 256, t % 256), proprio = (t, -t, 7), reward = 2 ** -step, and
+    every other episode terminates while the others are truncated.
+    """
+    base = tagged_episodes(lengths)
+    rows = np.arange(base.num_rows)
+    last = np.cumsum(lengths) - 1
+    steps = rows - np.repeat(base.offsets, base.lengths)
+    reward = (2.0**-steps).astype(np.float32)
+    reward[last] = np.nan
+    ended = np.zeros((2, base.num_rows), bool)
+    ended[np.arange(len(lengths)) % 2, last] = True
+    wrist = np.zeros((base.num_rows, 4, 6, 3), np.uint8)
+    wrist[:, 0, 0] = np.stack([base.pixels[:, 0, 0, 0], rows // 256, rows % 256], axis=1)
+    columns = {
+        "wrist": wrist,
+        "proprio": np.stack([rows, -rows, np.full_like(rows, 7)], axis=1).astype(np.float64),
+        "clock": rows.astype(np.int32),
+        "reward": reward,
+        "terminated": ended[0],
+        "truncated": ended[1],
+    }
+    return Episodes(base.pixels, base.actions, lengths=base.lengths, columns=columns, fps=20.0)
+
+
+class TwoCameraEnv(gymnasium.Env):
+    """A point on a line seen by two cameras, with proprioception, rewards, and both ways for an episode to end.
+
+    Everything that it shows lies in arrays that it overwrites in place, and it scales the action in place, as
+    simulators do. With `choices`, the action is a number: the lowest moves left, the others right.
+    """
+
+    metadata = {"render_fps": 25}  # noqa: RUF012 -- as gymnasium has it
+
+    def __init__(self, *, choices: int | None = None, start: int = 0, length: int = 5) -> None:
+        box = gymnasium.spaces.Box
+        self.observation_space = gymnasium.spaces.Dict(
+            {
+                "pixels": box(0, 255, (8, 8, 3), np.uint8),
+                "wrist": box(0, 255, (4, 4, 3), np.uint8),
+                "proprio": box(-np.inf, np.inf, (3,), np.float64),
+            }
+        )
+        discrete = choices is not None
+        self.action_space = (
+            gymnasium.spaces.Discrete(choices, start=start) if discrete else box(-1, 1, (2,), np.float32)
+        )
+        self.start, self.discrete, self.length = start, discrete, length
+        self.shown = {
+            "pixels": np.zeros((8, 8, 3), np.uint8),
+            "wrist": np.zeros((4, 4, 3), np.uint8),
+            "proprio": np.zeros(3),
+        }
+        self.episode = -1
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        self.episode = 0 if seed is not None else self.episode + 1
+        self.steps, self.position = 0, float(self.np_random.uniform(-1, 1))
+        return self._show()
+
+    def step(self, action):
+        if self.discrete:
+            amount = -1.0 if action == self.start else 1.0
+        else:
+            action *= 0.5
+            amount = float(action[0])
+        self.position += amount
+        self.steps += 1
+        over = self.steps == self.length
+        terminated = over and self.episode % 2 == 0
+        return self._show()[0], amount, terminated, over and not terminated, self._show()[1]
+
+    def _show(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        self.shown["pixels"][:] = self.steps
+        self.shown["wrist"][:] = 100 + self.steps
+        self.shown["proprio"][:] = self.position, self.steps, self.episode
+        return self.shown, {"mission": "left or right", "position": np.array([self.position])}

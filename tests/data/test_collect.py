@@ -89,7 +89,7 @@ def test_the_policy_is_seeded_once_and_apart_from_the_environment() -> None:
 def test_columns_can_be_chosen() -> None:
     env = counting_vector(2, "SameStep")
     data = collect(env, steady_policy, num_episodes=2, seed=0, columns=["goal"], progress=False)
-    assert set(data.columns) == {"goal"}
+    assert set(data.columns) == {"goal", "reward", "terminated", "truncated"}
     with pytest.raises(DataError, match="`proprio`"):
         collect(env, steady_policy, num_episodes=2, seed=0, columns=["proprio"], progress=False)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leworld.data import Episodes, Processor, Windows, collect, fit_processor
+from leworld.data import Episodes, Processor, Windows, collect, fit_processor, to_batch
 from tests.data import checks, wrong
 
 
@@ -17,6 +17,7 @@ SUITES = {
     "action_blocks": (checks.check_action_blocks, Processor.action_blocks, wrong.BLOCKS),
     "observations": (checks.check_observations, Processor.observations, wrong.OBSERVATIONS),
     "statistics": (checks.check_statistics, _prepare, wrong.STATISTICS),
+    "columns": (lambda pair: checks.check_columns(*pair), (Windows, to_batch), wrong.COLUMNS),
     "collect": (checks.check_collect, collect, wrong.COLLECTS),
 }
 

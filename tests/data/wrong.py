@@ -8,7 +8,17 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from leworld.data import Episodes, Processor, RawBatch, Windows, collect, fit_processor
+from leworld.data import (
+    Batch,
+    Episodes,
+    Observation,
+    Processor,
+    RawBatch,
+    Windows,
+    collect,
+    fit_processor,
+    to_batch,
+)
 
 
 class _Shim:
@@ -159,6 +169,55 @@ def _fit_per_window(episodes: Episodes) -> tuple[Episodes, Processor]:
     lengths = np.ones(len(actions), np.int64)
     frames = np.zeros((len(actions), 6, 6, 3), np.uint8)
     return train, fit_processor(Episodes(frames, actions, lengths=lengths), frameskip=2)
+
+
+def _with(raw: RawBatch, name: str, column: np.ndarray) -> RawBatch:
+    return dataclasses.replace(raw, columns={**raw.columns, name: torch.from_numpy(column)})
+
+
+def _gathered(name: str, shift: int) -> Callable[..., Any]:
+    """Windows that gather a column `shift` rows from where they should, over the ends of episodes."""
+
+    def change(windows: Windows, raw: RawBatch) -> RawBatch:
+        rows = np.clip(_action_rows(windows, raw) + shift, 0, windows.episodes.num_rows - 1)
+        return _with(raw, name, windows.episodes.columns[name][rows])
+
+    return lambda episodes, history_size, *, frameskip, columns: _Shim(
+        Windows(episodes, history_size, frameskip=frameskip, columns=columns), change
+    )
+
+
+def _next_proprio(windows: Windows, raw: RawBatch) -> RawBatch:
+    rows = np.minimum(raw.rows.numpy() + 1, windows.episodes.num_rows - 1)
+    parts = {**raw.observation.parts, "proprio": torch.from_numpy(windows.episodes.columns["proprio"][rows])}
+    return dataclasses.replace(raw, observation=Observation(parts=parts))
+
+
+def _summed(change: Callable[[torch.Tensor], torch.Tensor], name: str) -> Callable[..., Batch]:
+    def batch(raw: RawBatch, processor: Processor) -> Batch:
+        blocks = raw.columns[name].unflatten(1, (raw.rows.shape[1], -1))
+        right = to_batch(raw, processor)
+        return dataclasses.replace(right, columns={**right.columns, name: change(blocks)})
+
+    return batch
+
+
+COLUMNS = {
+    "the reward that arrives at a frame": (_gathered("reward", -1), to_batch),
+    "rewards of the next episode": (_gathered("reward", 0), to_batch),
+    "the end of the frame itself": (_gathered("terminated", 0), to_batch),
+    "the end two rows on": (_gathered("truncated", 2), to_batch),
+    "the vector of the next frame": (
+        lambda e, h, *, frameskip, columns: _Shim(
+            Windows(e, h, frameskip=frameskip, columns=columns), _next_proprio
+        ),
+        to_batch,
+    ),
+    "mean of the rewards": (Windows, _summed(lambda blocks: blocks.nan_to_num().mean(-1), "reward")),
+    "NaN rewards kept": (Windows, _summed(lambda blocks: blocks.sum(-1), "reward")),
+    "the first reward of a block": (Windows, _summed(lambda blocks: blocks[..., 0].nan_to_num(), "reward")),
+    "the last end of a block": (Windows, _summed(lambda blocks: blocks[..., -1], "terminated")),
+}
 
 
 STATISTICS = {
