@@ -7,12 +7,15 @@ EXTRAS := train,envs,viz,export,test,docs
 # Tests and benchmarks set their own thread counts; one thread is the reproducible default on a shared machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint docs bench install browser
+# What is compiled at the install, and what compiles it: a change builds anew.
+C := hatch_build.py $(wildcard leworld/kernels/*.c leworld/kernels/*/*.c)
+
+.PHONY: demo test lint docs bench wheel install browser
 
 install: $(STAMP)
 
 # torch comes first and pinned: on a machine that offers a CPU build, a later package would else pull in CUDA's.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt $(C)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "leworld needs Python >= 3.11, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet "$$(grep '^torch==' constraints.txt)"
@@ -40,6 +43,11 @@ lint: install
 
 docs: install
 	$(BIN)/mkdocs build --strict
+
+wheel: install
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/python -m pytest tests/kernels/test_build.py tests/hub/test_wheel.py
 
 bench: install
 	$(BIN)/python benchmarks/run.py

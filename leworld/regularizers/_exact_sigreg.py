@@ -42,7 +42,7 @@ class ExactSIGReg(Regularizer):
     Args:
         num_knots: Quadrature points on [0, t_max], at least 2. 17 as published for SIGReg.
         t_max: Largest frequency, above 0. 3 as published for SIGReg.
-        implementation: "auto", "native" (C, compiled at first use; CPU, float32), "table" (interpolation in
+        implementation: "auto", "native" (C; CPU, float32), "table" (interpolation in
             PyTorch, float32) or "reference" (Gauss quadrature in float64).
         group: None judges the local batch; "world" or a process group the batch of all its ranks together.
 

@@ -1,4 +1,4 @@
-"""For a CPU without a compiler: tiles that stay in the cache, knots by complex rotation, Horner backward."""
+"""For a CPU without compiled C: tiles that stay in the cache, knots by complex rotation, Horner backward."""
 
 from collections.abc import Iterator
 

@@ -60,10 +60,10 @@ def ecf_sums(
         directions: One direction a column.
         spacing: Distance between neighbouring knots, above 0.
         num_knots: Knots above 0, at least 1.
-        implementation: "auto", "reference" (the formula), "cpu" (tiles in PyTorch), "native" (C, compiled at
-            first use; CPU and float32 accumulation, up to 64 knots), "triton" (CUDA, the same limits) or
-            "triton_fused" (the same, and no projection is ever stored). Of the last two "auto" chooses by
-            size; `leworld.kernels.explain` says which and why.
+        implementation: "auto", "reference" (the formula), "cpu" (tiles in PyTorch), "native" (C, if it
+            was compiled at install; CPU and float32 accumulation, up to 64 knots), "triton" (CUDA, the same
+            limits) or "triton_fused" (the same, and no projection is ever stored). Of the last two "auto"
+            chooses by size; `leworld.kernels.explain` says which and why.
 
     Raises:
         ShapeError: For axes that do not fit.

@@ -1,0 +1,1 @@
+"""Two checkouts side by side: equal values, times in turn, and goals reached on the same pairs."""
