@@ -9,12 +9,12 @@ reads the layout of the published LeWM weights, and `convert` goes from either t
 `export` writes a model for runtimes without leworld.
 """
 
-from ._catalog import checkpoint_info as checkpoint_info
-from ._catalog import list_checkpoints as list_checkpoints
 from ._convert import convert as convert
-from ._export import export as export
 from ._load import load as load
 from ._push import push_to_hub as push_to_hub
-from ._record import CheckpointRecord as CheckpointRecord
-from ._record import Score as Score
 from ._save import save as save
+from .catalog._catalog import checkpoint_info as checkpoint_info
+from .catalog._catalog import list_checkpoints as list_checkpoints
+from .catalog._record import CheckpointRecord as CheckpointRecord
+from .catalog._record import Score as Score
+from .programs._export import export as export
