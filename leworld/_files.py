@@ -1,9 +1,30 @@
-"""Write files whole or not at all."""
+"""Paths as a user writes them, digests, and files that are written whole or not at all."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+
+from .errors import CheckpointError
+
+
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """Return `path` as an absolute path with `~` expanded."""
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise CheckpointError(
+            "A path that starts with `~` needs a user that exists",
+            f"it is `{path}`",
+            "Write the path in full",
+        ) from error
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_atomically(

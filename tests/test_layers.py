@@ -10,7 +10,10 @@ from tests._source import PACKAGE, ROOT, module_name, parse, source_files
 LAYERS = {
     "errors": 0,
     "_checks": 1,
-    **dict.fromkeys(["_typing", "_config", "_random", "_counter", "_distributed", "_files"], 2),
+    **dict.fromkeys(
+        ["_typing", "_config", "_random", "_counter", "_distributed", "_files", "_json", "_tensors"], 2
+    ),
+    "_folder": 2.5,
     "kernels": 3,
     **dict.fromkeys(["nn", "normality", "planners", "metrics", "data", "envs", "serialise"], 4),
     **dict.fromkeys(["encoders", "predictors", "decoders", "regularizers", "probes", "heads"], 5),

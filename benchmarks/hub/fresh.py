@@ -27,8 +27,8 @@ def plain(layout: str, folder: Path) -> Callable[[], object]:
     def run() -> object:
         from safetensors.torch import load_file
 
-        from leworld.hub._build import build
-        from leworld.hub._official import OFFICIAL
+        from leworld.hub.catalog._official import OFFICIAL
+        from leworld.serialise._build import build
 
         if layout == "released":
             state = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")

@@ -14,11 +14,11 @@ from torch import Tensor
 import leworld
 from benchmarks.harness import paired, write_result
 from benchmarks.hub.fresh import plain
-from leworld.hub._build import build
-from leworld.hub._digest import digest
-from leworld.hub._official import OFFICIAL
-from leworld.hub._tensors import tensor_state
+from leworld._files import digest
+from leworld._tensors import tensor_state
+from leworld.hub.catalog._official import OFFICIAL
 from leworld.models import WorldModel
+from leworld.serialise._build import build
 
 PARAMETERS = 18_034_478
 TENSORS = 303

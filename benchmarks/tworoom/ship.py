@@ -55,7 +55,7 @@ def main(run: Path | None, seed: int) -> None:
     if unchanged and path.exists():
         provenance["scores"] = scores(json.loads(path.read_text(encoding="utf-8")))
     model = leworld.load(str(source))
-    click.echo(leworld.save(model, SHIPPED, provenance=provenance, address=SHIPPED.name))
+    click.echo(leworld.save(model, SHIPPED, provenance=provenance, address=SHIPPED.name, overwrite=True))
     for file in SHIPPED.iterdir():
         file.chmod(0o644)
 

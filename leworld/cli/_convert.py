@@ -23,7 +23,8 @@ _EPILOG = """Examples:
     show_default=True,
     help="leworld's own layout, or that of the published LeWM weights (config.json and weights.pt).",
 )
-def convert(source: str, folder: Path, layout: str) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace an earlier checkpoint in FOLDER.")
+def convert(source: str, folder: Path, layout: str, overwrite: bool) -> None:
     """Read the model SOURCE of either layout and write it to FOLDER in the chosen one.
 
     SOURCE is a name from `leworld list`, hf-hub:owner/repository, or a folder. Weights are copied bit for
@@ -31,5 +32,7 @@ def convert(source: str, folder: Path, layout: str) -> None:
     """
     from .. import hub
 
-    written = hub.convert(source, folder, layout="released" if layout == "released" else "leworld")
+    written = hub.convert(
+        source, folder, layout="released" if layout == "released" else "leworld", overwrite=overwrite
+    )
     click.echo(f"written  {written}")

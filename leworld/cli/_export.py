@@ -28,7 +28,8 @@ _EPILOG = """Examples:
     required=True,
     help="Folder to write the programs and export.json to.",
 )
-def export(name: str, file_format: str, out: Path) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace an earlier export in that folder.")
+def export(name: str, file_format: str, out: Path, overwrite: bool) -> None:
     """Write the encoder and the predictor of the model NAME as programs that run without leworld.
 
     NAME is a name from `leworld list`, hf-hub:owner/repository, or a folder. Each program is compared with
@@ -36,5 +37,6 @@ def export(name: str, file_format: str, out: Path) -> None:
     """
     from .. import hub
 
-    written = hub.export(hub.load(name), out, format="pt2" if file_format == "pt2" else "onnx")
+    chosen = "pt2" if file_format == "pt2" else "onnx"
+    written = hub.export(hub.load(name), out, format=chosen, overwrite=overwrite)
     click.echo(f"written  {written}")

@@ -27,7 +27,7 @@ _EPILOG = """Examples:
 )
 @click.option(
     "--decoder",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     help="A decoder that `save_decoder` wrote.  [default: train a small one now]",
 )
 @episodes_option(100, at_least=12)

@@ -24,7 +24,8 @@ _EPILOG = """Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to save that model in, ready to act.",
 )
-def stats(dataset: Path, column: str, model: str | None, out: Path | None) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace an earlier checkpoint in that folder.")
+def stats(dataset: Path, column: str, model: str | None, out: Path | None, overwrite: bool) -> None:
     """Compute the action statistics of the HDF5 file DATASET by reading its action column only.
 
     Weights that were published without action statistics cannot act. Take the dataset that they were trained
@@ -44,4 +45,5 @@ def stats(dataset: Path, column: str, model: str | None, out: Path | None) -> No
     click.echo(json.dumps({"mean": found.mean, "std": found.std, "source": found.source}))
     if model is not None and out is not None:
         loaded = load(model).with_action_stats(found)
-        click.echo(f"written  {save(loaded, out, provenance={'converted_from': model})}")
+        written = save(loaded, out, provenance={"converted_from": model}, overwrite=overwrite)
+        click.echo(f"written  {written}")

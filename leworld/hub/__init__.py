@@ -3,18 +3,19 @@
 A checkpoint is a folder with `config.json` (architecture, processor, provenance, a schema version),
 `model.safetensors` and `README.md`. `save` writes it in one step, `push_to_hub` uploads it, and `load` brings
 the model back, strictly: every field and every tensor must be known, present and of the right shape. Config
-files name classes from a fixed table, never a callable, and nothing in a checkpoint is executed. `load` also
+files name classes of leworld, or such that the caller hands over, never a callable, and nothing in a
+checkpoint is executed. `load` also
 reads the layout of the published LeWM weights, and `convert` goes from either to the other.
 `list_checkpoints` and `checkpoint_info` tell which checkpoints have a name and what is known about each.
 `export` writes a model for runtimes without leworld.
 """
 
-from ._catalog import checkpoint_info as checkpoint_info
-from ._catalog import list_checkpoints as list_checkpoints
 from ._convert import convert as convert
-from ._export import export as export
 from ._load import load as load
 from ._push import push_to_hub as push_to_hub
-from ._record import CheckpointRecord as CheckpointRecord
-from ._record import Score as Score
 from ._save import save as save
+from .catalog._catalog import checkpoint_info as checkpoint_info
+from .catalog._catalog import list_checkpoints as list_checkpoints
+from .catalog._record import CheckpointRecord as CheckpointRecord
+from .catalog._record import Score as Score
+from .programs._export import export as export

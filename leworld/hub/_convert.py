@@ -6,24 +6,27 @@ from typing import Literal
 import torch
 
 from .._checks import check_choice
+from .._files import local_path
+from .._folder import CARD_FILE, CONFIG_FILE, replaced_folder
+from .._json import json_text
 from .._typing import shapechecked
 from ..errors import CheckpointError
 from ..models import WorldModel
-from ._catalog import checkpoint_info
-from ._folder import replaced_folder
-from ._json import json_text
 from ._load import load
-from ._paths import local_path
-from ._provenance import plain
-from ._released_files import RELEASED_WEIGHTS
 from ._save import save
-from ._schema import CARD_FILE, CONFIG_FILE
-from ._to_released import to_released
+from .catalog._catalog import checkpoint_info
+from .catalog._provenance import plain
+from .released._files import RELEASED_WEIGHTS
+from .released._to_released import to_released
 
 
 @shapechecked
 def convert(
-    source: str | Path, folder: str | Path, *, layout: Literal["leworld", "released"] = "leworld"
+    source: str | Path,
+    folder: str | Path,
+    *,
+    layout: Literal["leworld", "released"] = "leworld",
+    overwrite: bool = False,
 ) -> Path:
     """Read a checkpoint of either layout and write it in the chosen one.
 
@@ -35,6 +38,7 @@ def convert(
         folder: Where to write; as for `leworld.save`.
         layout: "leworld", or "released" for the layout of the published weights (`config.json` and
             `weights.pt`). The latter has no place for the processor: it goes into `README.md` as text.
+        overwrite: Replace an earlier checkpoint in `folder`.
 
     Returns:
         The folder, as an absolute path.
@@ -72,17 +76,17 @@ def convert(
     check_choice("convert", "layout", layout, ("leworld", "released"))
     model = load(source)
     if layout == "leworld":
-        return save(model, folder, provenance=_provenance(source))
-    return _save_released(model, local_path(folder))
+        return save(model, folder, provenance=_provenance(source), overwrite=overwrite)
+    return _save_released(model, local_path(folder), overwrite=overwrite)
 
 
-def _save_released(model: WorldModel, folder: Path) -> Path:
+def _save_released(model: WorldModel, folder: Path, *, overwrite: bool) -> Path:
     config, tensors = to_released(model)
     text = json_text(config, owner="convert")
     processor = {} if model.processor is None else model.processor.to_json()
     facts = json_text(processor, owner="convert")
     card = f"# LeWM in the published layout\n\nThe processor that it needs:\n\n```json\n{facts}```\n"
-    with replaced_folder(folder) as fresh:
+    with replaced_folder(folder, overwrite=overwrite) as fresh:
         torch.save(tensors, fresh / RELEASED_WEIGHTS)
         (fresh / CARD_FILE).write_text(card, encoding="utf-8")
         (fresh / CONFIG_FILE).write_text(text, encoding="utf-8")

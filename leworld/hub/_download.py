@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, final
 
 from .. import __version__
+from .._files import digest
 from ..errors import CheckpointError
-from ._digest import digest
 from ._download_errors import explain, is_unreachable
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")

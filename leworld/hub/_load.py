@@ -1,8 +1,9 @@
 """Load a world model by name, from a folder or from the Hub, ready to act."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace as changed
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,13 +11,15 @@ from torch import nn
 from .._checks import describe
 from .._typing import shapechecked
 from ..data import Processor
-from ..errors import ConfigError
+from ..errors import CheckpointError, ConfigError
 from ..models import WorldModel
+from ..serialise import read_module
 from ._download import HubRepository
-from ._layout import load_folder
-from ._record import CheckpointRecord
-from ._registry import registered
+from ._processor import stored_processor
 from ._sources import locate
+from .catalog._record import CheckpointRecord
+from .released._files import load_released
+from .released._layout import layout_of
 
 
 @shapechecked
@@ -30,6 +33,7 @@ def load(
     local_files_only: bool = False,
     token: bool | str | None = None,
     classes: Sequence[type[nn.Module]] = (),
+    replace: Mapping[str, Any] | None = None,
 ) -> WorldModel:
     """Load a world model in evaluation mode, with its `processor`.
 
@@ -42,8 +46,9 @@ def load(
 
     Args:
         name_or_path: A name or alias of `list_checkpoints`, `hf-hub:owner/repository` (both also with
-            `@revision`), or a local folder (`~` allowed). Folders and repositories may have leworld's layout
-            or that of the published LeWM weights (`config.json` with `weights.pt`).
+            `@revision`), or a local folder (`~` allowed); the folder of a training run stands for the `model`
+            in it. Folders and repositories may have leworld's layout or that of the published LeWM weights
+            (`config.json` with `weights.pt`).
         revision: Branch, tag or commit on the Hub. None is the record's commit, or the main branch; digests
             are checked at the record's commit only.
         device: Where the model goes; None is the CPU.
@@ -53,6 +58,10 @@ def load(
         token: Access token of the Hub; None uses the stored one, False none.
         classes: Classes of your own, decorated with `leworld.nn.configurable`, that the config may name. No
             class is ever imported because a file names it.
+        replace: Constructor arguments of the model that take the place of the stored ones, by name: parts
+            such as `{"regularizer": VICReg()}`, and settings such as `{"regularizer_weight": 0.01}`. What the
+            file holds for a replaced part is not read; everything else stays strict. Weights in the published
+            layout take these two only.
 
     Returns:
         The model, in evaluation mode; `model.processor` turns pixels and actions into its units and back. It
@@ -73,6 +82,9 @@ def load(
         model = leworld.load("lewm-tworoom-tiny")
         assert not model.training
         assert model.processor is not None
+
+        milder = leworld.load("lewm-tworoom-tiny", replace={"regularizer_weight": 0.01})
+        assert milder.regularizer_weight == 0.01
         ```
     """
     target = _device(device)
@@ -80,11 +92,10 @@ def load(
         raise ConfigError(
             "leworld.load needs a floating-point `dtype`", f"it is `dtype={dtype}`", "Pass torch.float32"
         )
-    own = _own(classes)
     hub = HubRepository("", revision, cache_dir, local_files_only, token)
     folder, record = locate(name_or_path, hub)
     with torch.random.fork_rng(devices=[]):
-        model = load_folder(folder, own)
+        model = _load_folder(folder, classes, replace or {})
     if model.processor is None and record is not None:
         model.processor = _fitting(record, model)
     try:
@@ -97,16 +108,21 @@ def load(
         ) from error
 
 
-def _own(classes: Sequence[type[nn.Module]]) -> dict[str, type[nn.Module]]:
-    own = {cls.__name__: cls for cls in classes}
-    taken = [name for name in own if name in registered()]
-    if taken:
-        raise ConfigError(
-            "leworld.load needs `classes` with names of their own",
-            f"`{taken[0]}` is a class of leworld",
-            "Rename yours",
+def _load_folder(folder: Path, classes: Sequence[type[nn.Module]], replace: Mapping[str, Any]) -> WorldModel:
+    """Load a folder of either layout, on the CPU, in evaluation mode; released ones have no processor."""
+    if layout_of(folder) == "released":
+        return load_released(folder, replace)
+    stored = read_module(folder)
+    processor = stored_processor(stored)
+    model = stored.build(WorldModel, classes=classes, replace=replace)
+    if processor is not None and processor.block_dim != model.action_dim:
+        raise CheckpointError(
+            f"{stored.source} needs the processor's `block_dim` to be the model's `action_dim`",
+            f"they are {processor.block_dim} and {model.action_dim}",
+            "Restore the file",
         )
-    return own
+    model.processor = processor
+    return model
 
 
 def _fitting(record: CheckpointRecord, model: WorldModel) -> Processor | None:
@@ -116,7 +132,7 @@ def _fitting(record: CheckpointRecord, model: WorldModel) -> Processor | None:
         return processor
     if model.action_dim % processor.frameskip or processor.action_mean is not None:
         return None
-    return replace(processor, action_dim=model.action_dim // processor.frameskip)
+    return changed(processor, action_dim=model.action_dim // processor.frameskip)
 
 
 def _device(device: str | torch.device | None) -> torch.device:

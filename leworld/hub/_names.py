@@ -1,10 +1,15 @@
-"""Names of repositories on the Hub, and their revisions, as a user writes them."""
+"""Names, repositories with their revisions, and folders, as a user writes them."""
 
 import re
+from pathlib import Path
 
-from ..errors import ConfigError
+from .._checks import nearest
+from .._files import local_path
+from .._folder import CONFIG_FILE
+from ..errors import CheckpointError, ConfigError
 
 HUB_PREFIX = "hf-hub:"
+RUN_MODEL = "model"  # where a training run leaves its model, in the folder of the run
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _REVISION = re.compile(r"[\w][\w./-]{0,199}")
 
@@ -41,3 +46,32 @@ def one_revision(text: str, pinned: str | None, revision: str | None) -> str | N
             "Take it from the page's history",
         )
     return chosen
+
+
+def existing_folder(name_or_path: str | Path, known: tuple[str, ...]) -> Path:
+    """Return the local folder that `name_or_path` means; `known` are the names that it could have been.
+
+    The folder of a training run stands for the `model` in it.
+
+    Raises:
+        CheckpointError: if there is no such folder, saying what else may have been meant.
+    """
+    folder = local_path(name_or_path)
+    if folder.is_dir():
+        inner = folder / RUN_MODEL
+        return inner if not (folder / CONFIG_FILE).exists() and (inner / CONFIG_FILE).exists() else folder
+    text = str(name_or_path)
+    rule = "A model needs a known name, `hf-hub:owner/repository` or an existing folder"
+    if folder.exists():
+        raise CheckpointError(rule, f"{folder} is a file", "Pass the folder that holds config.json")
+    if isinstance(name_or_path, str) and HUB_ID.fullmatch(text):
+        fix = f"For a repository on the Hub write `{HUB_PREFIX}{text}`, for a folder check the path"
+        raise CheckpointError(rule, f"there is no folder {folder}", fix)
+    if (
+        isinstance(name_or_path, str)
+        and "/" not in text
+        and "\\" not in text
+        and not text.startswith(("~", "."))
+    ):
+        raise CheckpointError(rule, f"`{text}` is neither a name nor a folder", nearest(text, known))
+    raise CheckpointError(rule, f"there is no folder {folder}", "Check the path")

@@ -5,19 +5,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from .. import __version__
 from .._typing import shapechecked
 from ..errors import CheckpointError
-from ..models import WorldModel
 from ._download import HubRepository
 from ._download_errors import explain
 from ._names import HUB_PREFIX, hub_name
-from ._prepare import prepare
+from ._save import save, world_model
 
 
 @shapechecked
 def push_to_hub(
-    model: WorldModel,
+    model: nn.Module,
     repo_id: str,
     *,
     provenance: Mapping[str, Any] | None = None,
@@ -33,7 +34,7 @@ def push_to_hub(
     tells readers how to load it.
 
     Args:
-        model: A world model of a class that leworld knows, with its `processor`.
+        model: As for `leworld.save`.
         repo_id: `owner/repository`.
         provenance: As for `leworld.save`.
         card: As for `leworld.save`.
@@ -66,10 +67,11 @@ def push_to_hub(
 
     repository, revision = hub_name(f"{HUB_PREFIX}{repo_id}", branch)
     place = HubRepository(repository, revision)
-    files = prepare(model, provenance=provenance, card=card, address=f"{HUB_PREFIX}{repository}")
+    model = world_model("leworld.push_to_hub", model)
     api = HfApi(endpoint=place.endpoint(), token=token, library_name="leworld", library_version=__version__)
-    with tempfile.TemporaryDirectory() as folder:
-        files.write(Path(folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        address = f"{HUB_PREFIX}{repository}"
+        folder = save(model, Path(scratch) / "model", provenance=provenance, card=card, address=address)
         try:
             api.create_repo(repository, private=private, exist_ok=True)
             if revision is not None:

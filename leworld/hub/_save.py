@@ -4,46 +4,58 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
+from .._checks import check_equal_size, describe
+from .._tensors import unwrapped
 from .._typing import shapechecked
+from ..errors import ConfigError
 from ..models import WorldModel
-from ._folder import replaced_folder
-from ._paths import local_path
-from ._prepare import prepare
+from ..serialise import save_module
+from .catalog._card import model_card
+from .catalog._provenance import plain
 
 
 @shapechecked
 def save(
-    model: WorldModel,
+    model: nn.Module,
     folder: str | Path,
     *,
     provenance: Mapping[str, Any] | None = None,
     card: str | None = None,
     address: str = "path/to/this/folder",
+    overwrite: bool = False,
 ) -> Path:
     """Write `model` as `config.json`, `model.safetensors` and `README.md` into `folder`.
 
     Use it for any model that `leworld.load` should bring back: the folder holds the weights, the
     architecture, the processor (image and action statistics, frameskip, environment id) and the provenance,
-    and nothing that runs code. The folder appears in one step, complete or not at all, and saving twice
-    writes the same bytes. The cost is one pass over the weights and one write.
+    and nothing that runs code. What is saved is the model in memory: a part that was exchanged or a setting
+    that was changed after it was built is either in the file or refused. The folder appears in one step,
+    complete or not at all, and saving twice writes the same bytes. The cost is one pass over the weights, one
+    write, and one build without memory.
 
     Args:
-        model: A world model of a class that leworld knows; its `processor`, if it has one, is saved too.
-        folder: Where to write, `~` allowed. It may be missing, empty, or hold an earlier checkpoint, which is
-            replaced; anything else there is an error.
+        model: A world model, every part of which is of a `configurable` class; its `processor`, if it has
+            one, is saved too. One in `torch.compile`, `DistributedDataParallel`, `DataParallel` or
+            `AveragedModel` is saved as what they wrap.
+        folder: Where to write, `~` allowed. It may be missing or empty, or, with `overwrite`, hold an earlier
+            checkpoint; anything else there is an error.
         provenance: JSON values to keep beside the weights. The model card shows `name`, `summary`, `licence`,
             `paper`, `command`, `training_data`, `limits` and `scores` (a list of `Score`) in places of their
             own and lists all others.
         card: The text of `README.md`; None writes one from the config and the provenance.
         address: What that card tells readers to pass to `leworld.load`, such as a name of the catalogue. The
             default leaves it to them, since a folder's own path means nothing on another machine.
+        overwrite: Replace an earlier checkpoint in `folder`.
 
     Returns:
         The folder, as an absolute path.
 
     Raises:
-        CheckpointError: if the folder holds something else or cannot be written, if a class of the model is
-            not leworld's, or if a part was exchanged after the model was built.
+        CheckpointError: if the folder may not or cannot be written, if the class of a part is not
+            configurable, or if the model was changed so that its config would build another one.
+        ConfigError: if it is no world model.
         NonFiniteError: if a weight is NaN or infinite.
         ShapeError: if the processor's action blocks are not of the model's action size.
 
@@ -71,8 +83,39 @@ def save(
         assert again.config == model.config and not again.training
         ```
     """
-    target = local_path(folder)
-    files = prepare(model, provenance=provenance, card=card, address=address)
-    with replaced_folder(target) as fresh:
-        files.write(fresh)
-    return target
+    model = world_model("leworld.save", model)
+    facts = plain(provenance or {})
+    if model.processor is not None:
+        check_equal_size(
+            "leworld.save",
+            "the processor's `block_dim`",
+            model.processor.block_dim,
+            model.action_dim,
+            expected_by="the model's `action_dim`",
+            fix="Set `model.processor` to the one that its training data was prepared with",
+        )
+    return save_module(
+        model,
+        folder,
+        provenance=facts,
+        processor=None if model.processor is None else model.processor.to_json(),
+        card=model_card(model, facts, address=address) if card is None else card,
+        overwrite=overwrite,
+    )
+
+
+def world_model(owner: str, model: nn.Module) -> WorldModel:
+    """Return the world model that `model` is or that one of torch's wrappers around it holds.
+
+    Raises:
+        ConfigError: if it is none; a wrapper of another kind is told by the attribute to pass.
+    """
+    inner = unwrapped(model)
+    if isinstance(inner, WorldModel):
+        return inner
+    names = [name for name, part in inner.named_modules() if isinstance(part, WorldModel)]
+    raise ConfigError(
+        f"{owner} needs `model` to be a leworld.models.WorldModel",
+        f"it is {f'a {type(inner).__name__} around one' if names else describe(inner)}",
+        f"Pass `model.{names[0]}`" if names else "Save other modules with `leworld.serialise.save_module`",
+    )

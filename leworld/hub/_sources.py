@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from .._files import digest
+from .._folder import CONFIG_FILE
 from ..errors import CheckpointError, ConfigError
-from ._digest import digest
 from ._download import HubRepository, fetch
-from ._layout import WEIGHTS_OF, layout_of
-from ._names import HUB_PREFIX, hub_name, one_revision
-from ._paths import existing_folder
-from ._record import CheckpointRecord
-from ._records import KNOWN_NAMES, pinned_record, record_of_weights
-from ._released_files import RELEASED_WEIGHTS
-from ._schema import CONFIG_FILE
-from ._shipped import SHIPPED, shipped_folder
+from ._names import HUB_PREFIX, existing_folder, hub_name, one_revision
+from .catalog._known import KNOWN_NAMES, SHIPPED, pinned_record, record_of_weights, shipped_folder
+from .catalog._record import CheckpointRecord
+from .released._files import RELEASED_WEIGHTS
+from .released._layout import WEIGHTS_OF, layout_of
 
 
 def locate(name_or_path: str | Path, hub: HubRepository) -> tuple[Path, CheckpointRecord | None]:

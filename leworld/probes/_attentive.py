@@ -6,11 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_number
+from .._config import configurable
 from ..errors import ConfigError
 from ._training import GradientProbe, linear
 
 
 @final
+@configurable
 class AttentiveProbe(GradientProbe):
     r"""Predict targets from tokens by one layer of cross-attention and a linear map.
 

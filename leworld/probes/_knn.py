@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_number
+from .._config import configurable
 from ..errors import ConfigError, ShapeError
 from ._probe import Pair, Probe
 
@@ -14,6 +15,7 @@ _CHUNK = 1024
 
 
 @final
+@configurable
 class KNNProbe(Probe):
     """Predict the mean target of the nearest training embeddings.
 
@@ -118,12 +120,17 @@ class KNNProbe(Probe):
         ]
         return torch.cat(parts)
 
+    def _make_room(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Make room for as many samples as a state dict or a file holds."""
+        for name in ("samples", "answers"):
+            mine, shape = getattr(self, name), tuple(shapes.get(name, ()))
+            if len(shape) == 2 and shape[1:] == mine.shape[1:]:
+                setattr(self, name, mine.new_zeros(shape))
+
     def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride] -- passed on as is
         self, state_dict: Mapping[str, Any], prefix: str, *rest: Any
     ) -> None:
-        """Make room for as many samples as the state dict holds."""
-        for name in ("samples", "answers"):
-            stored = state_dict.get(prefix + name)
-            if isinstance(stored, Tensor) and stored.shape[1:] == getattr(self, name).shape[1:]:
-                setattr(self, name, getattr(self, name).new_zeros(stored.shape))
+        names = ("samples", "answers")
+        stored = {name: state_dict.get(prefix + name) for name in names}
+        self._make_room({name: value.shape for name, value in stored.items() if isinstance(value, Tensor)})
         super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -2,10 +2,12 @@
 
 from typing import final
 
+from .._config import configurable
 from ._training import GradientProbe, linear
 
 
 @final
+@configurable
 class LinearProbe(GradientProbe):
     """Predict targets as a linear function of embeddings, trained with AdamW and early stopping.
 

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 
 from .._checks import check_number
+from .._config import configurable
 from ..errors import ConfigError, NonFiniteError
 from ._penalties import checked_penalties
 from ._probe import Pair, Probe, common_scale
 
 
 @final
+@configurable
 class LogisticProbe(Probe):
     r"""Predict class probabilities by multinomial logistic regression with a squared penalty.
 

@@ -5,10 +5,12 @@ from typing import final
 from torch import nn
 
 from .._checks import check_number
+from .._config import configurable
 from ._training import GradientProbe, linear
 
 
 @final
+@configurable
 class MLPProbe(GradientProbe):
     """Predict targets with a multi-layer perceptron, trained with AdamW until validation stops improving.
 

@@ -6,11 +6,13 @@ from typing import final
 import torch
 from torch import Tensor
 
+from .._config import configurable
 from ._penalties import checked_penalties
 from ._probe import Pair, Probe, common_scale
 
 
 @final
+@configurable
 class RidgeProbe(Probe):
     r"""Predict targets as a linear function of embeddings, fitted by ridge regression in closed form.
 

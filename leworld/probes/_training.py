@@ -60,7 +60,7 @@ class GradientProbe(Probe):
         self.input_mean = rows.mean(dim=0)
         spread = rows.std(dim=0, correction=0)
         still = spread <= 16 * torch.finfo(torch.float64).eps * rows.abs().amax(dim=0)
-        self.input_std = spread.where(~still, torch.inf)
+        self.input_std = spread.where(~still, torch.finfo(torch.float64).max)  # still components become 0
         self.target_mean = targets.mean(dim=0)
         std = targets.std(dim=0, correction=0)
         self.network.to(embeddings.device)

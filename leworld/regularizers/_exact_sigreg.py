@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._config import ModuleConfig
+from .._config import configurable
 from .._distributed import check_group
 from .._typing import shapechecked
 from ..kernels._registry import check_implementation
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @final
+@configurable(omit=("group",))
 class ExactSIGReg(Regularizer):
     """The mean of SIGReg over all directions: no projections, no noise, no seed.
 
@@ -93,8 +94,6 @@ class ExactSIGReg(Regularizer):
         self.statistic = EppsPulley(num_knots, t_max)
         self.implementation = implementation
         self.group = group
-        arguments = {"num_knots": num_knots, "t_max": t_max, "implementation": implementation}
-        self.config = ModuleConfig("ExactSIGReg", arguments)
 
     @shapechecked
     def forward(

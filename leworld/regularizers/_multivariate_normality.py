@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import describe
-from .._config import ModuleConfig
+from .._config import configurable
 from .._distributed import check_group
 from .._typing import shapechecked
 from ..errors import ConfigError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @final
+@configurable(omit=("group",))
 class MultivariateNormality(Regularizer):
     """Any multivariate statistic of normality, averaged over the leading axes: no directions, no noise.
 
@@ -73,8 +74,6 @@ class MultivariateNormality(Regularizer):
         check_group("MultivariateNormality", group)
         self.test = test
         self.group = group
-        if isinstance(config := getattr(test, "config", None), ModuleConfig):
-            self.config = ModuleConfig("MultivariateNormality", {"test": config})
 
     @shapechecked
     def forward(

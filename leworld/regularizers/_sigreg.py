@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._config import ModuleConfig
+from .._config import configurable
 from .._distributed import check_group
 from .._typing import shapechecked
 from ..kernels._registry import check_implementation
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @final
+@configurable(omit=("group",))
 class SIGReg(Regularizer):
     """Distance of embeddings from an isotropic Gaussian, seen along fresh random directions.
 
@@ -123,9 +124,6 @@ class SIGReg(Regularizer):
         self.statistic = EppsPulley(num_knots, t_max)
         self.implementation = implementation
         self.group = group
-        arguments = {"num_slices": num_slices, "num_knots": num_knots, "t_max": t_max, "seed": seed}
-        arguments |= {"directions": directions, "implementation": implementation}
-        self.config = ModuleConfig("SIGReg", arguments)
 
     @shapechecked
     def forward(

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import describe
-from .._config import ModuleConfig
+from .._config import configurable
 from .._distributed import check_group
 from .._typing import shapechecked
 from ..errors import ConfigError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @final
+@configurable(omit=("group",))
 class SlicedNormality(Regularizer):
     """Any univariate statistic of normality, averaged over fresh random directions.
 
@@ -94,9 +95,6 @@ class SlicedNormality(Regularizer):
         self.directions = Directions("SlicedNormality", num_slices, seed=seed, kind=directions)
         self.test = test
         self.group = group
-        if isinstance(config := getattr(test, "config", None), ModuleConfig):
-            arguments = {"test": config, "num_slices": num_slices, "seed": seed, "directions": directions}
-            self.config = ModuleConfig("SlicedNormality", arguments)
 
     @shapechecked
     def forward(

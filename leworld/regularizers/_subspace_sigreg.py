@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_number
-from .._config import ModuleConfig
+from .._config import configurable
 from .._distributed import check_group
 from .._typing import shapechecked
 from ..errors import ShapeError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 @final
+@configurable(omit=("group",))
 class SubspaceSIGReg(Regularizer):
     """SIGReg inside random subspaces that never change: the regularizer of Sub-JEPA.
 
@@ -112,10 +113,6 @@ class SubspaceSIGReg(Regularizer):
         self.subspace_dim = subspace_dim
         self.implementation = implementation
         self.group = group
-        arguments = {"num_subspaces": num_subspaces, "subspace_dim": subspace_dim, "num_slices": num_slices}
-        arguments |= {"num_knots": num_knots, "t_max": t_max, "seed": seed}
-        arguments |= {"directions": directions, "implementation": implementation}
-        self.config = ModuleConfig("SubspaceSIGReg", arguments)
 
     @shapechecked
     def forward(

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_number
-from .._config import ModuleConfig
+from .._config import configurable
 from .._distributed import check_group
 from .._typing import shapechecked
 from ._moments import off_diagonal_covariance, std_hinge
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 @final
+@configurable(omit=("group",))
 class VCReg(Regularizer):
     """Variance and covariance terms of VICReg: second moments only, one-sided in scale.
 
@@ -91,8 +92,6 @@ class VCReg(Regularizer):
         self.target_std = target_std
         self.epsilon = epsilon
         self.group = group
-        arguments = {"std_weight": std_weight, "covariance_weight": covariance_weight}
-        self.config = ModuleConfig("VCReg", arguments | {"target_std": target_std, "epsilon": epsilon})
 
     @shapechecked
     def forward(

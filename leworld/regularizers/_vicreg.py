@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .._checks import accumulation_dtype, check_finite, check_number, check_one_device
-from .._config import ModuleConfig
+from .._config import configurable
 from .._distributed import active_group, check_group, gather_samples
 from .._typing import shapechecked
 from ._checks import check_embeddings, checked_value
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 @final
+@configurable(omit=("group",))
 class VICReg(nn.Module):
     """Variance, invariance, covariance: a whole objective for two sets of embeddings of the same samples.
 
@@ -91,9 +92,6 @@ class VICReg(nn.Module):
         self.target_std = target_std
         self.epsilon = epsilon
         self.group = group
-        arguments = {"invariance_weight": invariance_weight, "std_weight": std_weight}
-        arguments |= {"covariance_weight": covariance_weight, "target_std": target_std, "epsilon": epsilon}
-        self.config = ModuleConfig("VICReg", arguments)
 
     @shapechecked
     def forward(

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_number
-from .._config import ModuleConfig
+from .._config import configurable
 from .._distributed import check_group
 from .._typing import shapechecked
 from ._directions import Directions
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @final
+@configurable(omit=("group",))
 class VISReg(Regularizer):
     """Centre, scale and shape of embeddings, judged apart: the gradient does not vanish at a collapse.
 
@@ -104,8 +105,6 @@ class VISReg(Regularizer):
         self.shape_weight = shape_weight
         self.epsilon = epsilon
         self.group = group
-        arguments = {"num_slices": num_slices, **weights, "epsilon": epsilon}
-        self.config = ModuleConfig("VISReg", arguments | {"seed": seed, "directions": directions})
 
     @shapechecked
     def forward(

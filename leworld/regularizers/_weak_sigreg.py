@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import accumulation_dtype, check_choice, check_number
-from .._config import ModuleConfig
+from .._config import configurable
 from .._distributed import check_group, gather_samples
 from .._typing import shapechecked
 from ._directions import Directions
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @final
+@configurable(omit=("group",))
 class WeakSIGReg(Regularizer):
     """Frobenius distance of a sketched covariance from the identity: second moments only.
 
@@ -87,7 +88,6 @@ class WeakSIGReg(Regularizer):
         self.directions = Directions("WeakSIGReg", sketch_dim, seed=seed, kind=kind)
         self.sketch = sketch
         self.group = group
-        self.config = ModuleConfig("WeakSIGReg", {"sketch_dim": sketch_dim, "seed": seed, "sketch": sketch})
 
     @shapechecked
     def forward(

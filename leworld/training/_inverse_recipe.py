@@ -3,24 +3,19 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from torch import Tensor
 
 from .._checks import check_number, describe, require
+from .._files import local_path
 from .._random import fold_seed
 from ..control import GoalConditionedInverseModel
 from ..data import Episodes, Processor, RawBatch, Windows
-from ..errors import CheckpointError, ConfigError
-from ..hub._build import build
-from ..hub._folder import replaced_folder
-from ..hub._json import json_text
-from ..hub._paths import local_path
-from ..hub._schema import CONFIG_FILE, WEIGHTS_FILE, CheckpointConfig, read_config
-from ..hub._tensors import checked_tensors
-from ..hub._weights import read_weights, write_weights
+from ..errors import ConfigError
 from ..models import WorldModel, embed
+from ..serialise import load_module, save_module
 from ._randomness import seeded_globals
 from ._settings import OptimizerSettings, TrainSettings
 from ._stream import StepLoader, WindowStream
@@ -143,7 +138,8 @@ def train_inverse(
             accelerator=accelerator,
         )
     inverse.eval()
-    _save(inverse, processor, folder / INVERSE_FOLDER, identity)
+    place = folder / INVERSE_FOLDER
+    save_module(inverse, place, provenance=identity, processor=processor.to_json(), overwrite=True)
     return inverse
 
 
@@ -174,20 +170,7 @@ def load_inverse(folder: str | Path) -> GoalConditionedInverseModel:
         assert (again.enter.weight == inverse.enter.weight).all()
         ```
     """
-    path = local_path(folder) / CONFIG_FILE
-    config = read_config(path)
-
-    def make() -> GoalConditionedInverseModel:
-        inverse = build(config.architecture, where=f"{path}: architecture")
-        if not isinstance(inverse, GoalConditionedInverseModel):
-            raise CheckpointError(
-                f"{path} needs a GoalConditionedInverseModel as its architecture",
-                f"`class` is {config.architecture['class']}",
-                "Load a world model with `leworld.load`",
-            )
-        return inverse
-
-    return read_weights(path.with_name(WEIGHTS_FILE), make).eval()
+    return load_module(folder, GoalConditionedInverseModel)
 
 
 @final
@@ -279,15 +262,3 @@ def _digest(*arrays: np.ndarray) -> str:
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _save(
-    inverse: GoalConditionedInverseModel, processor: Processor, folder: Path, identity: dict[str, Any]
-) -> None:
-    """Write the network in the layout of a leworld checkpoint."""
-    content = CheckpointConfig(vars(inverse)["config"].to_json(), processor, identity)
-    tensors = checked_tensors(inverse)
-    text = json_text(content.to_json(), owner="train_inverse")
-    with replaced_folder(folder) as fresh:
-        write_weights(fresh / WEIGHTS_FILE, tensors)
-        (fresh / CONFIG_FILE).write_text(text, encoding="utf-8")

@@ -226,5 +226,5 @@ def train_tworoom(
         progress=progress,
         accelerator=accelerator,
     )
-    save(model, folder / MODEL_FOLDER, provenance=recipe.provenance())
+    save(model, folder / MODEL_FOLDER, provenance=recipe.provenance(), overwrite=True)
     return model

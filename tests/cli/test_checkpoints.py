@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import leworld
 from leworld.cli._main import top
-from leworld.hub._records import PINNED
+from leworld.hub.catalog._known import PINNED
 from tests.hub.examples import tiny_lewm
 from tests.hub.released import MINI
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -30,24 +31,35 @@ def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -
 
 
 def damaged(damage: Callable[[Path], object]) -> object:
-    """Load a file after something has happened to it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = save_decoder(tiny(), Path(folder) / "decoder.safetensors")
-        damage(path)
-        return load_decoder(path)
+    """Load a folder after something has happened to it."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = save_decoder(tiny(), Path(place) / "decoder")
+        damage(folder)
+        return load_decoder(folder)
 
 
-def rewrite(change: Callable[[dict[str, torch.Tensor]], object], **header: str) -> Callable[[Path], None]:
-    """Change tensors, and the header where given."""
-    import json
-
-    kept = json.dumps({**tiny().config.to_json(), **{k: v for k, v in header.items() if k != "raw"}})
-
-    def damage(path: Path) -> None:
-        tensors = load_file(path)
+def weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        tensors = load_file(folder / "model.safetensors")
         change(tensors)
-        metadata = {} if "raw" in header else {"leworld_decoder": kept}
-        save_file(tensors, path, metadata=metadata)
+        save_file(tensors, folder / "model.safetensors")
+
+    return damage
+
+
+def settings(**changes: object) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        content = json.loads((folder / "config.json").read_text())
+        content["architecture"].update(changes)
+        (folder / "config.json").write_text(json.dumps(content))
+
+    return damage
+
+
+def cut(keep: int | None) -> Callable[[Path], object]:
+    def damage(folder: Path) -> None:
+        file = folder / "model.safetensors"
+        file.write_bytes(file.read_bytes()[:keep])
 
     return damage
 
@@ -56,10 +68,6 @@ def broken() -> CrossAttentionDecoder:
     decoder = tiny()
     decoder.memory.bias.data[0] = float("nan")
     return decoder
-
-
-def keep(tensors) -> None:
-    pass
 
 
 def train(
@@ -106,51 +114,46 @@ ROWS: list[BadInput] = [
     ),
     row("save_decoder", "NaN", lambda: save_decoder(broken(), "x"), NonFiniteError, "memory.bias"),
     row("load_decoder", "no file", lambda: load_decoder("nowhere/x"), CheckpointError, "nowhere"),
-    row("load_decoder", "empty", lambda: damaged(lambda p: p.write_bytes(b"")), CheckpointError, "whole"),
+    row("load_decoder", "empty", lambda: damaged(cut(0)), CheckpointError, "whole"),
+    row("load_decoder", "cut off", lambda: damaged(cut(-9)), CheckpointError, "whole"),
     row(
         "load_decoder",
-        "cut off",
-        lambda: damaged(lambda p: p.write_bytes(p.read_bytes()[:-9])),
+        "another module",
+        lambda: damaged(
+            settings(**{"class": "SIGReg"}, **dict.fromkeys(tiny().config.arguments)),
+        ),
         CheckpointError,
-        "whole",
-    ),
-    row("load_decoder", "a world model", lambda: damaged(rewrite(keep, raw="")), CheckpointError, "header"),
-    row(
-        "load_decoder",
-        "another class",
-        lambda: damaged(rewrite(keep, **{"class": "Evil"})),
-        CheckpointError,
-        "header",
-        "another class",
+        "SIGReg",
     ),
     row(
         "load_decoder",
-        "unknown option",
-        lambda: damaged(rewrite(keep, colour="red")),
+        "unknown class",
+        lambda: damaged(settings(**{"class": "Evil"})),
         CheckpointError,
-        "colour",
+        "`Evil`",
     ),
-    row("load_decoder", "huge", lambda: damaged(rewrite(keep, hidden_dim=2**20)), CheckpointError, "shape"),
-    row("load_decoder", "deep", lambda: damaged(rewrite(keep, depth=10**9)), CheckpointError, "depth"),
+    row("load_decoder", "option", lambda: damaged(settings(colour="red")), CheckpointError, "colour"),
+    row("load_decoder", "huge", lambda: damaged(settings(hidden_dim=2**20)), CheckpointError, "shape"),
+    row("load_decoder", "deep", lambda: damaged(settings(depth=10**9)), CheckpointError, "depth"),
     row(
         "load_decoder",
         "missing",
-        lambda: damaged(rewrite(lambda t: t.pop("queries"))),
+        lambda: damaged(weights(lambda t: t.pop("queries"))),
         CheckpointError,
         "queries",
-        "None",
+        "missing",
     ),
     row(
         "load_decoder",
         "extra",
-        lambda: damaged(rewrite(lambda t: t.update(more=torch.ones(1)))),
+        lambda: damaged(weights(lambda t: t.update(more=torch.ones(1)))),
         CheckpointError,
         "more",
     ),
     row(
         "load_decoder",
         "NaN",
-        lambda: damaged(rewrite(lambda t: t["queries"].fill_(NAN))),
+        lambda: damaged(weights(lambda t: t["queries"].fill_(NAN))),
         CheckpointError,
         "queries",
         "NaN",
@@ -158,7 +161,7 @@ ROWS: list[BadInput] = [
     row(
         "load_decoder",
         "whole numbers",
-        lambda: damaged(rewrite(lambda t: t.update(queries=t["queries"].long()))),
+        lambda: damaged(weights(lambda t: t.update(queries=t["queries"].long()))),
         CheckpointError,
         "queries",
         "int64",

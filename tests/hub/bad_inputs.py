@@ -121,7 +121,7 @@ ROWS = [
     BadInput(
         LOAD,
         "class of leworld's name",
-        lambda: _load("x", classes=[_Projector]),
+        lambda: _load("lewm-tworoom-tiny", classes=[_Projector]),
         ConfigError,
         ("`Projector`",),
     ),

@@ -8,11 +8,11 @@ from torch import nn
 
 from leworld.data import Processor
 from leworld.encoders import ActionEncoder, ConvEncoder, ViTEncoder
-from leworld.hub._registry import resolve
 from leworld.models import LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
 from leworld.regularizers import SIGReg
+from leworld.serialise._registry import resolve
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "ActionEncoder": {"action_dim": 4, "embedding_dim": 8},
@@ -30,6 +30,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "InverseDynamics": {"embedding_dim": 8, "action_dim": 4},
     "WeakSIGReg": {"sketch_dim": 4},
     "GoalConditionedInverseModel": {"embedding_dim": 8, "action_dim": 4},
+    **{
+        f"{kind}Probe": {"embedding_dim": 8, "target_dim": 2}
+        for kind in ("Attentive", "KNN", "Linear", "Logistic", "MLP", "Ridge")
+    },
 }  # fmt: skip
 
 

@@ -74,11 +74,11 @@ def load_from_what_cannot_be_written(name: str, cache: str, warm_up: str) -> tup
 
 def save_and_be_killed(folder: str) -> None:
     """Die with everything written and nothing yet put in place."""
-    from leworld.hub import _folder
+    from leworld import _folder
     from tests.hub.examples import tiny_lewm
 
     def die(path: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     _folder.flush = die
-    leworld.save(tiny_lewm(), folder)
+    leworld.save(tiny_lewm(), folder, overwrite=True)

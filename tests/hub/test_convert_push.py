@@ -15,7 +15,7 @@ import leworld
 from leworld.data import action_statistics
 from leworld.errors import CheckpointError
 from leworld.hub import Score, convert, push_to_hub
-from leworld.hub._records import PINNED
+from leworld.hub.catalog._known import PINNED
 from tests.hub.examples import tiny_lewm
 from tests.hub.hub_server import Hub, point_at, serving
 from tests.hub.released import MINI, mini_files
@@ -61,7 +61,7 @@ def test_conversion_keeps_what_is_known(tmp_path: Path) -> None:
 def test_conversion_repeats_byte_for_byte(tmp_path: Path) -> None:
     for layout in ("leworld", "released"):
         for name in ("a", "b", "a"):
-            convert(MINI, tmp_path / layout / name, layout=layout)
+            convert(MINI, tmp_path / layout / name, layout=layout, overwrite=True)
         a, b = tmp_path / layout / "a", tmp_path / layout / "b"
         assert {p.name: p.read_bytes() for p in a.iterdir()} == {p.name: p.read_bytes() for p in b.iterdir()}
 

@@ -13,7 +13,8 @@ import torch
 import leworld
 from leworld.data import Processor
 from leworld.errors import CheckpointError, ConfigError
-from leworld.hub import _programs, export
+from leworld.hub import export
+from leworld.hub.programs import _programs
 from tests.hub.examples import tiny_lewm
 from tests.hub.released import MINI
 
@@ -142,10 +143,10 @@ def test_an_earlier_export_is_replaced_and_nothing_else(
         file.write_text(name)
         return lambda inputs: part.module(*inputs)
 
-    monkeypatch.setattr("leworld.hub._export._write_pt2", write)
-    monkeypatch.setattr("leworld.hub._export.write_onnx", write)
+    monkeypatch.setattr("leworld.hub.programs._export._write_pt2", write)
+    monkeypatch.setattr("leworld.hub.programs._export.write_onnx", write)
     export(tiny_lewm(), tmp_path / "out", format="pt2")
-    export(tiny_lewm(), tmp_path / "out", format="onnx")
+    export(tiny_lewm(), tmp_path / "out", format="onnx", overwrite=True)
     assert (tmp_path / "out" / "encoder.onnx").exists()
     assert not (tmp_path / "out" / "encoder.pt2").exists()
     (tmp_path / "out" / "thesis.tex").write_text("")
@@ -155,7 +156,9 @@ def test_an_earlier_export_is_replaced_and_nothing_else(
 
 
 def test_training_mode_and_weights_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leworld.hub._export._write_pt2", lambda name, part, file: lambda x: part.module(*x))
+    monkeypatch.setattr(
+        "leworld.hub.programs._export._write_pt2", lambda name, part, file: lambda x: part.module(*x)
+    )
     model = tiny_lewm().train().double()
     export(model, tmp_path / "out", format="pt2")
     assert model.training

@@ -19,7 +19,8 @@ import torch
 
 import leworld
 from leworld.errors import CheckpointError, LeWorldError
-from leworld.hub import _download, _records, checkpoint_info
+from leworld.hub import _download, checkpoint_info
+from leworld.hub.catalog import _known as _records
 from tests.hub.examples import tiny_lewm
 from tests.hub.hub_server import Hub, point_at, serving
 from tests.hub.released import MINI, mini_files

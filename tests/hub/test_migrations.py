@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 import leworld
 from leworld.errors import CheckpointError
-from leworld.hub import _schema
+from leworld.serialise import _schema
 
 FIXTURES = Path(__file__).parent / "fixtures"
 STORED = {int(path.name.removeprefix("schema_")): path for path in FIXTURES.glob("schema_*")}

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -239,13 +240,13 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     for place in (
-        "leworld.hub._prepare.write_weights",
-        "leworld.hub._folder.flush",
+        "leworld.serialise._save.write_weights",
+        "leworld._folder.flush",
     ):
         with monkeypatch.context() as patch:
             patch.setattr(place, full)
             with pytest.raises(CheckpointError, match="No space left"):
-                leworld.save(tiny_lewm(seed=1), tmp_path / "m")
+                leworld.save(tiny_lewm(seed=1), tmp_path / "m", overwrite=True)
         assert {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()} == before
         assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
@@ -253,7 +254,9 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: py
 def test_a_failed_rename_puts_the_old_checkpoint_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where the system cannot exchange two names."""
     leworld.save(tiny_lewm(), tmp_path / "m")
+    monkeypatch.setattr("leworld._folder._exchange", lambda one, other: False)
     rename, calls = Path.rename, []
 
     def second_fails(self: Path, target: Path) -> Path:
@@ -264,15 +267,52 @@ def test_a_failed_rename_puts_the_old_checkpoint_back(
 
     monkeypatch.setattr(Path, "rename", second_fails)
     with pytest.raises(CheckpointError, match="Input/output"):
-        leworld.save(tiny_lewm(seed=1), tmp_path / "m")
+        leworld.save(tiny_lewm(seed=1), tmp_path / "m", overwrite=True)
     monkeypatch.undo()
     assert torch.equal(leworld.load(tmp_path / "m").state_dict()[BIAS], tiny_lewm().state_dict()[BIAS])
+
+
+def test_without_an_exchange_a_checkpoint_is_replaced_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leworld.save(tiny_lewm(), tmp_path / "m")
+    monkeypatch.setattr("leworld._folder._exchange", lambda one, other: False)
+    leworld.save(tiny_lewm(seed=1), tmp_path / "m", overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+    assert torch.equal(leworld.load(tmp_path / "m").state_dict()[BIAS], tiny_lewm(seed=1).state_dict()[BIAS])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system call that exchanges two names is Linux's")
+def test_a_checkpoint_is_there_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old one, then the new one: nothing but the exchange touches the name, and no rename does."""
+    leworld.save(tiny_lewm(), tmp_path / "m")
+
+    def never(self: Path, target: Path) -> Path:
+        raise AssertionError(f"{self} was renamed to {target}")
+
+    monkeypatch.setattr(Path, "rename", never)
+    leworld.save(tiny_lewm(seed=1), tmp_path / "m", overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+    assert torch.equal(leworld.load(tmp_path / "m").state_dict()[BIAS], tiny_lewm(seed=1).state_dict()[BIAS])
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    leworld.save(tiny_lewm(), tmp_path / "m")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()}
+    for write in (
+        lambda: leworld.save(tiny_lewm(seed=1), tmp_path / "m"),
+        lambda: leworld.hub.convert("lewm-tworoom-tiny", tmp_path / "m"),
+        lambda: leworld.serialise.save_module(tiny_lewm(seed=1), tmp_path / "m"),
+    ):
+        with pytest.raises(CheckpointError, match="overwrite=True"):
+            write()
+    assert {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()} == before
 
 
 def test_a_link_to_a_checkpoint_stays_a_link(tmp_path: Path) -> None:
     leworld.save(tiny_lewm(), tmp_path / "real")
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    leworld.save(tiny_lewm(seed=1), tmp_path / "link")
+    leworld.save(tiny_lewm(seed=1), tmp_path / "link", overwrite=True)
     assert (tmp_path / "link").is_symlink()
     assert torch.equal(
         leworld.load(tmp_path / "real").state_dict()[BIAS], tiny_lewm(seed=1).state_dict()[BIAS]

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 
 import leworld
 from leworld.errors import CheckpointError
-from leworld.hub._build import build
-from leworld.hub._records import PINNED
+from leworld.hub.catalog._known import PINNED
+from leworld.serialise._build import build
 from tests.hub.released import MINI
 from tests.hub.test_refusals import Bomb
 

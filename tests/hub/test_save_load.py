@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import leworld
-from leworld._config import ModuleConfig
+from leworld._tensors import tensor_state
 from leworld.errors import CheckpointError, ConfigError
-from leworld.hub import Score, _weights
-from leworld.hub._build import build
-from leworld.hub._registry import registered, resolve
-from leworld.hub._tensors import tensor_state
+from leworld.hub import Score
 from leworld.nn import configurable
+from leworld.serialise import _weights
+from leworld.serialise._build import build
+from leworld.serialise._registry import registered, resolve
 from tests._source import public_objects
 from tests.hub.examples import class_names, example_of, tiny_lewm
 
@@ -59,7 +59,7 @@ def test_every_registered_class_survives(name: str, tmp_path: Path) -> None:
 
 
 def test_every_class_that_records_its_config_is_registered() -> None:
-    rooms = ("models", "encoders", "predictors", "regularizers", "normality")
+    rooms = ("models", "encoders", "predictors", "decoders", "regularizers", "normality", "probes")
     found = {
         path.split(".")[-1]
         for path, value in public_objects().items()
@@ -118,7 +118,7 @@ def test_weights_are_read_in_lots_of_any_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: int
 ) -> None:
     leworld.save(tiny_lewm(), tmp_path / "m")
-    monkeypatch.setattr("leworld.hub._weights._MAPPED_BYTES", mapped)
+    monkeypatch.setattr("leworld.serialise._weights._MAPPED_BYTES", mapped)
     assert same_tensors(tiny_lewm(), leworld.load(tmp_path / "m"))
 
 
@@ -127,30 +127,28 @@ def test_weights_that_are_replaced_while_they_are_read_are_refused(
 ) -> None:
     leworld.save(tiny_lewm(), tmp_path / "m")
     leworld.save(tiny_lewm(seed=1), tmp_path / "other")
-    monkeypatch.setattr("leworld.hub._weights._MAPPED_BYTES", 1)
+    monkeypatch.setattr("leworld.serialise._weights._MAPPED_BYTES", 1)
     fill = _weights._fill
 
     def fill_and_replace(source: Path, name: str, target: torch.Tensor, value: torch.Tensor) -> None:
         fill(source, name, target, value)
         if name.startswith("projector"):
             os.replace(tmp_path / "other" / "model.safetensors", source)
-            monkeypatch.setattr("leworld.hub._weights._fill", fill)
+            monkeypatch.setattr("leworld.serialise._weights._fill", fill)
 
-    monkeypatch.setattr("leworld.hub._weights._fill", fill_and_replace)
+    monkeypatch.setattr("leworld.serialise._weights._fill", fill_and_replace)
     with pytest.raises(CheckpointError, match="replaced meanwhile"):
         leworld.load(tmp_path / "m")
     assert same_tensors(tiny_lewm(seed=1), leworld.load(tmp_path / "m"))
 
 
 def test_a_class_of_ones_own_cannot_pose_as_leworlds(tmp_path: Path) -> None:
-    impostor = type("ConvEncoder", (Centre,), {"__module__": "elsewhere"})
+    impostor = configurable(type("ConvEncoder", (Centre,), {"__module__": "elsewhere"}))
     leworld.save(tiny_lewm(), tmp_path / "m")
     with pytest.raises(ConfigError, match="ConvEncoder"):
         leworld.load(tmp_path / "m", classes=[impostor])
-    part = Centre()
-    part.config = ModuleConfig("ConvEncoder", {})
     with pytest.raises(CheckpointError, match="called like"):
-        leworld.save(tiny_lewm(part=part), tmp_path / "n")
+        leworld.save(tiny_lewm(part=impostor()), tmp_path / "n")
 
 
 def test_the_registry_holds_classes_of_that_name() -> None:
@@ -186,9 +184,9 @@ def test_two_saves_are_byte_identical(tmp_path: Path) -> None:
     leworld.save(tiny_lewm(), tmp_path / "a", provenance=provenance)
     leworld.save(tiny_lewm(), tmp_path / "b" / "c", provenance=provenance)
     assert contents(tmp_path / "a") == contents(tmp_path / "b" / "c")
-    leworld.save(leworld.load(tmp_path / "a"), tmp_path / "a", provenance=provenance)
+    leworld.save(leworld.load(tmp_path / "a"), tmp_path / "a", provenance=provenance, overwrite=True)
     assert contents(tmp_path / "a") == contents(tmp_path / "b" / "c")
-    leworld.save(tiny_lewm(seed=1), tmp_path / "a", provenance=provenance)
+    leworld.save(tiny_lewm(seed=1), tmp_path / "a", provenance=provenance, overwrite=True)
     assert contents(tmp_path / "a") != contents(tmp_path / "b" / "c")
 
 
@@ -271,9 +269,9 @@ def test_the_card_says_what_matters(tmp_path: Path) -> None:
         assert text in rest
     assert "| same-room | 92.5 % | 85.0 to 96.0 % | 100 | measured: plan.json |" in rest
     assert 'leworld.load("path/to/this/folder")' in rest
-    named = leworld.save(tiny_lewm(), tmp_path / "m", address="hf-hub:me/my-model")
+    named = leworld.save(tiny_lewm(), tmp_path / "n", address="hf-hub:me/my-model")
     assert 'leworld.load("hf-hub:me/my-model")' in (named / "README.md").read_text()
-    again = leworld.save(tiny_lewm(), tmp_path / "m", card="my own words")
+    again = leworld.save(tiny_lewm(), tmp_path / "o", card="my own words")
     assert (again / "README.md").read_text() == "my own words"
 
 

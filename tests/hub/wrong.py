@@ -11,15 +11,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import leworld
-from leworld.hub._build import build
 from leworld.models import WorldModel
+from leworld.serialise._build import build
 
 Save = Callable[[WorldModel, Path], object]
 Load = Callable[[Path], Any]
 
 
 def save(model: WorldModel, folder: Path) -> object:
-    return leworld.save(model, folder, provenance={"seed": 1})
+    return leworld.save(model, folder, provenance={"seed": 1}, overwrite=True)
 
 
 def load_in_train_mode(folder: Path) -> Any:
@@ -60,11 +60,11 @@ def load_without_looking_for_nan(folder: Path) -> Any:
 
 
 def save_with_the_time(model: WorldModel, folder: Path) -> object:
-    return leworld.save(model, folder, provenance={"noise": os.urandom(4).hex()})
+    return leworld.save(model, folder, provenance={"noise": os.urandom(4).hex()}, overwrite=True)
 
 
 def save_without_buffers(model: WorldModel, folder: Path) -> object:
-    leworld.save(model, folder)
+    leworld.save(model, folder, overwrite=True)
     tensors = load_file(folder / "model.safetensors")
     for name in tensors:
         if "running" in name:

@@ -89,7 +89,6 @@ ROWS: list[BadInput] = [
         "7 and 6",
     ),
     row("LeWM", "encoder without a size", lambda: build(encoder=Sizeless()), ConfigError, "embedding_dim"),
-    row("LeWM", "encoder not configurable", lambda: build(encoder=nn.Identity()), ConfigError, "encoder"),
     row("LeWM.encode", "no time axis", lambda: encode(X[:, 0]), ShapeError, "time"),
     row("LeWM.encode", "integer pixels", lambda: encode(X.to(torch.uint8)), ShapeError, "processor"),
     row("LeWM.encode", "channels last", lambda: encode(X.permute(0, 1, 3, 4, 2)), ShapeError, "channel"),

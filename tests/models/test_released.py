@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from leworld.errors import CheckpointError
-from leworld.hub._released import from_released
+from leworld.hub.released._from_released import from_released
 from leworld.models import LeWM
 from tests.models.cases import FIXTURES, newer_names, released
 

@@ -119,5 +119,13 @@ ROWS: list[BadInput] = [
     row("Projector", "empty", lambda: Projector(8).eval()(X[:0]), ShapeError, "at least 1 sample"),
     row("Projector", "integers", lambda: Projector(8)(INT), ShapeError, "floating-point"),
     row("Projector", "fraction", lambda: Projector(8, hidden_dim=2.5), ConfigError, "hidden_dim"),
-    row("configurable", "plain module inside", lambda: Holder(nn.Identity()), ConfigError, "configurable"),
+    row("configurable", "no class", lambda: configurable(nn.Identity()), ConfigError, "class"),  # type: ignore[call-overload]
+    row(
+        "configurable",
+        "plain module inside",
+        lambda: Holder(nn.Identity()).config.to_json(),
+        ConfigError,
+        "configurable",
+        "Identity",
+    ),
 ]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from leworld.hub._build import build
+from leworld.errors import ConfigError
 from leworld.metrics import temporal_straightness
 from leworld.normality import BHEP, EppsPulley, MultivariateStatistic, UnivariateStatistic
 from leworld.regularizers import (
@@ -24,6 +24,7 @@ from leworld.regularizers import (
     WeakSIGReg,
 )
 from leworld.regularizers._subspaces import subspace_bases
+from leworld.serialise._build import build
 from tests.regularizers.conformance import CHECKS, draw
 from tests.regularizers.family import BY_HAND, FAMILY, TRAJECTORY_LOSSES
 from tests.regularizers.published import published_directions, published_sigreg
@@ -124,7 +125,8 @@ def test_statistics_of_ones_own_are_welcome() -> None:
     sliced = SlicedNormality(_OwnUnivariate(), 8, directions="orthogonal")
     torch.testing.assert_close(sliced(z), z.square().mean(), rtol=1e-10, atol=0)
     torch.testing.assert_close(MultivariateNormality(_OwnMultivariate())(z), z.square().sum() / 2)
-    assert not hasattr(sliced, "config")
+    with pytest.raises(ConfigError, match="_OwnUnivariate"):
+        sliced.config.to_json()
 
 
 def test_subspaces_are_projected_and_judged_apart() -> None:

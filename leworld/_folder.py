@@ -1,0 +1,120 @@
+"""Folders that are written in one step: beside their place, to disk, then exchanged with what is there."""
+
+import ctypes
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ._files import flush
+from ._json import read_json
+from .errors import CheckpointError
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "README.md"
+
+_OURS = frozenset({CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, "weights.pt"})
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, which macOS calls RENAME_SWAP
+_CANNOT = "Choose a folder that you may write to, on a disk with room"
+
+
+@contextmanager
+def replaced_folder(
+    folder: Path, *, overwrite: bool, known: Callable[[Path], bool] = lambda folder: False
+) -> Iterator[Path]:
+    """Yield a new folder to write into, and put it in the place of `folder` when the block ends well.
+
+    The new folder lies beside `folder`. The last step is a rename, or, where something stands in that place,
+    an exchange of the two names in one call of the operating system: at every moment the whole old or the
+    whole new folder is there (on systems without such a call, for an instant neither). When the block fails,
+    `folder` stays as it was. A killed process can leave a hidden `.NAME.*.partial` folder, which nothing
+    reads.
+
+    Args:
+        folder: The place.
+        overwrite: Whether an earlier checkpoint, with nothing else in its folder, may be replaced.
+        known: Says of an existing folder whether it counts as one besides.
+
+    Raises:
+        CheckpointError: if `folder` holds something that may not be replaced, or the disk refuses.
+    """
+    folder = Path(os.path.realpath(folder))
+    _check_replaceable(folder, overwrite=overwrite, known=known)
+    mark = secrets.token_hex(4)
+    fresh = folder.with_name(f".{folder.name}.{mark}.partial")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh.mkdir()
+        yield fresh
+        for file in fresh.iterdir():
+            flush(file)
+        flush(fresh)
+        _put(fresh, folder, aside=folder.with_name(f".{folder.name}.{mark}.old"))
+        flush(folder.parent)
+    except OSError as error:
+        raise CheckpointError(
+            f"Saving needs to write {folder}", f"that failed ({error.strerror or error})", _CANNOT
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _check_replaceable(folder: Path, *, overwrite: bool, known: Callable[[Path], bool]) -> None:
+    rule = "Saving needs a new or empty folder, or one that holds a leworld checkpoint only"
+    fix = "Choose another folder, or empty this one yourself"
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise CheckpointError(rule, f"{folder} is a file", fix)
+    names = {entry.name for entry in folder.iterdir()}
+    if not names:
+        return
+    if not known(folder):
+        strangers = sorted(names - _OURS)
+        if strangers:
+            raise CheckpointError(rule, f"{folder} holds `{strangers[0]}`", fix)
+        if not _is_checkpoint(folder):
+            listing = ", ".join(f"`{name}`" for name in sorted(names))
+            raise CheckpointError(rule, f"{folder} holds {listing}", fix)
+    if not overwrite:
+        raise CheckpointError(
+            "Saving needs a new or empty folder, unless it is told to overwrite",
+            f"{folder} holds an earlier one",
+            "Choose another folder, or pass `overwrite=True` (`--overwrite` on the command line)",
+        )
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    try:
+        fields = read_json(folder / CONFIG_FILE).keys()
+    except CheckpointError:
+        return False
+    return {"schema_version", "architecture"} <= fields or {"_target_", "encoder", "predictor"} <= fields
+
+
+def _put(fresh: Path, folder: Path, *, aside: Path) -> None:
+    if not folder.exists():
+        fresh.rename(folder)
+    elif not _exchange(fresh, folder):
+        folder.rename(aside)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            aside.rename(folder)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step; False where the system or the file system cannot."""
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        call = libc.renameatx_np if sys.platform == "darwin" else libc.renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    here = -2 if sys.platform == "darwin" else _HERE
+    return call(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(_EXCHANGE)) == 0

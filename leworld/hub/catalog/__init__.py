@@ -1,0 +1,1 @@
+"""Which checkpoints have a name, what is known about them, and how a card tells it."""

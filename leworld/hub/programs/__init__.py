@@ -1,0 +1,1 @@
+"""Models as programs for runtimes without leworld."""

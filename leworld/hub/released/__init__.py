@@ -1,0 +1,1 @@
+"""The layout of the published LeWM weights, read and written, and layouts that are refused."""

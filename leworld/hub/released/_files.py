@@ -1,0 +1,126 @@
+"""Reading a folder in the layout of the published weights: config.json beside a pickled state dict."""
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..._checks import describe
+from ..._folder import CONFIG_FILE, WEIGHTS_FILE
+from ..._json import read_json
+from ..._tensors import is_finite
+from ...errors import CheckpointError
+from ...models import LeWM
+from ._from_released import from_released
+
+RELEASED_WEIGHTS = "weights.pt"
+_SLACK = 2**20  # what a zip archive may unpack to beyond its own size
+
+
+def load_released(folder: Path, replace: Mapping[str, Any]) -> LeWM:
+    """Load a folder in the released layout, on the CPU, in evaluation mode, without a processor.
+
+    `replace` may hold what is not in the layout: the regularizer and its weight.
+
+    Raises:
+        CheckpointError: naming the file, for anything but a known config and a plain state dict that fits it.
+    """
+    pickled, safe = folder / RELEASED_WEIGHTS, folder / WEIGHTS_FILE
+    state = _read_safetensors(safe) if safe.is_file() and not pickled.is_file() else _read_pickle(pickled)
+    _check_tensors(folder, state)
+    try:
+        return from_released(read_json(folder / CONFIG_FILE), state, replace=replace, take_over=True)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: {error.rule}", error.got, error.fix) from error
+
+
+def _read_pickle(path: Path) -> Mapping[str, Any]:
+    """Read a state dict with `weights_only=True` after a look at the archive around it."""
+    _check_archive(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remark on newer pickle protocols is no news to users
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} needs to hold a plain state dict",
+            "it pickles other objects, such as a whole module, which would run code when read",
+            "Where it was made, write `torch.save(model.state_dict(), 'weights.pt')`, and load that",
+        ) from error
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError, MemoryError) as error:
+        raise CheckpointError(
+            f"{path} needs to be a whole file of torch.save",
+            f"reading it failed ({str(error).splitlines()[0] if str(error) else type(error).__name__})",
+            "Restore the file, or download it again",
+        ) from error
+    if not isinstance(state, Mapping):
+        raise CheckpointError(f"{path} needs to hold a state dict", f"it holds {describe(state)}", "Save one")
+    return state
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is no zip archive of torch.save, and one that unpacks to more than it holds."""
+    fix = "Restore the file, or download it again"
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(4)
+        if start != b"PK\x03\x04":
+            raise CheckpointError(
+                f"{path} needs to be a zip archive as torch.save writes it",
+                "it is something else, perhaps a bare pickle",
+                "Where it was made, write it again with `torch.save(model.state_dict(), 'weights.pt')`",
+            )
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} needs to be a readable file", f"opening it failed ({error.strerror})", fix
+        ) from error
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise CheckpointError(
+            f"{path} needs to be a whole zip archive", f"it is damaged ({error})", fix
+        ) from error
+    size = path.stat().st_size
+    if unpacked > size + _SLACK:
+        raise CheckpointError(
+            f"{path} needs to unpack to about its own size",
+            f"its {size} bytes claim to hold {unpacked}",
+            "Do not trust its source",
+        )
+
+
+def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} needs to be a whole safetensors file", f"it is damaged ({error})", "Download it again"
+        ) from error
+
+
+def _check_tensors(folder: Path, state: Mapping[str, Any]) -> None:
+    inner = state.get("state_dict")
+    for name, value in (inner if isinstance(inner, Mapping) else state).items():
+        if not isinstance(value, Tensor):
+            continue
+        if value.layout is not torch.strided or value.is_quantized or value.is_complex():
+            raise CheckpointError(
+                f"{folder} needs plain tensors", f"`{name}` is {describe(value)}", "Save dense ones"
+            )
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise CheckpointError(
+                f"{folder} needs tensors that are all in the file",
+                f"`{name}` of shape {tuple(value.shape)} repeats a smaller memory",
+                "Save it with `.contiguous()`, or do not trust its source",
+            )
+        if not is_finite(value):
+            raise CheckpointError(
+                f"{folder} needs finite weights", f"`{name}` holds NaN or infinity", "Take another checkpoint"
+            )

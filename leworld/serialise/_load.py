@@ -1,0 +1,180 @@
+"""Read a stored module: first what it is, then the module itself."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, final
+
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from .._files import local_path
+from .._folder import CONFIG_FILE, WEIGHTS_FILE
+from .._typing import shapechecked
+from ..errors import CheckpointError
+from ._build import build
+from ._registry import by_name
+from ._schema import read_config
+from ._weights import read_weights
+
+M = TypeVar("M", bound=nn.Module)
+
+_DECODER_KEY = "leworld_decoder"  # in the header of a file that `save_decoder` of leworld 0.1 wrote
+
+
+@final
+@dataclass(frozen=True)
+class StoredModule:
+    """What a stored module says of itself; `build` reads its weights.
+
+    Attributes:
+        architecture: Constructor arguments of the module and, nested, of its parts; `class` names each class.
+        processor: The processor that it belongs to as JSON, for `Processor.from_json`; None if there is none.
+        provenance: The writer's own facts.
+        written_by: The version of leworld that wrote it.
+        source: The file that says all this.
+        weights: The file with the tensors.
+
+    Example:
+        ```python
+        import tempfile
+        from leworld.nn import Projector
+        from leworld.serialise import read_module, save_module
+
+        with tempfile.TemporaryDirectory() as place:
+            stored = read_module(save_module(Projector(4, hidden_dim=8), f"{place}/p"))
+            assert stored.architecture["hidden_dim"] == 8
+            assert stored.build(Projector).in_dim == 4
+        ```
+    """
+
+    architecture: Mapping[str, Any]
+    processor: Mapping[str, Any] | None
+    provenance: Mapping[str, Any]
+    written_by: str
+    source: Path
+    weights: Path
+
+    def build(
+        self,
+        kind: type[M] = nn.Module,
+        *,
+        classes: Sequence[type[nn.Module]] = (),
+        replace: Mapping[str, Any] | None = None,
+    ) -> M:
+        """Build the module and read its weights, on the CPU, in evaluation mode; see `load_module`."""
+        own, replace = by_name(classes), dict(replace or {})
+
+        def make() -> M:
+            module = build(self.architecture, own, where=f"{self.source}: architecture", replace=replace)
+            if not isinstance(module, kind):
+                raise CheckpointError(
+                    f"{self.source} needs a {kind.__name__} as its architecture",
+                    f"`class` is {self.architecture['class']}",
+                    "Load a world model with `leworld.load`, others with `leworld.serialise.load_module`",
+                )
+            return module
+
+        apart = [name for name, value in replace.items() if isinstance(value, nn.Module)]
+        return read_weights(self.weights, make, apart=apart).eval()
+
+
+@shapechecked
+def read_module(path: str | Path) -> StoredModule:
+    """Read what a stored module says of itself, without its weights.
+
+    Args:
+        path: The folder, `~` allowed; or a file that `save_decoder` of leworld 0.1 wrote.
+
+    Raises:
+        CheckpointError: if there is no stored module, or its config is damaged or of a newer leworld.
+
+    Example:
+        ```python
+        import tempfile
+        from leworld.nn import Projector
+        from leworld.serialise import read_module, save_module
+
+        with tempfile.TemporaryDirectory() as place:
+            folder = save_module(Projector(4), f"{place}/p", provenance={"seed": 3})
+            assert read_module(folder).provenance == {"seed": 3}
+        ```
+    """
+    place = local_path(path)
+    if place.is_file():
+        return _decoder_file(place)
+    config = read_config(place / CONFIG_FILE)
+    return StoredModule(
+        config.architecture,
+        config.processor,
+        config.provenance,
+        config.written_by,
+        place / CONFIG_FILE,
+        place / WEIGHTS_FILE,
+    )
+
+
+@shapechecked
+def load_module(
+    path: str | Path,
+    kind: type[M] = nn.Module,
+    *,
+    classes: Sequence[type[nn.Module]] = (),
+    replace: Mapping[str, Any] | None = None,
+) -> M:
+    """Load what `save_module` wrote, on the CPU, in evaluation mode.
+
+    The config is read, then the tensors, strictly: every field and every tensor must be known, present and of
+    the right shape, and every weight finite. Before any memory is asked for, a shadow without memory is held
+    against the file. Nothing in the files is executed.
+
+    Args:
+        path: The folder, `~` allowed; or a file that `save_decoder` of leworld 0.1 wrote.
+        kind: What it has to be an instance of.
+        classes: Classes of your own, decorated with `leworld.nn.configurable`, that the config may name. No
+            class is ever imported because a file names it.
+        replace: Arguments of the outermost class that take the place of the stored ones, for example
+            `{"regularizer": VICReg()}`. The tensors that the file has for a replaced part are not read.
+
+    Raises:
+        CheckpointError: if a file is missing, damaged, newer than this leworld, not of that `kind`, or not
+            what its config says.
+        ConfigError: if `classes` or `replace` has a name that cannot be.
+
+    Example:
+        ```python
+        import tempfile
+        from leworld.nn import Projector
+        from leworld.serialise import load_module, save_module
+
+        with tempfile.TemporaryDirectory() as place:
+            folder = save_module(Projector(4, hidden_dim=8), f"{place}/p")
+            assert not load_module(folder, Projector).training
+        ```
+    """
+    return read_module(path).build(kind, classes=classes, replace=replace)
+
+
+def _decoder_file(path: Path) -> StoredModule:
+    """Read the header of a decoder in one file, leworld 0.1's layout."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} needs to be a whole safetensors file",
+            f"reading it failed ({type(error).__name__}: {error})",
+            "Restore the file, or save the decoder again",
+        ) from error
+    try:
+        architecture = json.loads(metadata[_DECODER_KEY])
+        if architecture["class"] != "CrossAttentionDecoder":
+            raise ValueError("another class")
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} needs to say in its header which decoder it holds",
+            f"it does not ({type(error).__name__}: {error})",
+            "Pass a folder that leworld wrote, or a file that `save_decoder` of leworld 0.1 wrote",
+        ) from error
+    return StoredModule(architecture, None, {}, "leworld 0.1", path, path)

@@ -1,0 +1,72 @@
+"""From class names in a checkpoint to classes: leworld's own, which register beside their definition."""
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+
+from torch import nn
+
+from .._checks import nearest
+from .._config import REGISTERED
+from ..errors import CheckpointError, ConfigError
+
+# Where `configurable` classes live. A room is imported when a name is not among those already imported.
+_ROOMS = (
+    "encoders",
+    "predictors",
+    "regularizers",
+    "models",
+    "nn",
+    "normality",
+    "decoders",
+    "probes",
+    "control",
+)
+
+
+def registered() -> tuple[str, ...]:
+    """Return the names of all classes that a checkpoint may name, sorted."""
+    for room in _ROOMS:
+        import_module(f"leworld.{room}")
+    return tuple(sorted(REGISTERED))
+
+
+def lookup(name: str) -> type[nn.Module] | None:
+    """Return leworld's own class called `name`; rooms are imported until it is there."""
+    for room in _ROOMS:
+        if name in REGISTERED:
+            break
+        import_module(f"leworld.{room}")
+    return REGISTERED.get(name)
+
+
+def by_name(classes: Iterable[type[nn.Module]]) -> dict[str, type[nn.Module]]:
+    """Return the classes that a caller hands over by their names.
+
+    Raises:
+        ConfigError: if one is called like a class of leworld.
+    """
+    own = {cls.__name__: cls for cls in classes}
+    for name, cls in own.items():
+        if lookup(name) not in (None, cls):
+            raise ConfigError(
+                "Loading needs `classes` with names of their own",
+                f"`{name}` is a class of leworld",
+                "Rename yours",
+            )
+    return own
+
+
+def resolve(name: str, own: Mapping[str, type[nn.Module]], *, where: str) -> type[nn.Module]:
+    """Return the class called `name`; `where` says which field named it.
+
+    A checkpoint is data from somebody else: a name that is neither leworld's nor in `own`, the classes that
+    the caller handed over, is refused, and nothing is imported because a file names it.
+    """
+    cls = own.get(name) or lookup(name)
+    if cls is None:
+        raise CheckpointError(
+            f"{where} needs `class` to name a class of leworld, or one passed to `load` in `classes`",
+            f"it is `{name}`",
+            nearest(name, {*REGISTERED, *own}),
+        )
+    return cls

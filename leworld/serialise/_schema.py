@@ -1,0 +1,93 @@
+"""What `config.json` holds, version by version."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from .. import __version__
+from .._checks import describe, nearest
+from .._json import read_json
+from ..errors import CheckpointError
+
+SCHEMA_VERSION = 1
+
+# From version n to n + 1: each takes the whole object of version n and returns that of n + 1.
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+_FIELDS = ("schema_version", "written_by", "architecture", "processor", "provenance")
+
+
+@final
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """The parsed `config.json` of a stored module.
+
+    `architecture` is what `ModuleConfig.to_json` wrote, `processor` what `Processor.to_json` did (no concern
+    of this room), `provenance` is the writer's own JSON object.
+    """
+
+    architecture: Mapping[str, Any]
+    processor: Mapping[str, Any] | None
+    provenance: Mapping[str, Any]
+    written_by: str = f"leworld {__version__}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `config.json` stores."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "written_by": self.written_by,
+            "architecture": self.architecture,
+            "processor": self.processor,
+            "provenance": self.provenance,
+        }
+
+
+def read_config(path: Path) -> CheckpointConfig:
+    """Read and check a `config.json`, migrating older versions.
+
+    Raises:
+        CheckpointError: for a file of a newer leworld, an unknown, missing or malformed field.
+    """
+    data = read_json(path)
+    version = data.get("schema_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise CheckpointError(
+            f"{path} needs `schema_version` to be a whole number of at least 1",
+            f"it is {describe(version)}" if "schema_version" in data else "it has none",
+            "Load a folder that leworld wrote",
+        )
+    if version > SCHEMA_VERSION:
+        raise CheckpointError(
+            f"{path} needs `schema_version` of at most {SCHEMA_VERSION}, the newest that this leworld reads",
+            f"it is {version} (written by {data.get('written_by')})",
+            "Upgrade with `pip install --upgrade leworld`",
+        )
+    for step in range(version, SCHEMA_VERSION):
+        data = _MIGRATIONS[step](data)
+    for field in data:
+        if field not in _FIELDS:
+            raise CheckpointError(
+                f"{path} needs known fields only", f"it has `{field}`", nearest(field, _FIELDS)
+            )
+    missing = [field for field in _FIELDS if field not in data]
+    if missing:
+        raise CheckpointError(
+            f"{path} needs the fields {', '.join(f'`{field}`' for field in _FIELDS)}",
+            f"`{missing[0]}` is missing",
+            "Restore the file, or save the model again",
+        )
+    return CheckpointConfig(
+        architecture=_mapping(path, "architecture", data["architecture"]),
+        processor=None if data["processor"] is None else _mapping(path, "processor", data["processor"]),
+        provenance=_mapping(path, "provenance", data["provenance"]),
+        written_by=str(data["written_by"]),
+    )
+
+
+def _mapping(path: Path, field: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise CheckpointError(
+            f"{path} needs `{field}` to be an object", f"it is {describe(value)}", "Save the model again"
+        )
+    return value
