@@ -12,13 +12,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from .._checks import describe, require
-from .._random import fold_seed
+from .._random import fold_seed, seeded_globals
 from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
 from ..errors import ConfigError, DataError
 from ..models import WorldModel
 from ._embed import embed_frames
-from ._randomness import seeded_globals
 from ._settings import OptimizerSettings, TrainSettings
 from ._threads import cpu_threads
 

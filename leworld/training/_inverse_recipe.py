@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from .._checks import check_number, describe, require
-from .._random import fold_seed
+from .._random import fold_seed, seeded_globals
 from ..control import GoalConditionedInverseModel
 from ..data import Episodes, Processor, RawBatch, Windows
 from ..errors import CheckpointError, ConfigError
@@ -22,11 +22,10 @@ from ..hub._tensors import checked_tensors
 from ..hub._weights import read_weights, write_weights
 from ..models import WorldModel
 from ._embed import embed_frames
-from ._randomness import seeded_globals
 from ._settings import OptimizerSettings, TrainSettings
 from ._stream import StepLoader, WindowStream
 from ._threads import cpu_threads
-from ._tworoom import ENVIRONMENT, TwoRoomRecipe
+from ..tasks.tworoom._recipe import ENVIRONMENT, TwoRoomRecipe
 
 require("lightning.pytorch", extra="train", purpose="leworld.training")
 from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402 -- after the check

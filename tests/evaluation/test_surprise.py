@@ -19,7 +19,7 @@ from leworld.evaluation import (
     surprise,
     two_room_held_out,
 )
-from leworld.evaluation._surprise import _runs
+from leworld.evaluation._surprise._measure import _runs
 from leworld.metrics import conformal_p_values
 from leworld.models import WorldModel
 from tests.evaluation.perturbations import PERTURBATIONS, check_perturb

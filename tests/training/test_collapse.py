@@ -14,7 +14,7 @@ from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
 from leworld.regularizers import SIGReg
 from leworld.training import CollapseMonitor, CollapseWarning, OptimizerSettings, TrainSettings, train
-from leworld.training._randomness import seeded_globals
+from leworld._random import seeded_globals
 from tests.training.wrong import WRONG_MONITORS
 
 STEPS = range(10, 610, 10)

@@ -13,7 +13,7 @@ from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
 from leworld.regularizers import SIGReg
 from leworld.training import TrainSettings
-from leworld.training._randomness import seeded_globals
+from leworld._random import seeded_globals
 
 
 @cache
