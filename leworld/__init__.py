@@ -57,6 +57,7 @@ _ROOMS = (
     "probes",
     "regularizers",
     "report",
+    "tasks",
     "training",
 )
 __all__ = sorted([*_HEADLINE, *_ROOMS])  # pyright: ignore[reportUnsupportedDunderAll] -- resolved by __getattr__

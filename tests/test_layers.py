@@ -17,8 +17,9 @@ LAYERS = {
     **dict.fromkeys(["models", "costs"], 6),
     **dict.fromkeys(["control", "hub"], 7),
     **dict.fromkeys(["training", "evaluation", "interop"], 8),
-    "report": 9,
-    "cli": 10,
+    "tasks": 9,
+    "report": 10,
+    "cli": 11,
 }
 
 

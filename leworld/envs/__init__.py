@@ -1,8 +1,8 @@
 """Environments: worlds with exact physics and pictures. Protocols, data and recipes are in `leworld.tasks`.
 
-`TwoRoomArena` needs numpy only. `TwoRoom` and `TwoRoomVector` follow gymnasium's API and need the extra `envs`.
-Importing this room registers `leworld/TwoRoom-v0` where gymnasium is installed (since its version 1.0
-gymnasium looks for no plugins by itself).
+`TwoRoomArena` needs numpy only. `TwoRoom` and `TwoRoomVector` follow gymnasium's API and need the extra
+`envs`. Importing this room registers `leworld/TwoRoom-v0` where gymnasium is installed (since its version
+1.0 gymnasium looks for no plugins by itself).
 """
 
 from importlib import import_module

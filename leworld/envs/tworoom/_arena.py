@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from ..._checks import check_float_array, check_number, describe
 from ...errors import ConfigError, ShapeError
-from .. import _geometry as geometry
+from . import _geometry as geometry
 from ._drawing import Painter
 from ._geometry import DEFAULT_DOORS
 from ._motion import move

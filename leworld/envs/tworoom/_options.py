@@ -7,7 +7,7 @@ import numpy as np
 
 from ..._checks import check_float_array, describe, nearest
 from ...errors import ConfigError
-from .. import _geometry as geometry
+from . import _geometry as geometry
 from ._arena import TwoRoomArena
 
 RENDER_SIZE = 224

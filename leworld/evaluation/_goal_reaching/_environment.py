@@ -20,13 +20,16 @@ class GoalEnvironment(Protocol):
     - A copy that has reached its goal goes on like any other: no automatic reset. In gymnasium's words,
       `metadata["autoreset_mode"]` is `DISABLED`.
 
-    `leworld.envs.TwoRoomVector(num_envs, autoreset_mode="Disabled")` is one.
+    - `reset()` without these options draws states by itself, from its seed.
+
+    What `make` of a task in `leworld.tasks` returns is one.
 
     Example:
         ```python
         from leworld.evaluation import GoalEnvironment
+        from leworld.tasks import get_task
 
-        assert not isinstance("no environment", GoalEnvironment)
+        assert isinstance(get_task("tworoom").make(2), GoalEnvironment)
         ```
     """
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..._checks import check_number, require
 from ...errors import ConfigError
+from .._result import blank_figure
+from ._backdrop import Backdrop
 from ._outcome import PolicyOutcome
 from ._recording import Recording
 
@@ -21,26 +23,29 @@ _GAP = 4
 
 
 def draw_paths(
-    path: Path, policies: Mapping[str, PolicyOutcome], recordings: Mapping[str, Recording], goal: np.ndarray
+    path: Path,
+    policies: Mapping[str, PolicyOutcome],
+    recordings: Mapping[str, Recording],
+    goal: np.ndarray,
+    backdrop: Backdrop | None,
 ) -> None:
     """Draw the first two components of the states, one panel a policy."""
-    require("matplotlib", extra="viz", purpose="Plotting a result")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if goal.shape[1] < 2:
         raise ConfigError(
             "GoalReachingResult.plot needs states with at least 2 components",
             f"they have {goal.shape[1]}",
             "Read the outcomes from the table instead",
         )
-    figure = Figure(figsize=(3.6 * len(recordings), 4.1), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(3.6 * len(recordings), 4.1)
     panels = figure.subplots(1, len(recordings), squeeze=False, sharex=True, sharey=True)[0]
     for panel, (name, recording) in zip(panels, recordings.items(), strict=True):
+        if backdrop is not None:
+            (left, right), (top, bottom) = backdrop.x, backdrop.y
+            panel.imshow(backdrop.picture, extent=(left, right, bottom, top), alpha=0.35)
         _draw_panel(panel, recording.states, goal, policies[name].reached)
         panel.set_title(f"{name}: {policies[name].success_rate:.0%} reached")
-    panels[0].invert_yaxis()
+    if backdrop is None:
+        panels[0].invert_yaxis()  # like pictures, y points down
     figure.savefig(path, dpi=150, bbox_inches="tight")
 
 

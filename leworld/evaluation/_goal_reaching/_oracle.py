@@ -1,6 +1,7 @@
 """A policy that plans with the true dynamics: what the planner could reach with a perfect model."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Protocol, final, runtime_checkable
 
 import numpy as np
@@ -22,10 +23,13 @@ class Dynamics(Protocol):
 
     Example:
         ```python
-        from leworld.envs import TwoRoomArena
         from leworld.evaluation import Dynamics
 
-        assert isinstance(TwoRoomArena(), Dynamics)
+        class Line:
+            def step(self, positions, actions):
+                return positions + actions
+
+        assert isinstance(Line(), Dynamics)
         ```
     """
 
@@ -41,16 +45,18 @@ class OraclePolicy(Policy):
 
     It shows how much of a failure is the planner's and the protocol's, and how much the model's: same
     planner, same blocks of actions, same bounds, same number of executed blocks. Its cost is the squared
-    Euclidean distance of the last planned state to the goal, without any knowledge of walls between.
+    distance of the last planned state to the goal, Euclidean unless `distance` is given, without any
+    knowledge of walls between.
 
     Args:
-        dynamics: The true dynamics, for example `leworld.envs.TwoRoomArena()`.
+        dynamics: The true dynamics, for example the `world` of a task.
         planner: The planner that the model is evaluated with.
         action_dim: Components of a raw action.
         frameskip: Raw actions in a planned block.
         receding_horizon: Planned blocks to execute before planning anew; default: all of them.
         action_low: Lowest raw action.
         action_high: Highest raw action.
+        distance: Distance of states "... state" to goals, which broadcast; Euclidean when None.
         seed: Seed of the planner's noise.
 
     Raises:
@@ -67,17 +73,17 @@ class OraclePolicy(Policy):
         ```python
         import numpy as np
         from leworld.data import Observation
-        from leworld.envs import TwoRoomArena
         from leworld.evaluation import OraclePolicy
         from leworld.planners import CEMPlanner
+        from leworld.tasks import get_task
 
-        arena = TwoRoomArena()
-        policy = OraclePolicy(arena, CEMPlanner(horizon=2, num_samples=64, num_iterations=5))
+        world = get_task("tworoom").world
+        policy = OraclePolicy(world, CEMPlanner(horizon=2, num_samples=64, num_iterations=5))
         pixels = np.zeros((1, 8, 8, 3), dtype=np.uint8)
         state = np.array([[40.0, 60.0]], dtype=np.float32)
         policy.reset(Observation(pixels=pixels, state=np.array([[40.0, 110.0]], dtype=np.float32)))
         for _ in range(10):
-            state = arena.step(state, policy.act(Observation(pixels=pixels, state=state)))
+            state = world.step(state, policy.act(Observation(pixels=pixels, state=state)))
         assert abs(float(state[0, 1]) - 110.0) < 16.0
         ```
     """
@@ -92,6 +98,7 @@ class OraclePolicy(Policy):
         receding_horizon: int | None = None,
         action_low: float = -1.0,
         action_high: float = 1.0,
+        distance: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
         seed: int = 0,
     ) -> None:
         check_number("OraclePolicy", "action_dim", action_dim, low=1, integer=True)
@@ -103,12 +110,19 @@ class OraclePolicy(Policy):
             raise ConfigError(
                 "OraclePolicy needs `dynamics` with a method `step` and a `leworld.planners.Planner`",
                 f"`dynamics` is {describe(dynamics)} and `planner` is {describe(planner)}",
-                "Pass for example `OraclePolicy(TwoRoomArena(), CEMPlanner())`",
+                "Pass for example `OraclePolicy(task.world, CEMPlanner())`",
             )
         horizon = planner.horizon
         blocks = horizon if receding_horizon is None else receding_horizon
         check_number("OraclePolicy", "receding_horizon", blocks, low=1, high=horizon, integer=True)
+        if distance is not None and not callable(distance):
+            raise ConfigError(
+                "OraclePolicy needs `distance` to be a function of states and goals, or None",
+                f"`distance` is {describe(distance)}",
+                "Pass for example a task's method `distance`",
+            )
         self._dynamics = dynamics
+        self._distance = distance
         self._planner = planner
         self._action_dim = action_dim
         self._frameskip = frameskip
@@ -155,6 +169,9 @@ class OraclePolicy(Policy):
             reached = np.repeat(state[:, None], raw.shape[1], axis=1)
             for step in range(raw.shape[2]):
                 reached = self._dynamics.step(reached, raw[:, :, step])
+            if self._distance is not None:
+                apart = np.asarray(self._distance(reached, goal[:, None]), dtype=np.float64)
+                return torch.from_numpy(apart).square()
             last = torch.from_numpy(np.asarray(reached, dtype=np.float64))
             return (last - target[:, None]).square().sum(dim=-1)
 

@@ -135,9 +135,8 @@ class PolicyOutcome:
             ) from error
 
 
-def judge(distance: np.ndarray, success_radius: float, *, seconds: float = 0.0) -> PolicyOutcome:
-    """Turn distances after each step, "pair step", into an outcome. Column 0 is after the first step."""
-    near = distance <= success_radius
+def judge(distance: np.ndarray, near: np.ndarray, *, seconds: float = 0.0) -> PolicyOutcome:
+    """Turn distance and success after each step, "pair step", into an outcome; column 0 is the first step."""
     first = near.argmax(axis=1).tolist()
     reached = [bool(row.any()) for row in near]
     return PolicyOutcome(

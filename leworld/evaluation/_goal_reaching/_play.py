@@ -14,7 +14,7 @@ from ...data import Observation
 from ...errors import ConfigError, NonFiniteError, ShapeError
 from ._environment import GoalEnvironment
 from ._outcome import judge
-from ._pairs import GoalPairs, distances
+from ._pairs import GoalPairs
 from ._recording import Recording
 from ._result import GoalReachingResult
 
@@ -31,7 +31,8 @@ def goal_reaching(
     """Let every policy play every pair of start and goal, and count who arrives.
 
     Each pair is one episode of exactly `pairs.budget` steps. A goal counts as reached at step t when the
-    state after the t-th action is within `pairs.success_radius` of it, t = 1 .. budget; the start is no step.
+    state after the t-th action is within `pairs.success_radius` of it, or `pairs.success` says so, t = 1 ..
+    budget; the start is no step.
     Pairs that are solved at the start are left out and counted. Episodes go on after arriving, so that the
     share that is at the goal in the end ("at last step") is told beside the share that ever arrives.
 
@@ -64,8 +65,8 @@ def goal_reaching(
         ```python
         import numpy as np
         from leworld.control import RandomPolicy
-        from leworld.envs import TwoRoomVector
         from leworld.evaluation import GoalPairs, goal_reaching
+        from leworld.tasks import get_task
 
         pairs = GoalPairs(
             start=np.array([[40.0, 60.0]], dtype=np.float32),
@@ -74,7 +75,7 @@ def goal_reaching(
             budget=10,
             success_radius=16.0,
         )
-        env = TwoRoomVector(1, autoreset_mode="Disabled")
+        env = get_task("tworoom").make(1)
         policies = {"random": RandomPolicy(2)}
         result = goal_reaching(pairs, policies, env=env, progress=False)
         assert result.policies["random"].success_rate == 0.0  # 80 units do not fit into 10 steps
@@ -84,7 +85,7 @@ def goal_reaching(
         raise ConfigError(
             "goal_reaching needs `pairs` to be `GoalPairs`",
             f"`pairs` is {describe(pairs)}",
-            "Draw them with `two_room_pairs` or `trajectory_pairs`",
+            "Draw them with a task's `pairs`, or with `trajectory_pairs`",
         )
     _check_options(policies, env, seed, num_recorded)
     kept = pairs.unsolved()
@@ -111,13 +112,16 @@ def goal_reaching(
                 np.concatenate(parts) for parts in zip(*(p[:3] for p in played), strict=True)
             )
             recordings[name] = Recording(states=states, frames=frames, goal_frames=goal_frames)
-            distance = distances(states[:, 1:], kept.goal[:, None])
-            seconds = sum(p[3] for p in played)
-            outcomes[name] = judge(distance, kept.success_radius, seconds=seconds)
+            after, goals = states[:, 1:], kept.goal[:, None]
+            outcomes[name] = judge(
+                kept.distance(after, goals), kept.reached(after, goals), seconds=sum(p[3] for p in played)
+            )
     return GoalReachingResult(
         protocol=kept.protocol,
         budget=kept.budget,
         success_radius=kept.success_radius,
+        success=None if kept.success is None else kept.words,
+        distance_unit=None if kept.success is None else kept.success.distance_unit,
         num_presolved=kept.num_presolved,
         seed=seed,
         start=kept.start,
@@ -197,7 +201,7 @@ def _check_options(
         raise ConfigError(
             "goal_reaching needs `env` to be a vector environment that can be set to a state and a goal",
             f"`env` is {describe(env)}",
-            'Pass for example `TwoRoomVector(num_envs, autoreset_mode="Disabled")`, or see GoalEnvironment',
+            "Pass what a task's `make(num_envs)` returns, or see GoalEnvironment",
         )
     mode = (getattr(env, "metadata", None) or {}).get("autoreset_mode")
     if mode is not None and getattr(mode, "name", mode) != "DISABLED":

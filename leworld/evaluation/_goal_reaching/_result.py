@@ -1,43 +1,43 @@
 """The result of a goal-reaching protocol: a table, a JSON file, a picture and a film."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from jaxtyping import Float
 
 from ..._files import write_atomically
 from ...errors import ConfigError, DataError, ShapeError
+from .._result import Result
+from ._backdrop import Backdrop
 from ._figures import draw_film, draw_paths
 from ._outcome import PolicyOutcome
 from ._recording import Recording
 
-SCHEMA_VERSION = 1
-_KIND = "goal_reaching"
-
 
 @final
 @dataclass(frozen=True, eq=False)
-class GoalReachingResult:
+class GoalReachingResult(Result):
     """What every policy achieved on the same pairs of start and goal.
 
-    `print(result)` shows the table. `save` writes JSON with the summary and every pair's outcome; `plot` and
-    `write_gif` need the extra `viz`. All files are written whole or not at all.
+    The JSON holds the summary and every pair's outcome. `write_gif` needs the extra `viz`, as `plot` does.
 
     Attributes:
         protocol: Name of the protocol.
         budget: Environment steps that each policy could take.
-        success_radius: Distance that counted as reached.
+        success_radius: Distance that counted as reached, or None where a rule decided.
         num_presolved: Pairs that were left out because they were solved before the first step.
         seed: The seed of the evaluation.
         start: Starts of the pairs that were played.
         goal: Goals of the pairs that were played.
         policies: Outcome by name of the policy, in the order given.
         recordings: Paths and pictures by name of the policy; empty when read from JSON.
+        success: The rule in words, or None with a radius.
+        distance_unit: Unit of the rule's distances in words, or None with a radius.
+        backdrop: What paths are drawn on, or None for a plain frame; no part of the JSON.
 
     Raises:
         ShapeError: Starts, goals and outcomes that differ in number, or no policy.
@@ -70,13 +70,18 @@ class GoalReachingResult:
 
     protocol: str
     budget: int
-    success_radius: float
+    success_radius: float | None
     num_presolved: int
     seed: int
     start: Float[np.ndarray, "pair state"]
     goal: Float[np.ndarray, "pair state"]
     policies: Mapping[str, PolicyOutcome]
     recordings: Mapping[str, Recording] = field(default_factory=dict, repr=False)
+    success: str | None = None
+    distance_unit: str | None = None
+    backdrop: Backdrop | None = field(default=None, repr=False)
+
+    kind: ClassVar[str] = "goal_reaching"
 
     def __post_init__(self) -> None:
         sizes = {name: len(outcome.reached) for name, outcome in self.policies.items()}
@@ -92,15 +97,22 @@ class GoalReachingResult:
         """Number of pairs that were played."""
         return self.start.shape[0]
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> str:
+        """What counted as reached, in words that follow "reached"."""
+        return f"within {self.success_radius:g} of the goal" if self.success is None else self.success
+
+    def table(self) -> str:
+        """Return one line a policy, with 95 % Wilson intervals."""
         drawn = self.num_pairs + self.num_presolved
         lines = [
-            f"{self.protocol}: {self.num_pairs} pairs, {self.budget} steps each, reached within "
-            f"{self.success_radius:g} of the goal",
+            f"{self.protocol}: {self.num_pairs} pairs, {self.budget} steps each, reached {self.words}",
             f"({self.num_presolved} of {drawn} drawn pairs were solved at the start and are left out)",
         ]
         header = ("policy", "reached", "95 % interval", "at last step", "95 % interval")
-        header += ("median steps", "final distance")
+        unit = f" ({self.distance_unit})" if self.distance_unit else ""
+        digits = 2 if self.distance_unit else 1
+        header += ("median steps", f"final distance{unit}")
         rows: list[tuple[str, ...]] = [header]
         for name, outcome in self.policies.items():
             success, last = outcome.success_interval, outcome.last_step_interval
@@ -112,7 +124,7 @@ class GoalReachingResult:
                     f"{outcome.last_step_rate:.1%}",
                     f"{last.low:.1%} to {last.high:.1%}",
                     "-" if outcome.median_steps is None else f"{outcome.median_steps:g}",
-                    f"{outcome.mean_final_distance:.1f}",
+                    f"{outcome.mean_final_distance:.{digits}f}",
                 )
             )
         widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
@@ -122,11 +134,9 @@ class GoalReachingResult:
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return everything but the recordings as JSON values."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "kind": _KIND,
+    def _content(self) -> dict[str, Any]:
+        rule = {} if self.success is None else {"success": self.success, "distance_unit": self.distance_unit}
+        return rule | {
             "protocol": self.protocol,
             "budget": self.budget,
             "success_radius": self.success_radius,
@@ -145,23 +155,14 @@ class GoalReachingResult:
         Raises:
             DataError: Another kind of file, another version, or a field that is missing or malformed.
         """
-        if not isinstance(data, Mapping) or data.get("kind") != _KIND:
-            raise DataError(
-                "GoalReachingResult.from_json needs what `to_json` wrote",
-                f"the value has no entry `kind` equal to `{_KIND}`",
-                "Pass the parsed JSON of a file that `save` wrote",
-            )
-        if data.get("schema_version") != SCHEMA_VERSION:
-            raise DataError(
-                f"GoalReachingResult.from_json reads schema version {SCHEMA_VERSION}",
-                f"the file has version {data.get('schema_version')!r}",
-                "Read it with the release that wrote it, or evaluate again",
-            )
+        GoalReachingResult._check_kind(data)
         try:
             return GoalReachingResult(
                 protocol=data["protocol"],
                 budget=data["budget"],
                 success_radius=data["success_radius"],
+                success=data.get("success"),
+                distance_unit=data.get("distance_unit"),
                 num_presolved=data["num_presolved"],
                 seed=data["seed"],
                 start=np.array(data["start"], dtype=np.float32),
@@ -177,11 +178,6 @@ class GoalReachingResult:
                 "Write the file anew with `save`",
             ) from error
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write `to_json` to a file and return its path."""
-        text = json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
-        return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw every policy's paths from start to goal, and write the picture (png, pdf or svg).
 
@@ -190,7 +186,9 @@ class GoalReachingResult:
             MissingExtraError: matplotlib is not installed.
         """
         recordings = self._recorded("plot")
-        return write_atomically(path, lambda file: draw_paths(file, self.policies, recordings, self.goal))
+        return write_atomically(
+            path, lambda file: draw_paths(file, self.policies, recordings, self.goal, self.backdrop)
+        )
 
     def write_gif(
         self, path: str | os.PathLike[str], *, scale: int = 2, frames_per_second: float = 10.0

@@ -6,7 +6,8 @@ from ..._checks import check_number
 from ...data import Episodes
 from ...errors import DataError
 from .._columns import state_column
-from ._pairs import GoalPairs, distances
+from ._pairs import GoalPairs, check_success, judge_reached
+from ._success import Success
 
 
 def trajectory_pairs(
@@ -16,6 +17,7 @@ def trajectory_pairs(
     goal_offset: int = 25,
     budget: int = 50,
     success_radius: float = 16.0,
+    success: Success | None = None,
     column: str = "state",
     seed: int = 0,
 ) -> GoalPairs:
@@ -33,7 +35,8 @@ def trajectory_pairs(
         num_pairs: Pairs to draw, not counting those solved at the start.
         goal_offset: Number of actions between start and goal in the episode.
         budget: Number of environment steps that a policy may take; the published protocol uses 50.
-        success_radius: Distance that counts as reached, in the units of the states.
+        success_radius: Distance that counts as reached, in the units of the states; unused with a rule.
+        success: Rule for reached and distance in place of the radius, for example a task.
         column: Name of the column that holds the states.
         seed: Which starts are drawn.
 
@@ -70,6 +73,8 @@ def trajectory_pairs(
     check_number("trajectory_pairs", "num_pairs", num_pairs, low=1, integer=True)
     check_number("trajectory_pairs", "goal_offset", goal_offset, low=1, integer=True)
     check_number("trajectory_pairs", "seed", seed, low=0, integer=True)
+    radius = success_radius if success is None else None
+    check_success("trajectory_pairs", radius, success)
     states = state_column("trajectory_pairs", episodes, column)
     generator = np.random.default_rng(seed)
     lengths, offsets = episodes.lengths, episodes.offsets
@@ -81,7 +86,7 @@ def trajectory_pairs(
             if turn >= len(starts[episode]) or len(found) == num_pairs:
                 continue
             row = int(offsets[episode] + starts[episode][turn])
-            if distances(states[row], states[row + goal_offset]) <= success_radius:
+            if judge_reached(radius, success, states[row], states[row + goal_offset]):
                 num_presolved += 1
             else:
                 found.append((row, row + goal_offset))
@@ -98,6 +103,7 @@ def trajectory_pairs(
         goal=states[rows[:, 1]],
         protocol=f"trajectory-{goal_offset}",
         budget=budget,
-        success_radius=success_radius,
+        success_radius=radius,
+        success=success,
         num_presolved=num_presolved,
     )

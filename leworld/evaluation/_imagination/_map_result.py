@@ -3,14 +3,15 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 from jaxtyping import Float
 
-from ..._checks import check_choice, describe, require
+from ..._checks import check_choice, describe
 from ..._files import write_atomically
 from ...errors import ConfigError, NonFiniteError, ShapeError
+from .._result import Result, blank_figure
 
 METHODS = ("pca", "tsne")
 _NAMES = {"pca": "PCA", "tsne": "t-SNE"}
@@ -18,7 +19,7 @@ _NAMES = {"pca": "PCA", "tsne": "t-SNE"}
 
 @final
 @dataclass(frozen=True, eq=False)
-class LatentMap:
+class LatentMap(Result):
     """Where embeddings lie on a map of few dimensions.
 
     Attributes:
@@ -45,6 +46,8 @@ class LatentMap:
     method: Literal["pca", "tsne"]
     explained_variance: tuple[float, ...] | None = None
 
+    kind: ClassVar[str] = "latent_map"
+
     def __post_init__(self) -> None:
         check_choice("LatentMap", "method", self.method, METHODS)
         found, shares = self.coordinates, self.explained_variance
@@ -67,11 +70,20 @@ class LatentMap:
                 "Check the embeddings, or choose another method",
             )
 
-    def __str__(self) -> str:
+    def table(self) -> str:
+        """Return one line: the method, the samples and how much of their variance the map holds."""
         samples, components = int(np.prod(self.coordinates.shape[:-1])), self.coordinates.shape[-1]
         text = f"{_NAMES[self.method]} of {samples} samples: {components} components"
         shares = self.explained_variance
         return text if shares is None else f"{text} hold {100 * sum(shares):.1f} % of the variance"
+
+    def _content(self) -> dict[str, Any]:
+        shares = None if self.explained_variance is None else list(self.explained_variance)
+        return {
+            "method": self.method,
+            "explained_variance": shares,
+            "coordinates": self.coordinates.tolist(),
+        }
 
     def plot(
         self, path: str | os.PathLike[str], *, values: np.ndarray | None = None, label: str | None = None
@@ -105,12 +117,7 @@ class LatentMap:
         return write_atomically(path, lambda file: self._draw(file, values, label))
 
     def _draw(self, path: Path, values: np.ndarray | None, label: str | None) -> None:
-        require("matplotlib", extra="viz", purpose="Plotting a map")
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(4.6, 4.0), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = blank_figure(4.6, 4.0)
         panel = figure.subplots()
         points = self.coordinates.reshape(-1, self.coordinates.shape[-1])
         colours = None if values is None else values.ravel()

@@ -1,11 +1,10 @@
 """How far a model can imagine: open-loop rollouts beside two baselines."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
@@ -21,11 +20,12 @@ from ...models import WorldModel
 from ...probes import RidgeProbe
 from .._columns import state_column
 from .._latent_paths import latent_paths
+from .._result import Result, blank_figure
 
 
 @final
 @dataclass(frozen=True)
-class OpenLoopResult:
+class OpenLoopResult(Result):
     """Error of imagined embeddings by number of steps ahead, for the model and its baselines.
 
     Attributes:
@@ -52,6 +52,8 @@ class OpenLoopResult:
     physical: Mapping[str, tuple[float, ...]]
     num_windows: int
 
+    kind: ClassVar[str] = "open_loop"
+
     def __post_init__(self) -> None:
         lengths = {len(curve) for curve in (*self.latent.values(), *self.physical.values())}
         if len(lengths) != 1 or 0 in lengths or not {"model", "copy", "shuffled"} <= set(self.latent):
@@ -67,7 +69,8 @@ class OpenLoopResult:
         pairs = list(zip(self.latent["model"], self.latent["copy"], strict=True))
         return next((step for step, (model, copy) in enumerate(pairs) if model >= copy), len(pairs))
 
-    def __str__(self) -> str:
+    def table(self) -> str:
+        """Return one line a step, with the errors of the model and its baselines."""
         curves = dict(self.latent)
         curves |= {f"{name}, state": curve for name, curve in self.physical.items()}
         widths = [max(len(name), 8) for name in curves]
@@ -78,14 +81,29 @@ class OpenLoopResult:
             lines.append(f"{step:>5}  {'  '.join(cells)}")
         return "\n".join(lines)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the curves as JSON values."""
-        return {"schema_version": 1, "kind": "open_loop", "useful_steps": self.useful_steps} | asdict(self)
+    def _content(self) -> dict[str, Any]:
+        return {"useful_steps": self.useful_steps} | asdict(self)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write `to_json` to a file and return its path."""
-        text = json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
-        return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw the errors by step, in the latent space and of states, and write png, pdf or svg.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        return write_atomically(path, self._draw)
+
+    def _draw(self, path: Path) -> None:
+        parts = {"squared latent distance": self.latent, "distance of states": self.physical}
+        shown = {label: curves for label, curves in parts.items() if curves}
+        figure = blank_figure(3.8 * len(shown), 3.2)
+        panels = figure.subplots(1, len(shown), squeeze=False)[0]
+        for panel, (label, curves) in zip(panels, shown.items(), strict=True):
+            for name, curve in curves.items():
+                panel.plot(range(1, len(curve) + 1), curve, marker="o", markersize=3, label=name)
+            panel.set_xlabel("steps ahead")
+            panel.set_ylabel(label)
+            panel.legend(fontsize=8)
+        figure.savefig(path, dpi=150)
 
 
 def open_loop(

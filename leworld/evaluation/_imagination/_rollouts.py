@@ -15,8 +15,8 @@ from ...errors import ConfigError, DataError
 from ...models import WorldModel
 from ...probes import Probe, RidgeProbe
 from .._columns import state_column
-from ._rollouts_result import ImaginedRollouts
 from .._latent_paths import latent_paths
+from ._rollouts_result import ImaginedRollouts
 
 _AT_ONCE = 256
 _VALIDATION = 0.1
@@ -67,11 +67,12 @@ def imagined_rollouts(
         ```python
         import leworld
         from leworld.decoders import CrossAttentionDecoder
-        from leworld.evaluation import imagined_rollouts, two_room_held_out
+        from leworld.evaluation import imagined_rollouts
+        from leworld.tasks import task_of
 
         model = leworld.load("lewm-tworoom-tiny")
         decoder = CrossAttentionDecoder(model.embedding_dim, 64, patch_size=8, hidden_dim=8, depth=1)
-        episodes = two_room_held_out(4, seed=1)
+        episodes = task_of(model).held_out(4, seed=1)
         rollouts = imagined_rollouts(model, episodes, decoder=decoder, horizon=3, column="state")
         assert rollouts.imagined_frames.shape[1:] == rollouts.true_frames.shape[1:] == (4, 64, 64, 3)
         assert rollouts.state_errors("imagined").shape == rollouts.true_frames.shape[:2]

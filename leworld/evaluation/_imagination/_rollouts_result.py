@@ -3,24 +3,26 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from ..._checks import check_choice, check_number, describe, require
+from ..._checks import check_choice, check_number, describe
 from ..._files import write_atomically
 from ...errors import DataError, ShapeError
+from .._result import Result, blank_figure
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class ImaginedRollouts:
+class ImaginedRollouts(Result):
     """What happened, what the decoder makes of it, and what the model imagined, for some rollouts.
 
     Moment 0 is the last frame that the model saw; from moment 1 on the imagination knows only the actions.
+    The table and the JSON hold mean errors by moment, no frames.
 
     Attributes:
         true_frames: The recorded frames.
@@ -62,6 +64,8 @@ class ImaginedRollouts:
     true_states: Float[np.ndarray, "rollout moment state"] | None = None
     decoded_states: Float[np.ndarray, "rollout moment state"] | None = None
     imagined_states: Float[np.ndarray, "rollout moment state"] | None = None
+
+    kind: ClassVar[str] = "imagined_rollouts"
 
     def __post_init__(self) -> None:
         frames = (self.true_frames, self.decoded_frames, self.imagined_frames)
@@ -114,6 +118,27 @@ class ImaginedRollouts:
         gap = self.imagined_latents.double() - self.true_latents.double()
         return torch.linalg.vector_norm(gap, dim=-1).square().numpy()
 
+    def _curves(self) -> dict[str, list[float]]:
+        curves = {"latent error": self.latent_errors().mean(axis=0).tolist()}
+        if self.true_states is not None:
+            curves["state error"] = self.state_errors("imagined").mean(axis=0).tolist()
+            curves["state error, decoded"] = self.state_errors("decoded").mean(axis=0).tolist()
+        return curves
+
+    def table(self) -> str:
+        """Return one line a moment, with the mean errors of what was imagined."""
+        curves = self._curves()
+        lines = [f"{len(self.episodes)} rollouts", "moment  " + "  ".join(curves)]
+        for moment, values in enumerate(zip(*curves.values(), strict=True)):
+            cells = (f"{value:.4g}".rjust(len(name)) for name, value in zip(curves, values, strict=True))
+            lines.append(f"{moment:>6}  {'  '.join(cells)}")
+        return "\n".join(lines)
+
+    def _content(self) -> dict[str, Any]:
+        return {"episodes": self.episodes.tolist()} | {
+            name.replace(", ", "_").replace(" ", "_"): curve for name, curve in self._curves().items()
+        }
+
     def plot(self, path: str | os.PathLike[str], *, num_rollouts: int = 4) -> Path:
         """Draw the first rollouts, true frames above decoded above imagined, and write png, pdf or svg.
 
@@ -126,18 +151,13 @@ class ImaginedRollouts:
 
 
 def _draw(path: Path, rollouts: ImaginedRollouts, count: int) -> None:
-    require("matplotlib", extra="viz", purpose="Plotting rollouts")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     films = {
         "true": rollouts.true_frames,
         "decoded": rollouts.decoded_frames,
         "imagined": rollouts.imagined_frames,
     }
     moments = rollouts.true_frames.shape[1]
-    figure = Figure(figsize=(1.3 * moments + 0.6, 1.3 * 3 * count + 0.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(1.3 * moments + 0.6, 1.3 * 3 * count + 0.4)
     panels = figure.subplots(3 * count, moments, squeeze=False)
     for rollout in range(count):
         for line, (name, film) in enumerate(films.items()):

@@ -16,12 +16,12 @@ from ...models import WorldModel
 from ...probes import EpisodeSplit, MLPProbe, Probe, RidgeProbe, split_by_episode
 from ...probes._kinds import class_hits, degrees_off, encode_targets
 from ...probes._probe import constant_columns
-from ._bootstrap import bootstrap_mean, bootstrap_scores
 from .._columns import strided_rows
 from .._encode import encode_frames
+from ._bootstrap import bootstrap_mean, bootstrap_scores
 from ._probe_row import ProbeRow
-from ._result import Key, ProbingResult
 from ._quantity import Quantity, quantity_values
+from ._result import Key, ProbingResult
 
 Encoder = WorldModel | Callable[[np.ndarray], Tensor]
 ProbeFactory = Callable[[int, int], Probe]

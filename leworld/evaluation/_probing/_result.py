@@ -1,31 +1,29 @@
 """The result of probing: LeWM's table, a JSON file, and scatter plots."""
 
-import json
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from torch import Tensor
 
-from ..._checks import require
 from ..._files import write_atomically
 from ...errors import ConfigError, DataError
+from .._result import Result, blank_figure
 from ._probe_row import ProbeRow
 
-_KIND, _VERSION = "probing", 2
 _POINTS = 3000
 Key = tuple[str, str, str]
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class ProbingResult:
+class ProbingResult(Result):
     """What probes read off the embeddings of one or several models.
 
-    `print(result)` shows one line a quantity and model, and for every probe the columns of LeWM's Tables 1, 3
+    The table has one line a quantity and model, and for every probe the columns of LeWM's Tables 1, 3
     and 4 (MSE of standardised targets with its standard deviation over samples, and r), then R2 with its 95 %
     interval over episodes. Reasons of undefined rows stand below, and which rows show nothing: their
     interval holds 0.
@@ -53,6 +51,9 @@ class ProbingResult:
     rows: tuple[ProbeRow, ...]
     seed: int
     predictions: Mapping[Key, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+
+    kind: ClassVar[str] = "probing"
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         keys = [(row.quantity, row.model, row.probe) for row in self.rows]
@@ -83,7 +84,8 @@ class ProbingResult:
             )
         return found[0]
 
-    def __str__(self) -> str:
+    def table(self) -> str:
+        """Return one line a quantity and model, and below the reasons of what is undefined."""
         probes = list(dict.fromkeys(row.probe for row in self.rows))
         turned = any(row.degrees == row.degrees for row in self.rows)
         classes = any(row.accuracy == row.accuracy for row in self.rows)
@@ -114,14 +116,8 @@ class ProbingResult:
         ]
         return "\n".join([*text, *reasons, *nothing])
 
-    def to_json(self) -> dict[str, Any]:
-        """Return all rows as JSON values, without the predictions."""
-        return {
-            "schema_version": _VERSION,
-            "kind": _KIND,
-            "seed": self.seed,
-            "rows": [row.to_json() for row in self.rows],
-        }
+    def _content(self) -> dict[str, Any]:
+        return {"seed": self.seed, "rows": [row.to_json() for row in self.rows]}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "ProbingResult":
@@ -130,19 +126,14 @@ class ProbingResult:
         Raises:
             DataError: Another kind of file, another version, or a field that is missing or malformed.
         """
-        known = isinstance(data, Mapping) and (data.get("kind"), data.get("schema_version"))
-        if known != (_KIND, _VERSION) or not isinstance(data.get("rows"), list) or "seed" not in data:
+        ProbingResult._check_kind(data)
+        if not isinstance(data.get("rows"), list) or "seed" not in data:
             raise DataError(
-                f"ProbingResult.from_json needs what `to_json` wrote, version {_VERSION}",
-                f"kind and version are {known}, or rows or seed are missing",
+                "ProbingResult.from_json needs every field that `to_json` writes",
+                "rows or seed are missing",
                 "Pass the parsed JSON of a file that `save` wrote",
             )
         return ProbingResult(rows=tuple(map(ProbeRow.from_json, data["rows"])), seed=data["seed"])
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write `to_json` to a file and return its path."""
-        text = json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
-        return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw predicted against true targets, one panel a row, and write the picture (png, pdf or svg).
@@ -178,14 +169,9 @@ def _number(value: float, digits: int) -> str:
 
 
 def _draw(path: Path, predictions: Mapping[Key, tuple[Tensor, Tensor]]) -> None:
-    require("matplotlib", extra="viz", purpose="Plotting a result")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = min(3, len(predictions))
     rows = -(-len(predictions) // columns)
-    figure = Figure(figsize=(3.4 * columns, 3.4 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(3.4 * columns, 3.4 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, (key, (predicted, truth)) in zip(panels, predictions.items(), strict=False):
         step = -(-len(truth) // _POINTS)

@@ -11,11 +11,11 @@ from ...data import Episodes
 from ...errors import ConfigError, DataError, NonFiniteError, ShapeError
 from ...metrics import auroc, paired_t_test
 from ...models import WorldModel
-from ._alarm_level import AlarmLevel
 from .._latent_paths import frames_bar, latent_paths, next_errors
+from .._state_world import StateWorld
+from ._alarm_level import AlarmLevel
 from ._monitor import alarm_threshold
 from ._perturb import KINDS, Perturbed, perturb
-from .._state_world import StateWorld
 from ._result import SurpriseResult, SurpriseRow
 
 _BEFORE, _AFTER = 3, 5

@@ -116,7 +116,7 @@ def perturb(
         raise ConfigError(
             "perturb needs a `world` that can step and render states",
             f"`world` is {describe(world)}",
-            "Pass for example `TwoRoomArena()`, or none",
+            "Pass for example the `world` of a task, or none",
         )
     kept = (episodes.lengths - 1) // frameskip + 1
     source = np.flatnonzero(kept >= _FEWEST_FRAMES)

@@ -1,22 +1,19 @@
 """The result of the surprise protocol: a table, a JSON file and curves around the event."""
 
-import json
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from torch import Tensor
 
-from ..._checks import require
 from ..._files import write_atomically
 from ...errors import DataError, ShapeError
 from ...metrics import wilson_interval
+from .._result import Result, blank_figure
 from ._alarm_level import AlarmLevel
-
-_KIND, _VERSION = "surprise", 2
 
 
 @final
@@ -82,11 +79,11 @@ class SurpriseRow:
 
 @final
 @dataclass(frozen=True)
-class SurpriseResult:
+class SurpriseResult(Result):
     """What the surprise protocol found: one row a kind of event, and how often normal frames raise an alarm.
 
-    `print(result)` shows the tables with 95 % Wilson intervals at the first rate; frames of one episode
-    depend on each other, so the intervals of false alarms are somewhat too narrow.
+    The tables have 95 % Wilson intervals at the first rate; frames of one episode depend on each other, so
+    the intervals of false alarms are somewhat too narrow.
 
     Attributes:
         rows: One row for each kind of event.
@@ -125,6 +122,9 @@ class SurpriseResult:
     seed: int
     scores: Mapping[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
+    kind: ClassVar[str] = "surprise"
+    version: ClassVar[int] = 2
+
     def __post_init__(self) -> None:
         if not self.levels or any(len(row.num_detected) != len(self.levels) for row in self.rows):
             raise ShapeError(
@@ -149,7 +149,8 @@ class SurpriseResult:
             "Ask `surprise` for it",
         )
 
-    def __str__(self) -> str:
+    def table(self) -> str:
+        """Return the detections, the false alarms and the spread of the scores."""
         rates = [f"{100 * level.rate:g} %" for level in self.levels]
         head = ["event", f"detected at {rates[0]}", "95 % interval", *(f"at {rate}" for rate in rates[1:])]
         lines = [[*head, "AUROC", "paired t-test", "effect size"]]
@@ -179,15 +180,12 @@ class SurpriseResult:
         text += [f"undefined: {kind}: {reason}" for kind, reason in self.undefined.items()]
         return "\n".join(text)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return everything but the scores as JSON values; an undefined number becomes None."""
+    def _content(self) -> dict[str, Any]:
         rows = []
         for row in self.rows:
             data = asdict(row) | {"detected": row.detected}
             rows.append({name: _to_json(value) for name, value in data.items()})
         return {
-            "schema_version": _VERSION,
-            "kind": _KIND,
             "seed": self.seed,
             "num_calibration": self.num_calibration,
             "rows": rows,
@@ -203,10 +201,8 @@ class SurpriseResult:
         Raises:
             DataError: Another kind of file, another version, or a field that is missing or malformed.
         """
-        known = isinstance(data, Mapping) and (data.get("kind"), data.get("schema_version"))
+        SurpriseResult._check_kind(data)
         try:
-            if known != (_KIND, _VERSION):
-                raise ValueError(f"kind and version are {known}")
             rows = []
             for row in data["rows"]:
                 fields = {name: _from_json(value) for name, value in row.items() if name != "detected"}
@@ -221,15 +217,10 @@ class SurpriseResult:
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise DataError(
-                f"SurpriseResult.from_json needs what `to_json` wrote, version {_VERSION}",
+                "SurpriseResult.from_json needs every field that `to_json` writes",
                 f"reading failed with {type(error).__name__}: {error}",
                 "Pass the parsed JSON of a file that `save` wrote",
             ) from error
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write `to_json` to a file and return its path."""
-        text = json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
-        return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw the mean surprise around every kind of event, and write the picture (png, pdf or svg).
@@ -247,12 +238,7 @@ class SurpriseResult:
         return write_atomically(path, self._draw)
 
     def _draw(self, path: Path) -> None:
-        require("matplotlib", extra="viz", purpose="Plotting a result")
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(3.2 * len(self.rows), 3.2), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = blank_figure(3.2 * len(self.rows), 3.2)
         panels = figure.subplots(1, len(self.rows), squeeze=False, sharey=True)[0]
         for panel, row in zip(panels, self.rows, strict=True):
             panel.plot(row.offsets, row.undisturbed, color="0.5", label="undisturbed")

@@ -5,10 +5,9 @@ from typing import Any, final
 
 import numpy as np
 
-from ..._checks import check_number
-from ...envs import _geometry as geometry
-from ...envs.tworoom._arena import TwoRoomArena
-from ._policy_input import read_positions
+from ..._checks import check_float_array, check_number, describe
+from ...envs import TwoRoomArena
+from ...errors import ConfigError, ShapeError
 
 
 @final
@@ -41,7 +40,7 @@ class ExpertPolicy:
     Example:
         ```python
         import numpy as np
-        from leworld.envs import ExpertPolicy
+        from leworld.tasks import ExpertPolicy
 
         policy = ExpertPolicy(noise_std=0.0)
         info = {"state": np.array([[60.0, 49.0]]), "goal": np.array([[160.0, 180.0]])}
@@ -60,6 +59,8 @@ class ExpertPolicy:
         check_number("ExpertPolicy", "noise_std", noise_std, low=0.0)
         check_number("ExpertPolicy", "repeat_probability", repeat_probability, low=0.0, high=1.0)
         self.arena = arena if arena is not None else TwoRoomArena()
+        reach = self.arena.wall_thickness / 2 + self.arena.radius
+        self._faces = (self.arena.wall - reach, self.arena.wall + reach)
         self.noise_std = float(noise_std)
         self.repeat_probability = float(repeat_probability)
         self.reset(seed)
@@ -72,10 +73,10 @@ class ExpertPolicy:
 
     def __call__(self, info: Mapping[str, Any]) -> np.ndarray:
         """Return float32 actions (*batch, 2) for the positions `info["state"]` and goals `info["goal"]`."""
-        state, goal = read_positions("ExpertPolicy", info, ("state", "goal"))
+        state, goal = _read_positions("ExpertPolicy", info, ("state", "goal"))
         way = self._waypoints(state.reshape(-1, 2), goal.reshape(-1, 2)).reshape(state.shape) - state
         length = np.sqrt((way**2).sum(axis=-1, keepdims=True))
-        direction = way / np.maximum(length, geometry.SPEED)
+        direction = way / np.maximum(length, self.arena.speed)
         noise = self._generator.normal(0.0, self.noise_std, size=state.shape)
         actions = np.clip(direction + noise, -1.0, 1.0).astype(np.float32)
         repeats = self._generator.random(state.shape[:-1]) < self.repeat_probability
@@ -90,23 +91,23 @@ class ExpertPolicy:
         passages = np.array(self.arena.passages)
         middles = passages.mean(axis=1)
         own, goals_own = self._passage(state), self._passage(goal)
-        middle_points = np.stack([np.full_like(middles, geometry.WALL), middles], axis=-1)
+        middle_points = np.stack([np.full_like(middles, self.arena.wall), middles], axis=-1)
         shortest = (_distance(state, middle_points) + _distance(goal, middle_points)).argmin(axis=1)
         passage = np.where(room == 0, own, np.where(goal_room == 0, goals_own, shortest))
         low, high = passages[passage].T
         lined_up = (state[:, 1] >= low) & (state[:, 1] <= high)
-        exit_side = np.where(goal_room != 0, goal_room, np.where(goal[:, 0] < geometry.WALL, -1, 1))
+        exit_side = np.where(goal_room != 0, goal_room, np.where(goal[:, 0] < self.arena.wall, -1, 1))
         # From a room: before the door until lined up with it, then behind it. From a passage: out of it.
         side = np.where(room == 0, exit_side, np.where(lined_up, -room, room))
-        outside = geometry.RIGHT_FACE + geometry.RADIUS - geometry.WALL
-        through = np.stack([geometry.WALL + side * outside, middles[passage]], axis=-1)
+        outside = self._faces[1] + self.arena.radius - self.arena.wall
+        through = np.stack([self.arena.wall + side * outside, middles[passage]], axis=-1)
         together = (room == goal_room) & ((room != 0) | (own == goals_own))
         straight = together | ((room != 0) & (goal_room == 0) & lined_up)
         return np.where(straight[:, None], goal, through)
 
     def _room(self, points: np.ndarray) -> np.ndarray:
         x = points[:, 0]
-        return (x >= geometry.RIGHT_FACE).astype(int) - (x <= geometry.LEFT_FACE)
+        return (x >= self._faces[1]).astype(int) - (x <= self._faces[0])
 
     def _passage(self, points: np.ndarray) -> np.ndarray:
         """Return the index of the passage that each point's y is in or nearest to."""
@@ -117,3 +118,25 @@ class ExpertPolicy:
 
 def _distance(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.sqrt(((points[:, None] - others[None]) ** 2).sum(axis=-1))
+
+
+def _read_positions(owner: str, info: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+    """Return the named entries of `info` as float64 arrays (*batch, 2) of one shape."""
+    if not isinstance(info, Mapping) or any(key not in info for key in keys):
+        wanted = " and ".join(f"`{key}`" for key in keys)
+        got = f"has the keys {sorted(info)}" if isinstance(info, Mapping) else f"is {describe(info)}"
+        raise ConfigError(
+            f"{owner} needs the environment's info with {wanted}",
+            f"`info` {got}",
+            "Pass what `reset` or `step` of a TwoRoom returned",
+        )
+    found = tuple(
+        check_float_array(owner, f"info[{key!r}]", info[key], shape="... 2").astype(np.float64)
+        for key in keys
+    )
+    if len({array.shape for array in found}) > 1:
+        shapes = " and ".join(f"`{key}` {array.shape}" for key, array in zip(keys, found, strict=True))
+        raise ShapeError(
+            f"{owner} needs one shape for all positions", f"the shapes are {shapes}", "Match them"
+        )
+    return found

@@ -3,7 +3,8 @@
 from ..._checks import check_number
 from ..._random import fold_seed
 from ...data import Episodes, collect
-from ...envs import ExpertPolicy, TwoRoomArena
+from ...envs import TwoRoomArena
+from ._expert import ExpertPolicy
 
 _STREAM = 0x48454C44  # "HELD": the stream of seeds that evaluation alone draws from
 _NUM_ENVS = 10
@@ -40,7 +41,7 @@ def two_room_held_out(
 
     Example:
         ```python
-        from leworld.evaluation import two_room_held_out
+        from leworld.tasks import two_room_held_out
 
         episodes = two_room_held_out(3, image_size=16)
         assert len(episodes) == 3 and episodes.pixels.shape[1:] == (16, 16, 3)

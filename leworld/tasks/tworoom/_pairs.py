@@ -1,6 +1,7 @@
 """Starts and goals drawn from the free space of TwoRoom."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -8,8 +9,7 @@ from ..._checks import check_choice, check_number
 from ...data import Episodes
 from ...envs import TwoRoomArena
 from ...errors import ConfigError
-from ...evaluation._goal_reaching._pairs import GoalPairs, distances
-from ...evaluation._goal_reaching._trajectory_pairs import trajectory_pairs
+from ...evaluation import GoalPairs, GoalSteps, trajectory_pairs
 
 PROTOCOLS = ("trajectory-25", "same-room", "cross-door")
 _NEAREST, _FARTHEST = 40.0, 110.0
@@ -59,7 +59,7 @@ def two_room_pairs(
     Example:
         ```python
         import numpy as np
-        from leworld.evaluation import two_room_pairs
+        from leworld.tasks import two_room_pairs
 
         pairs = two_room_pairs("cross-door", 10, seed=3)
         assert ((pairs.start[:, 0] < 112) != (pairs.goal[:, 0] < 112)).all()
@@ -89,7 +89,7 @@ Accept = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 def _same_room(arena: TwoRoomArena) -> Accept:
     def accept(start: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        apart = distances(start, goal)
+        apart = _distance(start, goal)
         together = (start[:, 0] < arena.wall) == (goal[:, 0] < arena.wall)
         return together & (apart >= _NEAREST) & (apart <= _FARTHEST)
 
@@ -100,15 +100,15 @@ def _cross_door(arena: TwoRoomArena) -> Accept:
     doors = np.array([(arena.wall, centre) for centre, _ in arena.doors])
 
     def accept(start: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        near = (distances(start[:, None], doors) <= _AROUND_DOOR) & (
-            distances(goal[:, None], doors) <= _AROUND_DOOR
+        near = (_distance(start[:, None], doors) <= _AROUND_DOOR) & (
+            _distance(goal[:, None], doors) <= _AROUND_DOOR
         )
         return near.any(axis=1) & ((start[:, 0] < arena.wall) != (goal[:, 0] < arena.wall))
 
     return accept
 
 
-def draw_in_rooms(arena: TwoRoomArena, count: int, generator: np.random.Generator) -> np.ndarray:
+def _draw_in_rooms(arena: TwoRoomArena, count: int, generator: np.random.Generator) -> np.ndarray:
     """Draw positions uniformly in the two rooms, clear of the doorway, as float32 (count, 2)."""
     drawn = np.empty((0, 2), dtype=np.float32)
     while len(drawn) < count:
@@ -123,6 +123,70 @@ def _draw(
 ) -> tuple[np.ndarray, np.ndarray]:
     pairs = np.empty((0, 2, 2), dtype=np.float32)
     while len(pairs) < num_pairs:
-        drawn = draw_in_rooms(arena, 2 * _DRAWS, generator).reshape(_DRAWS, 2, 2)
+        drawn = _draw_in_rooms(arena, 2 * _DRAWS, generator).reshape(_DRAWS, 2, 2)
         pairs = np.concatenate([pairs, drawn[accept(drawn[:, 0], drawn[:, 1])]])
     return pairs[:num_pairs, 0].copy(), pairs[:num_pairs, 1].copy()
+
+
+def two_room_steps(
+    arena: TwoRoomArena,
+    num_steps: int = 2000,
+    *,
+    step_size: float = 5.0,
+    edges: Sequence[float] = (10, 20, 40, 60, 80, 110, 150),
+    seed: int = 0,
+) -> GoalSteps:
+    """Draw steps straight toward goals in the same room, for `metric_monotonicity`.
+
+    Starts and goals are uniform in one room, given that their distance lies in a bin; every bin gets as equal
+    a part of `num_steps` as possible.
+
+    Args:
+        arena: The arena.
+        num_steps: Steps to draw, over all bins.
+        step_size: Length of a step in arena units; the default is one action at full speed.
+        edges: Borders of the bins of start distance, at least 1 apart, from at least `step_size` to at
+            most 150.
+        seed: Which starts and goals are drawn.
+    """
+    owner = "TwoRoomTask.goal_steps"
+    check_number(owner, "num_steps", num_steps, low=1, integer=True)
+    check_number(owner, "step_size", step_size, low=0, open_low=True)
+    check_number(owner, "seed", seed, low=0, integer=True)
+    for edge in edges:
+        check_number(owner, "edges", edge, low=step_size, high=150)
+    borders = tuple(float(edge) for edge in edges)
+    if len(borders) < 2 or any(high - low < 1 for low, high in itertools.pairwise(borders)):
+        raise ConfigError(
+            f"{owner} needs `edges` to hold at least two numbers that increase by 1 or more",
+            f"`edges={borders}` was given",
+            "Pass for example (10, 20, 40, 80)",
+        )
+    start, goal = _draw_binned(arena, borders, num_steps, np.random.default_rng(seed))
+    apart = _distance(start, goal)
+    after = (start + (goal - start) * (step_size / apart)[:, None]).astype(np.float32)
+    return GoalSteps(start, after, goal, distance=apart, edges=borders)
+
+
+def _draw_binned(
+    arena: TwoRoomArena, borders: tuple[float, ...], num_steps: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw pairs in one room with equally many in every bin of distance."""
+    quota = np.full(len(borders) - 1, num_steps // (len(borders) - 1))
+    quota[: num_steps - int(quota.sum())] += 1
+    kept: list[np.ndarray] = []
+    while quota.sum() > 0:
+        drawn = _draw_in_rooms(arena, 4096, generator).reshape(-1, 2, 2)
+        together = (drawn[:, 0, 0] < arena.wall) == (drawn[:, 1, 0] < arena.wall)
+        bins = np.digitize(_distance(drawn[:, 0], drawn[:, 1]), borders) - 1
+        for index in range(len(quota)):
+            found = drawn[together & (bins == index)][: quota[index]]
+            quota[index] -= len(found)
+            kept.append(found)
+    pairs = np.concatenate(kept)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _distance(state: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """Euclidean distance of each state to its goal, in float64."""
+    return np.linalg.norm(state.astype(np.float64) - goal.astype(np.float64), axis=-1)

@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 
 from ..._random import fold_seed
-from ...envs import ExpertPolicy, TwoRoomArena
+from ...data import Episodes, collect
+from ...envs import TwoRoomArena
+from ._expert import ExpertPolicy
 
 _ARRIVED = 8.0
 _JUMP = 6.0  # more than a step: the agent has been reset
 _PATIENCE = 30
 _NOISE_STDS = (0.5, 1.0, 2.0)
 _AROUND_DOOR = 60.0
+_SIDE_BY_SIDE = 50
 
 
 class WanderingExpert:
@@ -25,8 +28,10 @@ class WanderingExpert:
     goals are ignored.
     """
 
-    def __init__(self, *, straight_share: float, door_share: float) -> None:
-        self.arena = TwoRoomArena()
+    def __init__(
+        self, arena: TwoRoomArena | None = None, *, straight_share: float = 0.5, door_share: float = 0.5
+    ) -> None:
+        self.arena = TwoRoomArena() if arena is None else arena
         self.guide = ExpertPolicy(self.arena, noise_std=0.0, repeat_probability=0.0)
         self.straight_share = straight_share
         self.door_share = door_share
@@ -77,3 +82,20 @@ class WanderingExpert:
                 wanted &= np.abs(found - door).max(axis=1) < _AROUND_DOOR
             drawn = np.concatenate([drawn, found[wanted]])
         return drawn[:count]
+
+
+def collect_errands(
+    policy: WanderingExpert, num_episodes: int, *, image_size: int, seed: int, progress: bool
+) -> Episodes:
+    """Gather episodes of errands; they end at the environment's own goals, or after 100 steps."""
+    from ...envs import TwoRoomVector
+
+    env = TwoRoomVector(min(_SIDE_BY_SIDE, num_episodes), policy.arena.doors, image_size=image_size)
+    return collect(
+        env,
+        policy,
+        num_episodes=num_episodes,
+        seed=seed,
+        environment_id="leworld/TwoRoom-v0",
+        progress=progress,
+    )

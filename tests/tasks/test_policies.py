@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leworld.envs import ExpertPolicy, TwoRoomArena
+from leworld.envs import TwoRoomArena
+from leworld.tasks import ExpertPolicy
 from tests.envs import reference
 
 FALSE_ALARM = 1e-6

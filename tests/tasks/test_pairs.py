@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from leworld.data import collect
-from leworld.envs import ExpertPolicy, TwoRoomArena, TwoRoomVector
-from leworld.evaluation import GoalPairs, two_room_held_out, two_room_pairs
+from leworld.envs import TwoRoomArena, TwoRoomVector
+from leworld.evaluation import GoalPairs
+from leworld.tasks import ExpertPolicy, two_room_held_out, two_room_pairs
 
 ARENAS = {
     "usual": TwoRoomArena(),

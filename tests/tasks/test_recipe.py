@@ -7,7 +7,7 @@ from leworld._config import ModuleConfig
 from leworld.data import Batch
 from leworld.models import LeWM
 from leworld.regularizers import ExactSIGReg, SIGReg
-from leworld.training import TwoRoomRecipe
+from leworld.tasks import TwoRoomRecipe
 from tests.training.tiny import tiny_model
 
 
