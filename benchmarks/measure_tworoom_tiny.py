@@ -14,16 +14,10 @@ import leworld
 from benchmarks.harness import write_result
 from leworld.data import Episodes
 from leworld.envs import TwoRoomArena
-from leworld.evaluation import (
-    Quantity,
-    open_loop,
-    prediction_errors,
-    probing,
-    surprise,
-    two_room_held_out,
-)
+from leworld.evaluation import Quantity, open_loop, prediction_errors, probing, surprise
 from leworld.models import WorldModel
 from leworld.probes import LogisticProbe, MLPProbe, RidgeProbe
+from leworld.tasks import two_room_held_out
 
 COMMAND = "python -m benchmarks.measure_tworoom_tiny"
 MODEL = "lewm-tworoom-tiny"

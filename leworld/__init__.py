@@ -58,6 +58,7 @@ _ROOMS = (
     "regularizers",
     "report",
     "serialise",
+    "tasks",
     "training",
 )
 __all__ = sorted([*_HEADLINE, *_ROOMS])  # pyright: ignore[reportUnsupportedDunderAll] -- resolved by __getattr__

@@ -21,8 +21,8 @@ from benchmarks.tworoom.planners import HORIZON, INVERSE, MODEL, NAME, REFERENCE
 from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolicy
 from leworld.data import Observation
 from leworld.envs import TwoRoomArena
-from leworld.evaluation import two_room_pairs
 from leworld.models import WorldModel
+from leworld.tasks import two_room_pairs
 from leworld.training import train_inverse
 
 ALONE = "inverse model alone"

@@ -21,11 +21,12 @@ import leworld
 from benchmarks.harness import write_result
 from leworld.decoders import CrossAttentionDecoder, save_decoder
 from leworld.envs import TwoRoomArena
-from leworld.evaluation import ImaginedRollouts, imagined_rollouts, two_room_held_out
+from leworld.evaluation import ImaginedRollouts, imagined_rollouts
 from leworld.metrics import psnr, ssim
 from leworld.models import WorldModel
 from leworld.probes import MLPProbe, RidgeProbe
-from leworld.training import TwoRoomRecipe, train_decoder
+from leworld.tasks import TwoRoomRecipe, two_room_held_out
+from leworld.training import train_decoder
 
 MODEL = "lewm-tworoom-tiny"
 HORIZON = 5

@@ -23,10 +23,8 @@ from torch import Tensor
 
 import leworld
 from benchmarks.harness import RESULTS, write_result
-from leworld.cli._measure import PROTOCOLS, draw_pairs
 from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolicy, Policy, former_plan
 from leworld.data import Observation
-from leworld.envs import TwoRoomVector
 from leworld.evaluation import goal_reaching
 from leworld.metrics import wilson_interval
 from leworld.models import WorldModel
@@ -40,9 +38,11 @@ from leworld.planners import (
     RandomShootingPlanner,
     Refine,
 )
+from leworld.tasks import get_task
 from leworld.training import load_inverse, train_inverse
 
 NAME, MODEL = "tworoom_planners", "lewm-tworoom-tiny"
+TASK = get_task("tworoom")
 NUM_PAIRS, SIDE_BY_SIDE, SEED, HORIZON = 100, 25, 0, 5
 REFERENCE = "CEM 300 x 30"
 INVERSE = Path("runs/tworoom-inverse")
@@ -155,10 +155,8 @@ def play(name: str, protocol: str, inverse: GoalConditionedInverseModel) -> dict
     if processor is None:
         raise SystemExit(f"{MODEL} has no processor")
     meter, policy = Meter(model), Timed(policy_of(PLANNERS[name], model, inverse))
-    env = TwoRoomVector(
-        SIDE_BY_SIDE, image_size=processor.image_size, max_episode_steps=None, autoreset_mode="Disabled"
-    )
-    pairs = draw_pairs(protocol, NUM_PAIRS, seed=SEED)
+    env = TASK.make(SIDE_BY_SIDE, processor.image_size)
+    pairs = TASK.pairs(protocol, NUM_PAIRS, seed=SEED)
     result = goal_reaching(pairs, {name: policy}, env=env, seed=SEED, num_recorded=0, progress=False)
     outcome = result.policies[name]
     executed = 1 if PLANNERS[name].make is None else HORIZON
@@ -251,7 +249,7 @@ def main(only: tuple[str, ...], again: bool, inverse: Path) -> None:
     }
     network = trained_inverse(model, inverse)
     for name in only or PLANNERS:
-        for protocol in PROTOCOLS:
+        for protocol in TASK.protocols:
             rows = kept_rows(settings)
             done = [row for row in rows if (row["planner"], row["protocol"]) == (name, protocol)]
             if done and not again:
@@ -261,7 +259,7 @@ def main(only: tuple[str, ...], again: bool, inverse: Path) -> None:
             rows = [kept for kept in rows if (kept["planner"], kept["protocol"]) != (name, protocol)]
             order = list(PLANNERS)
             rows = sorted(
-                [*rows, row], key=lambda r: (order.index(r["planner"]), PROTOCOLS.index(r["protocol"]))
+                [*rows, row], key=lambda r: (order.index(r["planner"]), TASK.protocols.index(r["protocol"]))
             )
             write_result(
                 NAME, command="python -m benchmarks.tworoom.planners", settings=settings, rows=compare(rows)

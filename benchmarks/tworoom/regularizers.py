@@ -29,7 +29,8 @@ from leworld._files import write_atomically
 from leworld.data import Episodes, Windows, read_hdf5, write_hdf5
 from leworld.planners import CEMPlanner
 from leworld.regularizers import ExactSIGReg, SIGReg, SubspaceSIGReg, VCReg, VISReg
-from leworld.training import TwoRoomRecipe, train
+from leworld.tasks import TwoRoomRecipe
+from leworld.training import train
 
 NAME = "tworoom_regularizers"
 COMMAND = "python -m benchmarks.tworoom.regularizers"

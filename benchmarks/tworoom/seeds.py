@@ -1,14 +1,14 @@
 """Train the TwoRoom recipe from several seeds and measure each: `python -m benchmarks.tworoom.seeds`.
 
 Writes benchmarks/results/tworoom_seeds.json, one row a seed, again after every seed. CPU seconds are those
-of the process, on one thread, for `train_tworoom` as a whole: collecting, training, BatchNorm, saving.
+of the process, on one thread, for `TwoRoomRecipe.train` as a whole: collecting, training, BatchNorm, saving.
 """
 
 import gc
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ import torch
 from benchmarks.harness import write_result
 from leworld.control import MPCPolicy
 from leworld.envs import TwoRoomVector
-from leworld.evaluation import goal_reaching, probe_states, two_room_held_out, two_room_pairs
+from leworld.evaluation import goal_reaching, probe_states
 from leworld.metrics import effective_rank
 from leworld.models import LeWM
 from leworld.planners import CEMPlanner, Planner
-from leworld.training import CollapseWarning, TwoRoomRecipe, train_tworoom
+from leworld.tasks import TwoRoomRecipe, two_room_held_out, two_room_pairs
+from leworld.training import CollapseWarning
 
 PROTOCOLS = ("trajectory-25", "same-room", "cross-door")
 SIDE_BY_SIDE = 25
@@ -89,13 +90,13 @@ def main(seeds: str, num_pairs: int, num_iterations: int, out: Path) -> None:
         recipe = TwoRoomRecipe()
         recipe = replace(recipe, settings=replace(recipe.settings, seed=seed))
         folder = out / f"seed{seed}"
-        model, facts = timed_training(partial(train_tworoom, folder, recipe, resume=False, progress=False))
+        model, facts = timed_training(partial(recipe.train, folder, resume=False, progress=False))
         planner = CEMPlanner(num_iterations=num_iterations)
         row = {"seed": seed} | facts | measure(model, recipe, num_pairs=num_pairs, planner=planner)
         rows.append(row)
         gc.collect()  # Lightning leaves cycles that hold the episodes
         click.echo(row)
-        settings = asdict(TwoRoomRecipe())
+        settings = TwoRoomRecipe().provenance()["recipe"]
         del settings["settings"]["seed"]
         write_result(
             "tworoom_seeds",

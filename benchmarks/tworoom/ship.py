@@ -15,7 +15,7 @@ import click
 import leworld
 from benchmarks.harness import RESULTS
 from leworld.hub import Score
-from leworld.training import TwoRoomRecipe
+from leworld.tasks import TwoRoomRecipe
 
 SHIPPED = Path(leworld.__file__).parent / "hub" / "checkpoints" / "lewm-tworoom-tiny"
 SOURCE = "benchmarks/results/lewm_tworoom_tiny.json"

@@ -4,9 +4,9 @@ import torch
 
 import leworld
 from benchmarks.harness import write_result
-from leworld.cli._measure import PROTOCOLS, draw_pairs, measure
 from leworld.evaluation import GoalReachingResult, PolicyOutcome
 from leworld.planners import CEMPlanner
+from leworld.tasks import task_of
 
 MODEL = "lewm-tworoom-tiny"
 NUM_PAIRS = 100
@@ -42,9 +42,11 @@ def run(device: str) -> None:
     del device
     torch.set_num_threads(1)
     planner = CEMPlanner()
+    model = leworld.load(MODEL)
+    task = task_of(model)
     results = [
-        measure(leworld.load(MODEL), draw_pairs(protocol, NUM_PAIRS, seed=SEED), planner, seed=SEED)
-        for protocol in PROTOCOLS
+        task.play(model, task.pairs(protocol, NUM_PAIRS, seed=SEED), planner=planner, seed=SEED)
+        for protocol in task.protocols
     ]
     write_result(
         "lewm_tworoom_tiny",

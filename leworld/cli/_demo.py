@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ._measure import draw_pairs, measure, write_result
+from ._measure import write_result
 from ._options import out_option, pairs_option, seed_option
 
 _EPILOG = """Examples:
@@ -22,19 +22,20 @@ _MODEL = "lewm-tworoom-tiny"
 @seed_option("the pairs and the planner's noise")
 @out_option("the numbers (JSON), a picture and a film", Path("runs/demo"))
 def demo(num_pairs: int, seed: int, out: Path) -> None:
-    """Watch a small pretrained world model plan in TwoRoom, in under three minutes.
+    """Watch a small pretrained world model plan through a door, in under three minutes.
 
     The model that ships with leworld sees 64 x 64 pixels only. On held-out pairs of start and goal it plans
     with 300 candidates and 30 rounds of CEM; random actions and a planner that knows the true dynamics play
     the same pairs beside it.
     """
     from ..hub import load
-    from ..planners import CEMPlanner
+    from ..tasks import task_of
 
     click.echo(f"Loading {_MODEL} and drawing {num_pairs} pairs from episodes it was not trained on ...")
     model = load(_MODEL)
-    pairs = draw_pairs("trajectory-25", num_pairs, seed=seed)
-    result = measure(model, pairs, CEMPlanner(), seed=seed)
+    task = task_of(model)
+    pairs = task.pairs(task.protocols[0], num_pairs, seed=seed)
+    result = task.play(model, pairs, seed=seed)
     click.echo(result)
     click.echo()
     write_result(result, out, "demo")

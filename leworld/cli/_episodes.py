@@ -1,31 +1,50 @@
-"""The episodes that `probe` and `surprise` look at: a file, or fresh ones of TwoRoom."""
+"""The task of a model, and the episodes that `probe`, `surprise` and `report` look at."""
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ._measure import ENVIRONMENT
 
 if TYPE_CHECKING:
     from ..data import Episodes
     from ..models import WorldModel
+    from ..tasks import Task
 
 
-def held_out(model: "WorldModel", data: Path | None, num_episodes: int, *, seed: int) -> "Episodes":
-    """Read `data`, or collect episodes of TwoRoom from seeds that no training set uses."""
+def find_task(model: "WorldModel", place: str | None) -> "Task":
+    """Return the task that the user named with --task, or else that of the model's world."""
+    from ..tasks import load_task, task_of
+
+    return task_of(model) if place is None else load_task(place)
+
+
+def known_task(model: "WorldModel", place: str | None) -> "Task | None":
+    """Return the model's task as `find_task` does, or None where there is none."""
+    try:
+        return find_task(model, place)
+    except ConfigError:
+        if place is not None:
+            raise
+        return None
+
+
+def held_out(
+    model: "WorldModel", task: "Task | None", data: Path | None, num_episodes: int, *, seed: int
+) -> "Episodes":
+    """Read `data`, or collect episodes of the task from seeds that no training set uses."""
     from ..data import read_hdf5
-    from ..evaluation import two_room_held_out
 
     if data is not None:
         return read_hdf5(data)
-    known = None if model.processor is None else model.processor.environment_id
-    if model.processor is None or known != ENVIRONMENT:
+    processor = model.processor
+    if task is None or processor is None:
+        known = None if processor is None else processor.environment_id
         raise ConfigError(
-            f"leworld collects episodes for models of `{ENVIRONMENT}`",
+            "leworld collects episodes for models whose world is a known task",
             f"this model is of `{known}`",
-            "Pass recorded episodes that it was not trained on with --data",
+            "Pass recorded episodes with --data, or name its task with --task FILE.py:NAME",
         )
-    return two_room_held_out(
-        num_episodes, image_size=model.processor.image_size, seed=seed, progress=sys.stderr.isatty()
+    return task.held_out(
+        num_episodes, image_size=processor.image_size, seed=seed, progress=sys.stderr.isatty()
     )

@@ -27,18 +27,28 @@ def data_option() -> Option:
     return click.option(
         "--data",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="HDF5 file of episodes that the model was not trained on.  [default: fresh ones of TwoRoom]",
+        help="HDF5 file of episodes that the model was not trained on.  [default: fresh ones of its task]",
     )
 
 
 def episodes_option(default: int, *, at_least: int) -> Option:
-    """How many episodes of TwoRoom to collect when none were recorded."""
+    """How many episodes of the task to collect when none were recorded."""
     return click.option(
         "--episodes",
         type=click.IntRange(min=at_least),
         default=default,
         show_default=True,
         help="To collect, without --data.",
+    )
+
+
+def task_option() -> Option:
+    """Where the task of a world of the user's own is."""
+    return click.option(
+        "--task",
+        "place",
+        metavar="FILE.py:NAME",
+        help="Task of a world of your own, in a file or as package.module:NAME; its code is run.",
     )
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from ._measure import PROTOCOLS, draw_pairs, measure, write_result
-from ._options import out_option, pairs_option, seed_option
+from ._episodes import find_task
+from ._measure import write_result
+from ._options import out_option, pairs_option, seed_option, task_option
 
 _EPILOG = """Examples:
 
@@ -14,6 +15,7 @@ _EPILOG = """Examples:
   leworld plan lewm-tworoom-tiny --protocol cross-door     through the door
   leworld plan runs/mine --pairs 20 --iterations 10        a quick look at your own model
   leworld plan runs/mine --out runs/mine-plan              also numbers, picture and film
+  leworld plan runs/arm/model --task arm.py:ARM            in a world of your own
 """
 
 
@@ -21,12 +23,10 @@ _EPILOG = """Examples:
 @click.argument("model")
 @click.option(
     "--protocol",
-    type=click.Choice(PROTOCOLS),
-    default=PROTOCOLS[0],
-    show_default=True,
-    help="Which starts and goals: 25 steps apart in an expert's episode, 40 to 110 units apart in one room, "
-    "or on opposite sides of the door.",
+    help="Which starts and goals, a protocol of the model's task. trajectory-25: what a held-out episode "
+    "reached 25 steps later.  [default: the task's first]",
 )
+@task_option()
 @pairs_option(100)
 @seed_option("the pairs and the planner's noise")
 @click.option(
@@ -48,7 +48,8 @@ _EPILOG = """Examples:
 @out_option("the numbers (JSON), a picture and a film")
 def plan(
     model: str,
-    protocol: str,
+    protocol: str | None,
+    place: str | None,
     num_pairs: int,
     seed: int,
     iterations: int,
@@ -56,7 +57,7 @@ def plan(
     baselines: bool,
     out: Path | None,
 ) -> None:
-    """Let MODEL plan its way to goals in TwoRoom and count how often it arrives.
+    """Let MODEL plan its way to goals in its world and count how often it arrives.
 
     MODEL is a name from `leworld list`, or a folder that holds a model. Prints a table with 95 % Wilson
     intervals.
@@ -66,9 +67,16 @@ def plan(
 
     loaded = load(model)
     planner = CEMPlanner(num_samples=samples, num_elites=max(1, samples // 10), num_iterations=iterations)
-    result = measure(
-        loaded, draw_pairs(protocol, num_pairs, seed=seed), planner, seed=seed, baselines=baselines
-    )
+    task = find_task(loaded, place)
+    protocol = task.protocols[0] if protocol is None else protocol
+    if protocol not in task.protocols:
+        raise click.BadParameter(
+            f"the task `{task.name}` has {', '.join(task.protocols)}, not {protocol!r}.",
+            param_hint="--protocol",
+        )
+    pairs = task.pairs(protocol, num_pairs, seed=seed)
+    beside = ("random", "oracle") if baselines else ()
+    result = task.play(loaded, pairs, planner=planner, baselines=beside, seed=seed)
     click.echo(result)
     if out is not None:
         click.echo()

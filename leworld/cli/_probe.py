@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import MissingExtraError
-from ._options import data_option, episodes_option, out_option, seed_option
+from ._options import data_option, episodes_option, out_option, seed_option, task_option
 
 if TYPE_CHECKING:
     from ..evaluation import Quantity
@@ -24,14 +24,14 @@ _EPILOG = """Examples:
 @click.command(short_help="Measure what a model's embedding knows.", epilog=_EPILOG)
 @click.argument("model")
 @data_option()
+@task_option()
 @click.option(
     "--quantity",
     "quantities",
     multiple=True,
-    default=("position=state",),
-    show_default=True,
     help="NAME=COLUMN[:COMPONENTS[:KIND]], for example angle=state:4:angle; KIND is number, angle (radians), "
-    "quaternion or class (numbers 0, 1, ...). May be given several times.",
+    "quaternion or class (numbers 0, 1, ...). May be given several times.  [default: the task's, or "
+    "state=state]",
 )
 @episodes_option(100, at_least=3)
 @click.option(
@@ -43,6 +43,7 @@ _EPILOG = """Examples:
 def probe(
     model: str,
     data: Path | None,
+    place: str | None,
     quantities: tuple[str, ...],
     episodes: int,
     stride: int,
@@ -55,14 +56,17 @@ def probe(
     MODEL is a name from `leworld list`, or a folder that holds a model. Columns are MSE of standardised
     targets, Pearson's r, and R2 with its 95 % interval over episodes.
     """
-    from ..evaluation import probing
+    from ..evaluation import Quantity, probing
     from ..hub import load
     from ..probes import MLPProbe, RidgeProbe
-    from ._episodes import held_out
+    from ._episodes import held_out, known_task
 
     named = dict(read_quantity(text) for text in quantities)
     loaded = load(model)
-    found = held_out(loaded, data, episodes, seed=seed)
+    task = known_task(loaded, place)
+    found = held_out(loaded, task, data, episodes, seed=seed)
+    if not named:
+        named = {"state": Quantity("state")} if task is None else dict(task.quantities)
     result = probing(
         {type(loaded).__name__: loaded},
         found,

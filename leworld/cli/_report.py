@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from ._measure import ENVIRONMENT
-from ._options import data_option, episodes_option, seed_option
+from ._options import data_option, episodes_option, seed_option, task_option
 
 _EPILOG = """Examples:
 
@@ -19,11 +18,12 @@ _EPILOG = """Examples:
 @click.command(short_help="Write an HTML page of all that a model knows.", epilog=_EPILOG)
 @click.argument("model")
 @data_option()
+@task_option()
 @click.option(
     "--quantity",
     "quantities",
     multiple=True,
-    help="What probes read, as in `leworld probe`. May be given several times.  [default: the column state]",
+    help="What probes read, as in `leworld probe`. May be given several times.  [default: the task's]",
 )
 @click.option(
     "--decoder",
@@ -36,7 +36,7 @@ _EPILOG = """Examples:
     type=click.IntRange(min=1),
     default=8,
     show_default=True,
-    help="Pairs of start and goal to plan, in TwoRoom.",
+    help="Pairs of start and goal to plan, where the task is known.",
 )
 @seed_option("all that is drawn")
 @click.option(
@@ -47,6 +47,7 @@ _EPILOG = """Examples:
 def report(
     model: str,
     data: Path | None,
+    place: str | None,
     quantities: tuple[str, ...],
     decoder: Path | None,
     episodes: int,
@@ -62,22 +63,21 @@ def report(
     """
     from .._files import write_atomically
     from ..decoders import load_decoder
-    from ..envs import TwoRoomArena
     from ..hub import load
     from ..report import build_report
-    from ._episodes import held_out
+    from ._episodes import held_out, known_task
     from ._probe import read_quantity
 
     named = dict(read_quantity(text) for text in quantities)
     loaded = load(model)
     painter = None if decoder is None else load_decoder(decoder)
-    found = held_out(loaded, data, episodes, seed=seed)
-    known = None if loaded.processor is None else loaded.processor.environment_id
+    task = known_task(loaded, place)
+    found = held_out(loaded, task, data, episodes, seed=seed)
     page = build_report(
         loaded,
         found,
         source=model,
-        world=TwoRoomArena() if known == ENVIRONMENT else None,
+        task=task,
         quantities=named or None,
         decoder=painter,
         num_pairs=pairs,

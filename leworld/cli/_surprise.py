@@ -5,10 +5,9 @@ from pathlib import Path
 import click
 
 from ..errors import MissingExtraError
-from ._options import data_option, episodes_option, out_option, seed_option
+from ._options import data_option, episodes_option, out_option, seed_option, task_option
 
 _KINDS = ("teleport", "colour", "freeze", "reversal", "vanish")
-_WALL = 12.0
 _EPILOG = """Examples:
 
 \b
@@ -22,8 +21,9 @@ _EPILOG = """Examples:
 @click.command(short_help="Measure whether a model notices impossible events.", epilog=_EPILOG)
 @click.argument("model")
 @data_option()
+@task_option()
 @click.option(
-    "--kind", "kinds", type=click.Choice(_KINDS), multiple=True, help="Kind of event.  [default: all]"
+    "--kind", "kinds", type=click.Choice(_KINDS), multiple=True, help="Kind of event.  [default: the task's]"
 )
 @episodes_option(200, at_least=3)
 @click.option(
@@ -40,6 +40,7 @@ _EPILOG = """Examples:
 def surprise(
     model: str,
     data: Path | None,
+    place: str | None,
     kinds: tuple[str, ...],
     episodes: int,
     rates: tuple[float, ...],
@@ -49,29 +50,24 @@ def surprise(
     """Disturb held-out episodes and print how often MODEL raises an alarm at the frame of the event.
 
     MODEL is a name from `leworld list`, or a folder that holds a model. Half of the episodes set the alarm's
-    thresholds. In TwoRoom, false alarms at door crossings are counted apart: passing a door is rare and hard
-    to predict, but possible.
+    thresholds. Where the task knows rare but normal moments, such as passing a door, false alarms at them are
+    counted apart.
     """
-    import numpy as np
-
-    from ..envs import TwoRoomArena
     from ..evaluation import surprise as measure
     from ..hub import load
-    from ._episodes import held_out
+    from ._episodes import held_out, known_task
 
     loaded = load(model)
-    found = held_out(loaded, data, episodes, seed=seed)
-    arena = TwoRoomArena() if data is None else None
-    crossing = None
-    if arena is not None:
-        crossing = {"at the door": np.abs(found.columns["state"][:, 0] - arena.wall) < _WALL}
+    task = known_task(loaded, place)
+    found = held_out(loaded, task, data, episodes, seed=seed)
+    here = None if data is not None and place is None else task  # recorded elsewhere: no exact world
     result = measure(
         loaded,
         found,
-        kinds=kinds or _KINDS,
-        world=arena,
+        kinds=kinds or (_KINDS if here is None else here.events),
+        world=None if here is None else here.world,
         false_alarm_rates=rates,
-        normal_events=crossing,
+        normal_events=None if here is None else here.normal_events(found),
         seed=seed,
         progress=True,
     )

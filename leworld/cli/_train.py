@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import seed_option
+from ._options import seed_option, task_option
 
 if TYPE_CHECKING:
+    from ..tasks import Task
     from ..training import TrainSettings
 
-MODEL = "lewm-tworoom-tiny"
+_INVERSE = "-inverse"
 
-RECIPES = ("tworoom", "tworoom-inverse")
 _EPILOG = """Examples:
 
 \b
@@ -24,11 +24,13 @@ _EPILOG = """Examples:
   leworld train tworoom --steps 600 --lambda 0             watch the embedding collapse without SIGReg
   leworld plan runs/tworoom/model                          measure what came out
   leworld train tworoom-inverse                            a network that acts without planning, in a minute
+  leworld train arm --task arm.py:ARM                      in a world of your own
 """
 
 
 @click.command(short_help="Train a model by a recipe.", epilog=_EPILOG)
-@click.argument("recipe", type=click.Choice(RECIPES))
+@click.argument("recipe")
+@task_option()
 @seed_option("data, initial weights and batches: same seed and machine, same weights")
 @click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps.  [default: the recipe's]")
 @click.option(
@@ -46,7 +48,7 @@ _EPILOG = """Examples:
 )
 @click.option(
     "--model",
-    help="Frozen world model for `tworoom-inverse`, a name or a folder.  [default: lewm-tworoom-tiny]",
+    help="Frozen world model for `NAME-inverse`, a name or a folder.  [default: the task's shipped one]",
 )
 @click.option("--episodes", type=click.IntRange(min=1), help="Episodes to collect.  [default: the recipe's]")
 @click.option(
@@ -63,6 +65,7 @@ _EPILOG = """Examples:
 )
 def train(
     recipe: str,
+    place: str | None,
     seed: int,
     steps: int | None,
     regularizer_weight: float | None,
@@ -73,11 +76,11 @@ def train(
     out: Path | None,
     resume: bool,
 ) -> None:
-    """Train by RECIPE: collect data, train, save.
+    """Train by RECIPE, the name of a task: collect data, train, save.
 
-    The recipe `tworoom` collects episodes in TwoRoom with a noisy expert and trains a small LeWM from pixels.
-    `leworld plan` and `leworld.load` take the folder `model` that it leaves. The metrics go into metrics.csv
-    and TensorBoard's format.
+    The recipe `tworoom` collects episodes of the task `tworoom` and trains a small LeWM from pixels, and so
+    does every other task's. `leworld plan` and `leworld.load` take the folder `model` that it leaves. The
+    metrics go into metrics.csv and TensorBoard's format.
 
     The recipe `tworoom-inverse` trains a goal-conditioned inverse model on the frozen embeddings of such a
     model: asked instead of a planner, it acts at a small part of the cost. `leworld.training.load_inverse`
@@ -87,21 +90,44 @@ def train(
     """
     out = Path("runs", recipe) if out is None else out
     changes = {"num_steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
-    if recipe == "tworoom":
+    task = _task(recipe.removesuffix(_INVERSE), place)
+    if not recipe.endswith(_INVERSE):
         if model is not None:
             raise click.UsageError(
-                "--model belongs to the recipe `tworoom-inverse`; `tworoom` starts from nothing"
+                f"--model belongs to the recipe `{recipe}{_INVERSE}`; `{recipe}` starts from nothing"
             )
-        _train_tworoom(out, seed, changes, regularizer_weight, episodes, resume)
+        _train_model(task, out, seed, changes, regularizer_weight, episodes, resume)
     else:
         if regularizer_weight is not None:
             raise click.UsageError(
-                "--lambda belongs to the recipe `tworoom`; an inverse model has no regularizer"
+                f"--lambda belongs to the recipe `{task.name}`; an inverse model has no regularizer"
             )
-        _train_inverse(out, seed, changes, model or MODEL, episodes, resume)
+        if model is None and task.shipped_model is None:
+            raise click.UsageError(f"no model of `{task.name}` ships with leworld: name yours with --model")
+        _train_inverse(task, out, seed, changes, model or task.shipped_model or "", episodes, resume)
 
 
-def _train_tworoom(
+def _task(name: str, place: str | None) -> "Task":
+    from ..tasks import get_task, list_tasks, load_task
+
+    if place is not None:
+        task = load_task(place)
+        if task.name != name:
+            raise click.BadParameter(
+                f"the task at {place} is {task.name!r}, not {name!r}.", param_hint="RECIPE"
+            )
+        return task
+    if name not in list_tasks():
+        known = ", ".join(f"{task}, {task}{_INVERSE}" for task in list_tasks())
+        raise click.BadParameter(
+            f"no recipe {name!r}. There are: {known}. Name a task of your own with --task FILE.py:NAME.",
+            param_hint="RECIPE",
+        )
+    return get_task(name)
+
+
+def _train_model(
+    task: "Task",
     out: Path,
     seed: int,
     changes: dict[str, Any],
@@ -109,29 +135,34 @@ def _train_tworoom(
     episodes: int | None,
     resume: bool,
 ) -> None:
-    from ..training import TwoRoomRecipe, train_tworoom
-
-    plan = TwoRoomRecipe()
+    plan = task.recipe()
     settings = _changed(plan.settings, seed, changes)
     given = _given(num_episodes=episodes, regularizer_weight=regularizer_weight)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
-        train_tworoom(out, replace(plan, settings=settings, **given), resume=resume)
+        replace(plan, settings=settings, **given).train(out, resume=resume)
     click.echo(f"model    {out / 'model'}")
     click.echo(f"metrics  {out / 'metrics.csv'}")
     click.echo(f"Next: `leworld plan {out / 'model'}`")
 
 
 def _train_inverse(
-    out: Path, seed: int, changes: dict[str, Any], model: str, episodes: int | None, resume: bool
+    task: "Task",
+    out: Path,
+    seed: int,
+    changes: dict[str, Any],
+    model: str,
+    episodes: int | None,
+    resume: bool,
 ) -> None:
     from ..hub import load
     from ..training import train_inverse
-    from ..training._inverse_recipe import INVERSE_SETTINGS, NUM_EPISODES, two_room_episodes
+    from ..training._inverse_recipe import INVERSE_SETTINGS, NUM_EPISODES
 
     world = load(model)
     settings = _changed(INVERSE_SETTINGS, seed, changes)
-    gathered = two_room_episodes(world, episodes or NUM_EPISODES, seed=seed, progress=True)
+    size = None if world.processor is None else world.processor.image_size
+    gathered = task.collect(episodes or NUM_EPISODES, seed=seed, image_size=size, progress=True)
     train_inverse(world, gathered, folder=out, settings=settings, resume=resume)
     click.echo(f"inverse  {out / 'inverse'}")
     click.echo(f"metrics  {out / 'metrics.csv'}")

@@ -52,7 +52,7 @@ class Episodes:
         actions: Raw actions in the environment's units, floating point. NaN in an episode's last row only.
         lengths: Number of rows of every episode, each at least 1.
         columns: Further columns by name, for example "state" or "proprio", with one entry a row.
-        environment_id: Where the data comes from, for example "leworld/TwoRoom-v0".
+        environment_id: Where the data comes from, by the id that `leworld.tasks` finds its task by.
         fps: Frames (rows) a second, if known.
         action_choices: Number of choices where the action is a choice; `actions` are one-hot then.
 

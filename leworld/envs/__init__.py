@@ -1,31 +1,31 @@
-"""Environments: the TwoRoom task, its exact physics, and the policy that gathers data in it.
+"""Environments: worlds with exact physics and pictures. Protocols, data and recipes are in `leworld.tasks`.
 
-`TwoRoomArena` and `ExpertPolicy` need numpy only. `TwoRoom` and `TwoRoomVector` follow gymnasium's API and
-need the extra `envs`. Importing this room registers `leworld/TwoRoom-v0` where gymnasium is installed (since
-its version 1.0 gymnasium looks for no plugins by itself).
+`TwoRoomArena` needs numpy only. `TwoRoom` and `TwoRoomVector` follow gymnasium's API and need the extra
+`envs`. Importing this room registers `leworld/TwoRoom-v0` where gymnasium is installed (since its version
+1.0 gymnasium looks for no plugins by itself).
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import _registration
+from .tworoom import _registration
 
 if TYPE_CHECKING:
-    from ._arena import TwoRoomArena as TwoRoomArena
-    from ._expert import ExpertPolicy as ExpertPolicy
-    from ._two_room import TwoRoom as TwoRoom
-    from ._two_room_vector import TwoRoomVector as TwoRoomVector
+    from .tworoom._arena import TwoRoomArena as TwoRoomArena
+    from .tworoom._two_room import TwoRoom as TwoRoom
+    from .tworoom._two_room_vector import TwoRoomVector as TwoRoomVector
 
 _HOMES = {
-    "ExpertPolicy": "_expert",
-    "TwoRoom": "_two_room",
-    "TwoRoomArena": "_arena",
-    "TwoRoomVector": "_two_room_vector",
+    "TwoRoom": "tworoom._two_room",
+    "TwoRoomArena": "tworoom._arena",
+    "TwoRoomVector": "tworoom._two_room_vector",
 }
 _registration.register_if_installed()
 
 
 def __getattr__(name: str) -> Any:
+    if name == "ExpertPolicy":
+        raise ImportError("`ExpertPolicy` is in `leworld.tasks` now: from leworld.tasks import ExpertPolicy")
     if name not in _HOMES:
         raise AttributeError(f"module 'leworld.envs' has no attribute {name!r}")
     if name in ("TwoRoom", "TwoRoomVector"):

@@ -8,14 +8,14 @@ import numpy as np
 
 @runtime_checkable
 class StateWorld(Protocol):
-    """A world that can be set to a state: it moves states and draws them, like `leworld.envs.TwoRoomArena`.
+    """A world that can be set to a state: it moves states and draws them, like a task's `world`.
 
     Example:
         ```python
-        from leworld.envs import TwoRoomArena
         from leworld.evaluation import StateWorld
+        from leworld.tasks import get_task
 
-        assert isinstance(TwoRoomArena(), StateWorld)
+        assert isinstance(get_task("tworoom").world, StateWorld)
         ```
     """
 

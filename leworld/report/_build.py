@@ -15,23 +15,21 @@ from tqdm import tqdm
 from .._checks import check_number, describe
 from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
-from ..envs import TwoRoomArena
 from ..errors import ConfigError, LeWorldError
 from ..evaluation import (
     Quantity,
-    goal_reaching,
     imagined_rollouts,
     latent_map,
     metric_monotonicity,
     open_loop,
     probing,
     surprise,
-    two_room_pairs,
 )
 from ..evaluation._columns import strided_rows
 from ..evaluation._encode import encode_frames
 from ..hub import CheckpointRecord, checkpoint_info
 from ..models import WorldModel
+from ..tasks import Task
 from . import (
     _card,
     _gaussianity,
@@ -50,7 +48,6 @@ from ._section import Section
 _STRIDE = 5
 _LARGEST_PICTURE = 96
 _DECODER_STEPS = 1000
-_DOORWAY = 12.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class _Subject:
     model: WorldModel
     episodes: Episodes
     source: str | Path | None
-    world: TwoRoomArena | None
+    task: Task | None
     quantities: Mapping[str, Quantity]
     decoder: CrossAttentionDecoder | None
     num_pairs: int
@@ -73,7 +70,7 @@ def build_report(
     episodes: Episodes,
     *,
     source: str | Path | None = None,
-    world: TwoRoomArena | None = None,
+    task: Task | None = None,
     quantities: Mapping[str, Quantity] | None = None,
     decoder: CrossAttentionDecoder | None = None,
     num_pairs: int = 8,
@@ -95,8 +92,9 @@ def build_report(
         episodes: Episodes that it was not trained on, 12 or more.
         source: Name or folder that the model was loaded from. It gives the page its title and the card its
             record; in a folder, `metrics.csv` in or above it is the log of the training.
-        world: TwoRoom's arena, if the model belongs there: for planning, monotonicity, exact teleports.
-        quantities: What probes read; default: the column `state` if there is one.
+        task: The task of the model's world, see `leworld.tasks.task_of`: for planning, monotonicity, exact
+            teleports, and what probes read.
+        quantities: What probes read; default: the task's, or the column `state` if there is one.
         decoder: A decoder trained on this model. None trains a small one on half of the episodes, for
             pictures of up to 96 pixels.
         num_pairs: Pairs of start and goal to plan.
@@ -107,7 +105,7 @@ def build_report(
         The HTML text; write it as UTF-8. Below 10 MB.
 
     Raises:
-        ConfigError: Something that is no model, no episodes or no world, or an option out of range.
+        ConfigError: Something that is no model, no episodes or no task, or an option out of range.
 
     Randomness:
         From `seed` only; the same machine and threads give the same page, byte for byte.
@@ -146,18 +144,19 @@ def build_report(
                 f"`{name}` is {describe(value)}",
                 "Load models with `leworld.load` and read episodes with `leworld.data.read_hdf5`",
             )
-    if world is not None and not isinstance(world, TwoRoomArena):
+    if task is not None and not isinstance(task, Task):
         raise ConfigError(
-            "build_report needs `world` to be a `leworld.envs.TwoRoomArena` or None",
-            f"`world` is {describe(world)}",
-            "For other worlds, join sections of your own results with `render_page`",
+            "build_report needs `task` to be a `leworld.tasks.Task` or None",
+            f"`task` is {describe(task)}",
+            "Pass `leworld.tasks.task_of(model)`, or make the model's world a task",
         )
     check_number("build_report", "num_pairs", num_pairs, low=1, integer=True)
     check_number("build_report", "seed", seed, low=0, high=2**31, integer=True)
     if quantities is None:
-        quantities = {"state": Quantity("state")} if "state" in episodes.columns else {}
+        usual = {"state": Quantity("state")} if task is None else task.quantities
+        quantities = {name: one for name, one in usual.items() if one.column in episodes.columns}
     progress = progress and sys.stderr.isatty()
-    subject = _Subject(model, episodes, source, world, quantities, decoder, num_pairs, seed, progress)
+    subject = _Subject(model, episodes, source, task, quantities, decoder, num_pairs, seed, progress)
     sections = []
     bar = tqdm(PARTS.items(), desc="report", unit="part", disable=not progress)
     for title, make in bar:
@@ -225,19 +224,18 @@ def _make_probing(subject: _Subject) -> Section:
 
 
 def _make_surprise(subject: _Subject) -> Section:
-    events = {}
-    if subject.world is not None and "state" in subject.episodes.columns:
-        place = subject.episodes.columns["state"][:, 0]
-        events["at the door"] = np.abs(place - subject.world.wall) < _DOORWAY
+    task = subject.task
+    exact = task is not None and task.world is not None and "state" in subject.episodes.columns
     processor, lengths = subject.model.processor, subject.episodes.lengths
     calibrating = int((lengths - 1).sum()) // (2 * (1 if processor is None else processor.frameskip))
     rates = [rate for rate in (0.05, 0.01, 0.001) if rate == 0.05 or rate * calibrating > 1.2]
     result = surprise(
         subject.model,
         subject.episodes,
-        world=subject.world,
+        kinds=("teleport", "colour", "freeze", "reversal", "vanish") if task is None else task.events,
+        world=task.world if task is not None and exact else None,
         false_alarm_rates=rates,
-        normal_events=events,
+        normal_events=None if task is None else task.normal_events(subject.episodes),
         seed=subject.seed,
         progress=subject.progress,
     )
@@ -245,30 +243,15 @@ def _make_surprise(subject: _Subject) -> Section:
 
 
 def _make_planning(subject: _Subject) -> Section:
-    model, processor, arena = subject.model, subject.model.processor, subject.world
-    if arena is None or processor is None:
+    model, task = subject.model, subject.task
+    if task is None or model.processor is None:
         reason = (
-            "no environment to plan in. leworld can play TwoRoom here; for another world, measure with "
-            "`goal_reaching` and pass the result to `planning_section`."
+            "no environment to plan in. Make the model's world a task of `leworld.tasks` and register it, or "
+            "measure with `goal_reaching` and pass the result to `planning_section`."
         )
         return Section.missing(_planning.TITLE, reason)
-    from ..control import MPCPolicy, RandomPolicy
-    from ..envs import TwoRoomVector
-    from ..planners import CEMPlanner
-
-    pairs = two_room_pairs("cross-door", subject.num_pairs, arena=arena, seed=subject.seed)
-    env = TwoRoomVector(
-        subject.num_pairs,
-        arena.doors,
-        image_size=processor.image_size,
-        max_episode_steps=None,
-        autoreset_mode="Disabled",
-    )
-    policies = {
-        type(model).__name__: MPCPolicy(model, CEMPlanner(), seed=subject.seed),
-        "random": RandomPolicy(processor.action_dim, seed=subject.seed),
-    }
-    result = goal_reaching(pairs, policies, env=env, seed=subject.seed, progress=subject.progress)
+    pairs = task.pairs(task.protocols[-1], subject.num_pairs, seed=subject.seed)
+    result = task.play(model, pairs, baselines=("random",), seed=subject.seed, progress=subject.progress)
     return _planning.planning_section(result)
 
 
@@ -277,8 +260,8 @@ def _make_imagination(subject: _Subject) -> Section:
     half = len(episodes) // 2
     decoder = subject.decoder
     if decoder is None:
-        size = 0 if subject.model.processor is None else subject.model.processor.image_size
-        if size > _LARGEST_PICTURE:
+        size = None if subject.model.processor is None else subject.model.processor.image_size
+        if size is not None and size > _LARGEST_PICTURE:
             reason = (
                 f"training a decoder of {size}-pixel pictures takes long. Train one with `train_decoder` and "
             )
@@ -326,12 +309,15 @@ def _make_latent_map(subject: _Subject) -> Section:
 
 
 def _make_monotonicity(subject: _Subject) -> Section:
-    if subject.world is None:
-        reason = "no world to step in. Measure with `goal_monotonicity` and pass the result to this section."
+    task = subject.task
+    steps = None if task is None or task.world is None else task.goal_steps(seed=subject.seed)
+    if task is None or task.world is None or steps is None:
+        reason = (
+            "no world to step in. A task with a `world` and `goal_steps` offers one; else measure with "
+            "`goal_monotonicity` and pass the result to this section."
+        )
         return Section.missing(_monotonicity.TITLE, reason)
-    return _monotonicity.monotonicity_section(
-        metric_monotonicity(subject.model, subject.world, seed=subject.seed)
-    )
+    return _monotonicity.monotonicity_section(metric_monotonicity(subject.model, steps, world=task.world))
 
 
 def _embed(subject: _Subject) -> tuple[Tensor, np.ndarray, np.ndarray]:

@@ -54,15 +54,16 @@ def planning_section(result: GoalReachingResult) -> Section:
                 f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %",
                 f"{100 * outcome.last_step_rate:.1f} %",
                 "" if outcome.median_steps is None else f"{outcome.median_steps:g}",
-                f"{outcome.mean_final_distance:.1f}",
+                f"{outcome.mean_final_distance:.{2 if result.distance_unit else 1}f}",
             )
         )
     lead = (
         f"Protocol {result.protocol}: {result.num_pairs} pairs of start and goal, {result.budget} steps "
-        f"each, reached within {result.success_radius:g} of the goal. Pairs that were solved at the start "
-        f"({result.num_presolved}) are left out."
+        f"each, reached {result.words}. Pairs that were solved at the start ({result.num_presolved}) are "
+        "left out."
     )
-    header = ("policy", "reached", "95 % interval", "at the last step", "median steps", "final distance")
+    last = "final distance" + (f" ({result.distance_unit})" if result.distance_unit else "")
+    header = ("policy", "reached", "95 % interval", "at the last step", "median steps", last)
     body = paragraph(lead) + table(header, rows, label="Goals reached")
     if not result.recordings:
         return Section(
@@ -84,6 +85,8 @@ def _paths(result: GoalReachingResult, name: str) -> str:
     height = float(np.clip(298 * size[1] / size[0], 120, 420)) + 48  # one unit as long on both axes
     (left, top), (right, bottom) = (low - room).tolist(), (high + room).tolist()
     chart = Plot((left, right), (bottom, top), height=round(height))  # like pictures, y points down
+    if result.backdrop is not None:
+        chart.picture(still(result.backdrop.picture), result.backdrop.x, result.backdrop.y)
     for index, hit in enumerate(reached):
         chart.line(states[index, :, 0], states[index, :, 1], series=3 if hit else 2)
     chart.points(states[:, 0, 0], states[:, 0, 1], series=1, large=True)

@@ -35,6 +35,17 @@ class Plot:
         self.x, self.y = _usable(x, x_log), _usable(y, y_log)
         self.marks: list[str] = []
 
+    def picture(self, uri: str, xs: Numbers, ys: Numbers) -> None:
+        """Lay a faint picture from (left, right) and (top, bottom) behind what is drawn later."""
+        left, right, top, bottom = *map(self._at_x, xs), *map(self._at_y, ys)
+        inside = f"{_LEFT} {_TOP} {_WIDTH - _LEFT - _RIGHT:g} {self.height - _TOP - _BOTTOM:g}"
+        x, y, width, height = inside.split()
+        self.marks.append(
+            f'<svg x="{x}" y="{y}" width="{width}" height="{height}" viewBox="{inside}">'
+            f'<image x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
+            f'preserveAspectRatio="none" opacity="0.3" href="{uri}"/></svg>'
+        )
+
     def line(self, xs: Numbers, ys: Numbers, *, series: int = 1, dashed: bool = False) -> None:
         """Join the points that are finite."""
         parts, pen = [], "M"

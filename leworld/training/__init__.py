@@ -2,11 +2,13 @@
 
 `train` takes a model and windows and returns the model, trained, with exact BatchNorm statistics; killed at
 any step and called again, it ends with the same weights bit for bit. `WorldModelModule` is the part for your
-own Lightning Trainer. `CollapseMonitor` tells in words when embeddings collapse. `train_tworoom` is the whole
-way from nothing to a model that plans, and `train_inverse` trains the network that acts without planning on
-the embeddings of such a model; `load_inverse` brings it back. This room alone needs the extra `train`
-(Lightning), and the recipes `envs` as well.
+own Lightning Trainer. `CollapseMonitor` tells in words when embeddings collapse. `train_inverse` trains the
+network that acts without planning on the embeddings of a world model; `load_inverse` brings it back. Recipes,
+the whole way from nothing to a model that plans in one world, are in `leworld.tasks`. This room needs the
+extra `train` (Lightning).
 """
+
+from typing import Any
 
 from ._batchnorm import reestimate_batchnorm as reestimate_batchnorm
 from ._collapse import CollapseMonitor as CollapseMonitor
@@ -18,5 +20,14 @@ from ._module import WorldModelModule as WorldModelModule
 from ._settings import OptimizerSettings as OptimizerSettings
 from ._settings import TrainSettings as TrainSettings
 from ._train import train as train
-from ._tworoom import TwoRoomRecipe as TwoRoomRecipe
-from ._tworoom import train_tworoom as train_tworoom
+
+_MOVED = {
+    "TwoRoomRecipe": "from leworld.tasks import TwoRoomRecipe",
+    "train_tworoom": "use `leworld.tasks.TwoRoomRecipe().train(folder)`",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MOVED:
+        raise ImportError(f"`{name}` is in `leworld.tasks` now: {_MOVED[name]}")
+    raise AttributeError(f"module 'leworld.training' has no attribute {name!r}")

@@ -12,12 +12,11 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from .._checks import describe, require
-from .._random import fold_seed
+from .._random import fold_seed, seeded_globals
 from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
 from ..errors import ConfigError, DataError
 from ..models import WorldModel, embed
-from ._randomness import seeded_globals
 from ._settings import OptimizerSettings, TrainSettings
 from ._threads import cpu_threads
 
@@ -56,8 +55,8 @@ def train_decoder(
             be judged. Their pictures must be squares, of the decoder's size.
         folder: Where log and state go; made if missing.
         decoder: What to train, in place. None builds one for the model and the pictures: patches of an eighth
-            of the side, two layers of width 64, starting from the mean frame; enough for scenes like TwoRoom.
-            For more, pass your own `CrossAttentionDecoder`.
+            of the side, two layers of width 64, starting from the mean frame; enough for one agent in a still
+            scene. For more, pass your own `CrossAttentionDecoder`.
         settings: Steps, frames a step (`batch_size`), optimizer, seed and intervals;
             `batchnorm_windows` plays no part. None takes 4000 steps of 64 frames at a learning rate of 5e-3.
         resume: Go on from a state in `folder`; False deletes it and starts over.
@@ -86,11 +85,11 @@ def train_decoder(
         ```python
         import tempfile
         import leworld
-        from leworld.evaluation import two_room_held_out
+        from leworld.tasks import task_of
         from leworld.training import TrainSettings, train_decoder
 
         model = leworld.load("lewm-tworoom-tiny")
-        episodes = two_room_held_out(2, seed=1)
+        episodes = task_of(model).held_out(2, seed=1)
         settings = TrainSettings(num_steps=2, batch_size=8)
         with tempfile.TemporaryDirectory() as folder:
             decoder = train_decoder(model, episodes, folder=folder, settings=settings, progress=False)

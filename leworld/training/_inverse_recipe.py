@@ -1,4 +1,4 @@
-"""The recipe behind `leworld train tworoom-inverse`: an inverse model on a frozen world model."""
+"""The recipe behind `leworld train NAME-inverse`: an inverse model on a frozen world model."""
 
 import hashlib
 from dataclasses import replace
@@ -10,17 +10,15 @@ from torch import Tensor
 
 from .._checks import check_number, describe, require
 from .._files import local_path
-from .._random import fold_seed
+from .._random import fold_seed, seeded_globals
 from ..control import GoalConditionedInverseModel
 from ..data import Episodes, Processor, RawBatch, Windows
 from ..errors import ConfigError
 from ..models import WorldModel, embed
 from ..serialise import load_module, save_module
-from ._randomness import seeded_globals
 from ._settings import OptimizerSettings, TrainSettings
 from ._stream import StepLoader, WindowStream
 from ._threads import cpu_threads
-from ._tworoom import ENVIRONMENT, TwoRoomRecipe
 
 require("lightning.pytorch", extra="train", purpose="leworld.training")
 from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402 -- after the check
@@ -39,7 +37,7 @@ _WEIGHTS = 5
 
 def train_inverse(
     model: WorldModel,
-    episodes: Episodes | None = None,
+    episodes: Episodes,
     *,
     folder: str | Path,
     settings: TrainSettings | None = None,
@@ -59,8 +57,8 @@ def train_inverse(
 
     Args:
         model: A trained world model with its processor.
-        episodes: Trajectories of its world, best those that it was trained on. None collects TwoRoom's as
-            `TwoRoomRecipe` does, for a model of TwoRoom only.
+        episodes: Trajectories of its world, best like those that it was trained on: what `collect` of its
+            task returns.
         folder: Gets `metrics.csv`, `state.ckpt`, and the finished network in `inverse/`, which `load_inverse`
             reads.
         settings: Steps, batch size (windows), optimizer, seed and intervals; 1000 steps of 64 windows when
@@ -109,8 +107,6 @@ def train_inverse(
     settings = INVERSE_SETTINGS if settings is None else settings
     processor = _check(model, episodes, settings)
     folder = local_path(folder)
-    if episodes is None:
-        episodes = two_room_episodes(model, NUM_EPISODES, seed=settings.seed, progress=progress)
     with seeded_globals(fold_seed(settings.seed, _WEIGHTS)):
         inverse = GoalConditionedInverseModel(
             model.embedding_dim, model.action_dim, max_steps=max_steps, hidden_dim=hidden_dim
@@ -159,10 +155,11 @@ def load_inverse(folder: str | Path) -> GoalConditionedInverseModel:
         ```python
         import tempfile
         import leworld
-        from leworld.training import TrainSettings, TwoRoomRecipe, load_inverse, train_inverse
+        from leworld.tasks import task_of
+        from leworld.training import TrainSettings, load_inverse, train_inverse
 
         model = leworld.load("lewm-tworoom-tiny")
-        episodes = TwoRoomRecipe(num_episodes=1).collect(progress=False)
+        episodes = task_of(model).collect(1)
         few = TrainSettings(num_steps=1, batch_size=2)
         with tempfile.TemporaryDirectory() as folder:
             inverse = train_inverse(model, episodes, folder=folder, settings=few, max_steps=3, progress=False)
@@ -222,7 +219,7 @@ def _check(model: object, episodes: object, settings: object) -> Processor:
         ("settings", settings, TrainSettings),
     )
     for name, value, kind in due:
-        if not isinstance(value, kind) and not (name == "episodes" and value is None):
+        if not isinstance(value, kind):
             raise ConfigError(
                 f"train_inverse needs `{name}` to be a {kind.__name__}",
                 f"it is {describe(value)}",
@@ -236,19 +233,6 @@ def _check(model: object, episodes: object, settings: object) -> Processor:
             "Load the model with `leworld.load`, or set what `fit_processor` returns",
         )
     return processor
-
-
-def two_room_episodes(model: WorldModel, num_episodes: int, *, seed: int, progress: bool) -> Episodes:
-    """Collect episodes of TwoRoom, as `TwoRoomRecipe` does, for a model of it."""
-    known = None if model.processor is None else model.processor.environment_id
-    if known != ENVIRONMENT:
-        raise ConfigError(
-            f"train_inverse collects episodes by itself only for a model of `{ENVIRONMENT}`",
-            f"this model is of `{known}`",
-            "Pass `episodes` of the model's own world",
-        )
-    recipe = TwoRoomRecipe(num_episodes=num_episodes, settings=TrainSettings(seed=seed))
-    return recipe.collect(progress=progress)
 
 
 def _windows(episodes: Episodes, max_steps: int, frameskip: int) -> Windows:

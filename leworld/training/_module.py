@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from .._checks import describe, require
-from .._random import fold_seed
+from .._random import fold_seed, seeded_globals
 from ..data import RawBatch, Windows, to_batch
 from ..errors import ConfigError
 from ..metrics import effective_rank
 from ..models import Losses, WorldModel
 from ._collapse import CollapseMonitor, CollapseWarning
-from ._randomness import seeded_globals
 from ._settings import TrainSettings
 from ._stream import StepLoader, WindowStream
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 import leworld
 from leworld.cli._main import top
 from leworld.data import Processor, write_hdf5
-from leworld.evaluation import two_room_held_out
+from leworld.tasks import two_room_held_out
 from tests.hub.examples import tiny_lewm
 
 

@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 import leworld
 from leworld.cli._main import top
-from leworld.training import TwoRoomRecipe, load_inverse
+from leworld.tasks import TwoRoomRecipe
+from leworld.training import load_inverse
 from leworld.training._inverse_recipe import INVERSE_SETTINGS, NUM_EPISODES
 
 SMALL = ["--steps", "2", "--episodes", "2", "--batch-size", "8"]
@@ -33,10 +34,10 @@ def test_a_short_run_leaves_a_model_that_plans(tmp_path: Path) -> None:
 def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     calls: dict[str, Any] = {}
 
-    def record(folder: Path, recipe: TwoRoomRecipe, *, resume: bool) -> None:
+    def record(recipe: TwoRoomRecipe, folder: Path, *, resume: bool) -> None:
         calls.update(folder=folder, recipe=recipe, resume=resume)
 
-    monkeypatch.setattr("leworld.training.train_tworoom", record)
+    monkeypatch.setattr("leworld.tasks.TwoRoomRecipe.train", record)
     return calls
 
 
@@ -64,7 +65,7 @@ def test_warnings_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
         warnings.simplefilter("always")
         warnings.warn("the embedding\n is collapsing", stacklevel=1)
 
-    monkeypatch.setattr("leworld.training.train_tworoom", warn)
+    monkeypatch.setattr("leworld.tasks.TwoRoomRecipe.train", warn)
     result = CliRunner().invoke(top, ["train", "tworoom"])
     assert result.stderr == "Warning: the embedding is collapsing\n"
 
@@ -83,9 +84,7 @@ def test_an_inverse_model_is_trained_on_a_frozen_one(tmp_path: Path) -> None:
 
 def test_options_reach_the_inverse_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
-    monkeypatch.setattr(
-        "leworld.training._inverse_recipe.two_room_episodes", lambda *a, **o: (a[1], o["seed"])
-    )
+    monkeypatch.setattr("leworld.tasks.TwoRoomTask.collect", lambda _, number, **o: (number, o["seed"]))
     monkeypatch.setattr(
         "leworld.training.train_inverse", lambda *a, **o: seen.update(o, world=a[0], data=a[1])
     )
@@ -108,3 +107,9 @@ def test_options_of_the_other_recipe_are_refused(arguments: list[str], words: st
     result = CliRunner().invoke(top, ["train", *arguments])
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_an_unknown_recipe_names_those_there_are() -> None:
+    result = CliRunner().invoke(top, ["train", "threeroom"])
+    assert result.exit_code == 2
+    assert all(word in result.stderr for word in ("tworoom-inverse", "--task"))

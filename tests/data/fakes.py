@@ -91,8 +91,8 @@ def counting_vector(num_envs: int, mode: str, *, longest: int = 9) -> gymnasium.
 def sensing_episodes(lengths: Sequence[int]) -> Episodes:
     """Tagged episodes with a second camera, proprioception, rewards and ends, each told from its row.
 
-    In row t: wrist pixel (0, 0) = (episode, t // 256, t % 256), proprio = (t, -t, 7), reward = 2 ** -step, and
-    every other episode terminates while the others are truncated.
+    In row t: wrist pixel (0, 0) = (episode, t // 256, t % 256), proprio = (t, -t, 7), reward = 2 ** -step,
+    and every other episode terminates while the others are truncated.
     """
     base = tagged_episodes(lengths)
     rows = np.arange(base.num_rows)
@@ -116,7 +116,7 @@ def sensing_episodes(lengths: Sequence[int]) -> Episodes:
 
 
 class TwoCameraEnv(gymnasium.Env):
-    """A point on a line seen by two cameras, with proprioception, rewards, and both ways for an episode to end.
+    """A point on a line seen by two cameras, with proprioception, rewards, and both ways for it to end.
 
     Everything that it shows lies in arrays that it overwrites in place, and it scales the action in place, as
     simulators do. With `choices`, the action is a number: the lowest moves left, the others right.

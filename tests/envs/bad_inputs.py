@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from leworld.envs import ExpertPolicy, TwoRoom, TwoRoomArena, TwoRoomVector
+from leworld.envs import TwoRoom, TwoRoomArena, TwoRoomVector
 from leworld.errors import ConfigError, NonFiniteError, ShapeError
 from tests.bad_input import BadInput
 
 HERE, RIGHT = np.array([60.0, 60.0]), np.array([1.0, 0.0])
-INFO = {"state": HERE[None], "goal": HERE[None]}
 
 
 def _started(make, **options):
@@ -26,10 +25,6 @@ def _env(case, call, error, *mentions, method=""):
 
 def _envs(case, call, error, *mentions, method=""):
     return BadInput(f"leworld.envs.TwoRoomVector{method}", case, call, error, mentions)
-
-
-def _expert(case, call, error, *mentions):
-    return BadInput("leworld.envs.ExpertPolicy", case, call, error, mentions)
 
 
 ROWS = [
@@ -217,19 +212,5 @@ ROWS = [
     ),
     _envs(
         "step before reset", lambda: TwoRoomVector(1).step(RIGHT[None]), ConfigError, "reset", method=".step"
-    ),
-    _expert("negative noise", lambda: ExpertPolicy(noise_std=-1.0), ConfigError, "noise_std=-1.0"),
-    _expert("probability 2", lambda: ExpertPolicy(repeat_probability=2.0), ConfigError, "at most 1"),
-    _expert("negative seed", lambda: ExpertPolicy(seed=-1), ConfigError, "seed=-1"),
-    _expert("an array for info", lambda: ExpertPolicy()(HERE), ConfigError, "`state` and `goal`"),  # type: ignore[arg-type]
-    _expert("info without goal", lambda: ExpertPolicy()({"state": HERE}), ConfigError, "['state']"),
-    _expert(
-        "another number of goals", lambda: ExpertPolicy()({**INFO, "goal": HERE}), ShapeError, "one shape"
-    ),
-    _expert(
-        "NaN state",
-        lambda: ExpertPolicy()({**INFO, "state": HERE[None] * np.nan}),
-        NonFiniteError,
-        "info['state']",
     ),
 ]

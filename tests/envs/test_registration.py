@@ -21,7 +21,7 @@ KNOWN = "\nassert 'leworld/TwoRoom-v0' in gymnasium.registry"
         "import gymnasium, leworld.envs",
         "import leworld.envs, gymnasium",
         "import leworld.envs\nfrom gymnasium.envs import registration\nimport gymnasium",
-        "import leworld.envs\nleworld.envs._registration.register_if_installed()\nimport gymnasium",
+        "import leworld.envs\nleworld.envs.tworoom._registration.register_if_installed()\nimport gymnasium",
         "import importlib, leworld.envs\nimportlib.reload(leworld.envs)\nimport gymnasium",
     ],
 )
@@ -65,7 +65,8 @@ sys.meta_path.insert(0, Hide())""",
 )
 def test_without_gymnasium_the_arena_works_and_the_environment_names_the_extra(hide):
     code = """
-from leworld.envs import ExpertPolicy, TwoRoomArena
+from leworld.envs import TwoRoomArena
+from leworld.tasks import ExpertPolicy
 from leworld.errors import MissingExtraError
 import numpy as np
 assert TwoRoomArena().step(np.array([60.0, 60.0]), np.array([1.0, 0.0])).tolist() == [65, 60]

@@ -6,7 +6,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from leworld.envs import ExpertPolicy, TwoRoom, TwoRoomArena, TwoRoomVector
+from leworld.envs import TwoRoom, TwoRoomArena, TwoRoomVector
+from leworld.tasks import ExpertPolicy
 
 
 def test_gymnasiums_checker_has_no_complaint():

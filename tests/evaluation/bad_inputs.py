@@ -9,8 +9,10 @@ from leworld.data import Episodes, Observation
 from leworld.envs import TwoRoomArena, TwoRoomVector
 from leworld.errors import ConfigError, DataError, NonFiniteError, ShapeError
 from leworld.evaluation import (
+    Backdrop,
     GoalPairs,
     GoalReachingResult,
+    GoalSteps,
     OraclePolicy,
     PolicyOutcome,
     Recording,
@@ -18,8 +20,6 @@ from leworld.evaluation import (
     metric_monotonicity,
     probe_states,
     trajectory_pairs,
-    two_room_held_out,
-    two_room_pairs,
 )
 from leworld.planners import CEMPlanner
 from tests.bad_input import BadInput
@@ -84,14 +84,6 @@ def _trajectory(case, error, mentions, *arguments, **options):
     return _row("trajectory_pairs", case, error, mentions, lambda: trajectory_pairs(*arguments, **options))
 
 
-def _two_room(case, mentions, *arguments, **options):
-    return _row("two_room_pairs", case, ConfigError, mentions, lambda: two_room_pairs(*arguments, **options))
-
-
-def _held_out(case, mentions, **options):
-    return _row("two_room_held_out", case, ConfigError, mentions, lambda: two_room_held_out(**options))
-
-
 def _oracle(case, mentions, *, dynamics=None, planner=None, **options):
     def call():
         return OraclePolicy(
@@ -126,9 +118,43 @@ def _probe(case, error, mentions, *, model=None, episodes=None, **options):
 def _monotone(case, error, mentions, *, model=None, **options):
     def call():
         chosen = Sighted(plain_processor(8)) if model is None else model
-        return metric_monotonicity(chosen, TwoRoomArena(), **options)
+        given = {"steps": _steps(), "world": TwoRoomArena()} | options
+        return metric_monotonicity(chosen, given["steps"], world=given["world"])
 
     return _row("metric_monotonicity", case, error, mentions, call)
+
+
+_TABLES = ("start", "after", "goal")
+
+
+def _steps(**changes):
+    fields = {name: np.full((2, 2), 50.0) for name in _TABLES}
+    fields |= {"distance": np.ones(2), "edges": (0.0, 2.0)} | changes
+    return GoalSteps(**fields)
+
+
+def _goal_steps(case, error, mentions, **changes):
+    return _row("GoalSteps", case, error, mentions, lambda: _steps(**changes))
+
+
+def _backdrop(case, error, mentions, **changes):
+    fields = {"picture": np.zeros((4, 4, 3), np.uint8), "x": (0.0, 1.0), "y": (0.0, 1.0)} | changes
+    return _row("Backdrop", case, error, mentions, lambda: Backdrop(**fields))
+
+
+class _Rule:
+    """A success rule with faulty answers."""
+
+    success_words, distance_unit = "never", ""
+
+    def __init__(self, *, distance=lambda state: np.zeros(len(state)), reached=lambda state: len(state) > 0):
+        self._distance, self._reached = distance, reached
+
+    def distance(self, state, goal):
+        return self._distance(state)
+
+    def reached(self, state, goal):
+        return self._reached(state)
 
 
 def _unprocessed() -> Sighted:
@@ -195,6 +221,11 @@ def _on_a_line():
     )
 
 
+def judged(rule) -> GoalPairs:
+    states = np.zeros((3, 2), np.float32)
+    return GoalPairs(start=states, goal=states + 1, protocol="by hand", budget=1, success=rule)
+
+
 _SOLVED = dataclasses.replace(scripted()[0], goal=np.zeros((6, 2), dtype=np.float32))
 _ONE = walks(1)
 ROWS = [
@@ -206,9 +237,35 @@ ROWS = [
     _pairs("NaN", NonFiniteError, ("goal", "4 of 4"), goal=np.full((2, 2), _NAN)),
     _pairs("budget of 0", ConfigError, ("budget",), budget=0),
     _pairs("radius of 0", ConfigError, ("success_radius",), success_radius=0.0),
+    _pairs("no success", ConfigError, ("success_radius", "neither"), success_radius=None),
+    _pairs("two kinds of success", ConfigError, ("both", "16"), success=_Rule()),
+    _pairs("a word for success", ConfigError, ("success", "near"), success_radius=None, success="near"),
+    _row(
+        "GoalPairs.reached",
+        "one truth for all states",
+        ShapeError,
+        ("`reached`", "_Rule"),
+        lambda: judged(_Rule()).reached(np.zeros((3, 2)), np.ones((3, 2))),
+    ),
+    _row(
+        "GoalPairs.reached",
+        "numbers for truths",
+        ShapeError,
+        ("truth value",),
+        lambda: judged(_Rule(reached=lambda s: np.zeros(3))).reached(np.zeros((3, 2)), np.ones((3, 2))),
+    ),
+    _row(
+        "GoalPairs.distance",
+        "NaN distances",
+        ShapeError,
+        ("finite", "`_Rule.distance`"),
+        lambda: judged(_Rule(distance=lambda s: np.full(3, _NAN))).distance(
+            np.zeros((3, 2)), np.ones((3, 2))
+        ),
+    ),
     _pairs("negative count", ConfigError, ("num_presolved",), num_presolved=-1),
     _row(
-        "GoalPairs.unsolved", "only solved pairs", ConfigError, ("all 6 goals",), lambda: _SOLVED.unsolved()
+        "GoalPairs.unsolved", "only solved pairs", ConfigError, ("all 6 starts",), lambda: _SOLVED.unsolved()
     ),
     _play("only solved pairs", ConfigError, ("not solved at the start",), pairs=_SOLVED),
     _play("pairs of another kind", ConfigError, ("`pairs`", "GoalPairs"), pairs="trajectory-25"),
@@ -242,19 +299,13 @@ ROWS = [
     _trajectory("episodes too short", DataError, ("hold 0",), walks(), 1, goal_offset=200),
     _trajectory("words", DataError, ("numbers",), _with_column("state", lambda n: ["a"] * n), 1),
     _trajectory("NaN states", NonFiniteError, ("row 0",), _with_column("state", lambda n: [[_NAN]] * n), 1),
-    _two_room("unknown protocol", ("protocol", "cross-door"), "cross-doors"),
-    _two_room("trajectory without episodes", ("episodes", "two_room_held_out"), "trajectory-25"),
-    _two_room("no pairs", ("num_pairs",), "same-room", 0),
-    _two_room("negative seed", ("seed",), "same-room", seed=-1),
-    _held_out("no episodes", ("num_episodes",), num_episodes=0),
-    _held_out("no pixels", ("image_size",), image_size=0),
-    _held_out("negative seed", ("seed",), seed=-1),
     _oracle("dynamics without a step", ("dynamics", "step"), dynamics="TwoRoom"),
     _oracle("no planner", ("planner",), planner="cem"),
     _oracle("executing more than planned", ("receding_horizon",), receding_horizon=6),
     _oracle("no frameskip", ("frameskip",), frameskip=0),
     _oracle("no action", ("action_dim",), action_dim=0),
     _oracle("reversed limits", ("action_high",), action_low=1.0, action_high=-1.0),
+    _oracle("a number for a distance", ("distance",), distance=3),
     _oracle("negative seed", ("seed",), seed=-1),
     _row(
         "OraclePolicy.reset",
@@ -293,20 +344,24 @@ ROWS = [
     ),
     _monotone("no model", ConfigError, ("WorldModel",), model="lewm-tworoom-tiny"),
     _monotone("no processor", ConfigError, ("processor",), model=_unprocessed()),
-    _monotone("no steps", ConfigError, ("num_steps",), num_steps=0),
-    _monotone("steps of no length", ConfigError, ("step_size",), step_size=0),
-    _monotone("a bin nearer than a step", ConfigError, ("edges",), edges=(0, 20)),
-    _monotone("a bin beyond the room", ConfigError, ("edges",), edges=(20, 400)),
-    _monotone("one edge", ConfigError, ("edges",), edges=(20,)),
-    _monotone("falling edges", ConfigError, ("edges",), edges=(40, 20)),
-    _monotone("negative seed", ConfigError, ("seed",), seed=-1),
     _monotone(
         "a model that gives NaN",
         NonFiniteError,
         ("encode",),
         model=Sighted(plain_processor(8), distort=lambda place: place * _NAN),
-        num_steps=6,
     ),
+    _monotone("an arena for steps", ConfigError, ("GoalSteps", "goal_steps"), steps=TwoRoomArena()),
+    _monotone("a world that draws nothing", ConfigError, ("world",), world="room"),
+    _goal_steps("a list", ShapeError, ("`after`",), after=[[0.0, 0.0]]),
+    _goal_steps("no steps", ShapeError, ("one shape",), **dict.fromkeys(_TABLES, np.zeros((0, 2)))),
+    _goal_steps("fewer distances", ShapeError, ("one row a step",), distance=np.ones(3)),
+    _goal_steps("NaN goals", NonFiniteError, ("`goal`",), goal=np.full((2, 2), _NAN)),
+    _goal_steps("falling edges", ConfigError, ("edges",), edges=(4.0, 2.0)),
+    _goal_steps("one edge", ConfigError, ("edges",), edges=(4.0,)),
+    _backdrop("floats", ShapeError, ("picture", "uint8"), picture=np.zeros((4, 4, 3))),
+    _backdrop("grey", ShapeError, ("picture",), picture=np.zeros((4, 4), np.uint8)),
+    _backdrop("no width", ConfigError, ("`x`", "different"), x=(1.0, 1.0)),
+    _backdrop("NaN border", ConfigError, ("`y`",), y=(0.0, _NAN)),
     _row("PolicyOutcome", "no pair", ShapeError, ("[0, 0, 0, 0]",), lambda: PolicyOutcome((), (), (), ())),
     _row(
         "PolicyOutcome",
@@ -363,7 +418,7 @@ ROWS = [
         lambda: _filmed(frames_per_second=0),
     ),
     _read("another kind", ("kind",), lambda data: data.update(kind="probing")),
-    _read("another version", ("version 99", "schema"), lambda data: data.update(schema_version=99)),
+    _read("another version", ("99", "schema version 1"), lambda data: data.update(schema_version=99)),
     _read("a missing field", ("budget",), lambda data: data.pop("budget")),
     _read("a malformed policy", ("pairs",), lambda data: data["policies"]["still"].pop("pairs")),
     _read("a start of words", ("ValueError",), lambda data: data.update(start="here")),

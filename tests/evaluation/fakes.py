@@ -68,7 +68,7 @@ class Expert(Policy):
     """The noiseless expert of TwoRoom, who knows the walls."""
 
     def __init__(self) -> None:
-        from leworld.envs import ExpertPolicy
+        from leworld.tasks import ExpertPolicy
 
         self.expert = ExpertPolicy(noise_std=0.0, repeat_probability=0.0)
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from leworld.envs import TwoRoomArena
-from leworld.evaluation import metric_monotonicity, probe_states, two_room_held_out
+from leworld.evaluation import metric_monotonicity, probe_states
+from leworld.tasks import two_room_held_out
+from leworld.tasks.tworoom._pairs import two_room_steps
 from tests.evaluation.fakes import Sighted, plain_processor
 
 
@@ -53,8 +55,13 @@ def test_frames_are_spread_over_episodes_and_the_seed_decides(episodes):
     assert goal.mean_r2 < scores[0].mean_r2
 
 
+def monotonicity(model, num_steps, **options):
+    arena = TwoRoomArena()
+    return metric_monotonicity(model, two_room_steps(arena, num_steps, **options), world=arena)
+
+
 def test_true_distances_always_fall():
-    result = metric_monotonicity(_model(_turned), TwoRoomArena(), num_steps=120)
+    result = monotonicity(_model(_turned), 120)
     assert result.overall == 1.0
     assert result.count == (20,) * 6
 
@@ -67,23 +74,23 @@ def test_saturated_distances_are_seen_where_they_saturate():
         apart = (place[..., None, :] - centres).square().sum(-1)
         return (torch.exp(-apart / (2 * 15.0**2)) * 1e4).round() / 1e4
 
-    result = metric_monotonicity(_model(bumps), TwoRoomArena(), num_steps=240, edges=(10, 20, 30, 100, 150))
+    result = monotonicity(_model(bumps), 240, edges=(10, 20, 30, 100, 150))
     assert min(result.share[:2]) > 0.95
     assert result.share[-1] < 0.6
 
 
 def test_a_collapsed_model_lowers_no_distance():
-    result = metric_monotonicity(_model(lambda place: 0 * place), TwoRoomArena(), num_steps=30)
+    result = monotonicity(_model(lambda place: 0 * place), 30)
     assert result.overall == 0.0
 
 
 def test_steps_are_divided_evenly_and_drawn_from_the_seed():
-    arena, noisy = TwoRoomArena(), _model(lambda place: torch.sin(place / 3))
-    runs = [metric_monotonicity(noisy, arena, num_steps=62, edges=(10, 40, 80), seed=s) for s in (0, 0, 1)]
+    noisy = _model(lambda place: torch.sin(place / 3))
+    runs = [monotonicity(noisy, 62, edges=(10, 40, 80), seed=s) for s in (0, 0, 1)]
     assert runs[0].count == (31, 31)
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
-    assert metric_monotonicity(noisy, arena, num_steps=7, edges=(10, 40, 80)).count == (4, 3)
+    assert monotonicity(noisy, 7, edges=(10, 40, 80)).count == (4, 3)
 
 
 def test_the_model_is_left_as_it_was(episodes):
@@ -93,7 +100,7 @@ def test_the_model_is_left_as_it_was(episodes):
     model.head[1].eval()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     probe_states(model, episodes, stride=20)
-    metric_monotonicity(model, TwoRoomArena(), num_steps=6)
+    monotonicity(model, 6)
     assert model.training
     assert model.head[0].training
     assert not model.head[1].training

@@ -8,8 +8,9 @@ import pytest
 from leworld.control import MPCPolicy, Policy, RandomPolicy
 from leworld.data import Observation
 from leworld.envs import TwoRoomArena, TwoRoomVector
-from leworld.evaluation import GoalEnvironment, OraclePolicy, goal_reaching, two_room_held_out, two_room_pairs
+from leworld.evaluation import GoalEnvironment, OraclePolicy, goal_reaching
 from leworld.planners import CEMPlanner
+from leworld.tasks import two_room_held_out, two_room_pairs
 from tests.evaluation.checks import scripted
 from tests.evaluation.fakes import Expert, Plane, Sighted, Still, plain_processor
 

@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from leworld.evaluation import LatentMap, latent_map
-from leworld.evaluation._latent_maps import _principal
+from leworld.evaluation._imagination._map import _principal
 
 
 def samples(count: int = 60, dim: int = 7) -> torch.Tensor:

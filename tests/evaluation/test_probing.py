@@ -10,7 +10,7 @@ import torch
 from leworld.data import Episodes
 from leworld.errors import ConfigError, DataError
 from leworld.evaluation import ProbeRow, ProbingResult, Quantity, probing
-from leworld.evaluation._bootstrap import bootstrap_scores
+from leworld.evaluation._probing._bootstrap import bootstrap_scores
 from leworld.metrics import Interval
 from leworld.probes import AttentiveProbe, KNNProbe, LinearProbe, LogisticProbe, MLPProbe, RidgeProbe
 

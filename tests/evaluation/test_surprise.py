@@ -17,11 +17,11 @@ from leworld.evaluation import (
     perturb,
     prediction_errors,
     surprise,
-    two_room_held_out,
 )
-from leworld.evaluation._surprise import _runs
+from leworld.evaluation._surprise._measure import _runs
 from leworld.metrics import conformal_p_values
 from leworld.models import WorldModel
+from leworld.tasks import two_room_held_out
 from tests.evaluation.perturbations import PERTURBATIONS, check_perturb
 
 KINDS = ("teleport", "colour", "freeze", "reversal", "vanish")

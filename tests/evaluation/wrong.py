@@ -7,7 +7,7 @@ import numpy as np
 
 from leworld.data import Episodes, Observation
 from leworld.evaluation import GoalPairs, GoalReachingResult, PolicyOutcome, goal_reaching, trajectory_pairs
-from leworld.evaluation._pairs import distances
+from leworld.evaluation._goal_reaching._pairs import distances
 
 
 def evaluate(

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from leworld.envs import TwoRoomVector
+from leworld.envs import TwoRoomArena
 from leworld.errors import ConfigError, DataError, NonFiniteError, ShapeError
-from leworld.evaluation import latent_map, two_room_held_out
+from leworld.evaluation import latent_map
 from leworld.report import (
     Section,
     build_report,
@@ -21,6 +21,7 @@ from leworld.report import (
     surprise_section,
     training_section,
 )
+from leworld.tasks import two_room_held_out
 from tests.bad_input import BadInput
 from tests.hub.examples import tiny_lewm
 
@@ -69,7 +70,7 @@ ROWS = [
     ),
     _build("no model", ("model", "WorldModel"), model="lewm-tworoom-tiny"),
     _build("no episodes", ("episodes",), episodes="held.h5"),
-    _build("an environment for a world", ("TwoRoomArena",), world=TwoRoomVector(1)),
+    _build("an arena for a task", ("`task`", "task_of"), task=TwoRoomArena()),
     _build("no pairs", ("num_pairs",), num_pairs=0),
     _build("negative seed", ("seed",), seed=-1),
     _row("card_section", "no model", ConfigError, ("WorldModel",), lambda: card_section("lewm-pusht")),

@@ -14,8 +14,8 @@ import leworld
 from leworld.cli._main import top
 from leworld.data import write_hdf5
 from leworld.decoders import CrossAttentionDecoder, save_decoder
-from leworld.evaluation import two_room_held_out
 from leworld.report import Section, _build, render_page
+from leworld.tasks import two_room_held_out
 from tests.hub.examples import tiny_lewm
 from tests.report.browser import ADVICE, check_visit, chromium, find, visit
 from tests.report.test_sections import check_page

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from leworld.evaluation import ProbingResult, SurpriseResult, latent_map, two_room_held_out
+from leworld.evaluation import ProbingResult, SurpriseResult, latent_map
 from leworld.hub import checkpoint_info
 from leworld.report import (
     Section,
@@ -21,6 +21,7 @@ from leworld.report import (
     surprise_section,
     training_section,
 )
+from leworld.tasks import two_room_held_out
 from tests.hub.examples import tiny_lewm
 from tests.report.examples import (
     normals,

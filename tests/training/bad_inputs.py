@@ -11,11 +11,9 @@ from leworld.training import (
     CollapseMonitor,
     OptimizerSettings,
     TrainSettings,
-    TwoRoomRecipe,
     WorldModelModule,
     reestimate_batchnorm,
     train,
-    train_tworoom,
 )
 from tests.bad_input import BadInput
 from tests.training.bad_inverse_inputs import ROWS as INVERSE_ROWS
@@ -26,12 +24,6 @@ def _model_without_processor():
     model = tiny_model()
     model.processor = None
     return model
-
-
-def _model_processor():
-    processor = tiny_model().processor
-    assert processor is not None
-    return processor
 
 
 def _train(model, windows, **changes):
@@ -57,10 +49,6 @@ def _raw(pixels: torch.Tensor, actions: torch.Tensor) -> RawBatch:
 
 def _losses(pixels: torch.Tensor, actions: torch.Tensor):
     return WorldModelModule(tiny_model(), settings=tiny_settings()).losses(_raw(pixels, actions), step=0)
-
-
-def _small_recipe(**changes):
-    return TwoRoomRecipe(num_episodes=2, settings=tiny_settings(num_steps=1), **changes)
 
 
 _PIXELS = torch.zeros(4, 3, 8, 8, 3, dtype=torch.uint8)
@@ -271,50 +259,5 @@ ROWS: list[BadInput] = [
         lambda: _train(tiny_model(), tiny_windows(), devices=0),
         ConfigError,
         ("devices",),
-    ),
-    BadInput(
-        f"{_ROOM}.TwoRoomRecipe",
-        "no episodes",
-        lambda: TwoRoomRecipe(num_episodes=0),
-        ConfigError,
-        ("num_episodes",),
-    ),
-    BadInput(
-        f"{_ROOM}.TwoRoomRecipe",
-        "negative lambda",
-        lambda: TwoRoomRecipe(regularizer_weight=-0.1),
-        ConfigError,
-        ("regularizer_weight",),
-    ),
-    BadInput(
-        f"{_ROOM}.TwoRoomRecipe",
-        "a number of steps for settings",
-        lambda: TwoRoomRecipe(settings=100),  # pyright: ignore[reportArgumentType] -- the point
-        ConfigError,
-        ("settings", "TrainSettings"),
-    ),
-    BadInput(
-        f"{_ROOM}.TwoRoomRecipe.build",
-        "a name for a regularizer",
-        lambda: TwoRoomRecipe().build(
-            _model_processor(),
-            regularizer="SIGReg",  # pyright: ignore[reportArgumentType] -- the point
-        ),
-        ConfigError,
-        ("regularizer", "module"),
-    ),
-    BadInput(
-        f"{_ROOM}.train_tworoom",
-        "half a state",
-        _broken_state(lambda folder: train_tworoom(folder, _small_recipe(), progress=False)),
-        CheckpointError,
-        ("state.ckpt",),
-    ),
-    BadInput(
-        f"{_ROOM}.train_tworoom",
-        "a name for a recipe",
-        lambda: train_tworoom("runs", "tworoom"),  # pyright: ignore[reportArgumentType] -- the point
-        ConfigError,
-        ("recipe", "TwoRoomRecipe"),
     ),
 ]

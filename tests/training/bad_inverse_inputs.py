@@ -45,7 +45,7 @@ ROWS: list[BadInput] = [
     _row("a module for a model", ConfigError, ("model", "WorldModel"), model=lambda: torch.nn.Identity()),
     _row("no processor", ConfigError, ("processor", "statistics"), model=_without_statistics),
     _row("windows for episodes", ConfigError, ("episodes", "Episodes"), episodes=3),
-    _row("no episodes of another world", ConfigError, ("TwoRoom", "episodes"), episodes=None),
+    _row("no episodes", ConfigError, ("episodes", "Episodes"), episodes=None),
     _row("short episodes", DataError, ("21 rows",), max_steps=10),
     _row("a number for settings", ConfigError, ("settings", "TrainSettings"), settings=100),
     _row("no steps to a goal", ConfigError, ("max_steps=0",), max_steps=0),

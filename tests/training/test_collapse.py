@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from leworld._random import seeded_globals
 from leworld.data import Windows, collect, fit_processor
 from leworld.encoders import ActionEncoder, ConvEncoder
-from leworld.envs import ExpertPolicy, TwoRoomVector
+from leworld.envs import TwoRoomVector
 from leworld.models import LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
 from leworld.regularizers import SIGReg
+from leworld.tasks import ExpertPolicy
 from leworld.training import CollapseMonitor, CollapseWarning, OptimizerSettings, TrainSettings, train
-from leworld.training._randomness import seeded_globals
 from tests.training.wrong import WRONG_MONITORS
 
 STEPS = range(10, 610, 10)

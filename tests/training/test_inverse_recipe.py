@@ -14,8 +14,9 @@ from leworld.control import InversePolicy
 from leworld.data import Episodes
 from leworld.envs import TwoRoomVector
 from leworld.errors import CheckpointError, ConfigError, DataError
-from leworld.evaluation import goal_reaching, two_room_pairs
+from leworld.evaluation import goal_reaching
 from leworld.models import embed
+from leworld.tasks import get_task, two_room_pairs
 from leworld.training import OptimizerSettings, TrainSettings, _fit, load_inverse, train_inverse
 from leworld.training import _inverse_recipe as recipe
 from tests.training.tiny import fingerprint, tiny_episodes, tiny_model
@@ -125,16 +126,14 @@ def test_folders_of_other_things_are_refused(tmp_path, uninterrupted):
         load_inverse(tmp_path / "inverse")
 
 
-def test_episodes_must_be_long_enough_and_of_the_models_world(tmp_path):
+def test_episodes_must_be_long_enough(tmp_path):
     with pytest.raises(DataError, match="history_size=10"):
         run(tmp_path, max_steps=10)
-    with pytest.raises(ConfigError, match="Pass `episodes`"):
-        train_inverse(tiny_model(), folder=tmp_path)
 
 
 @cache
 def room_episodes() -> Episodes:
-    return recipe.two_room_episodes(leworld.load("lewm-tworoom-tiny"), 40, seed=3, progress=False)
+    return get_task("tworoom").collect(40, seed=3)
 
 
 def success(folder, episodes: Episodes) -> float:

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 from torch import nn
 
+from leworld._random import seeded_globals
 from leworld.data import Episodes, Windows, fit_processor
 from leworld.encoders import ActionEncoder, ConvEncoder
 from leworld.models import LeWM
@@ -13,7 +14,6 @@ from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
 from leworld.regularizers import SIGReg
 from leworld.training import TrainSettings
-from leworld.training._randomness import seeded_globals
 
 
 @cache

@@ -99,6 +99,12 @@ def export(
         for package in ("onnx", "onnxscript", "onnxruntime"):
             require(package, extra="export", purpose="leworld.hub.export to ONNX")
     size = model.processor.image_size
+    if size is None or model.observation_parts != ("pixels",):
+        raise CheckpointError(
+            "leworld.hub.export needs a model that reads one picture, `pixels`",
+            f"this one reads {', '.join(f'`{name}`' for name in model.observation_parts)}",
+            "Export the parts by yourself with `torch.export`",
+        )
     parts = parts_of(model, (3, size, size))
     write = write_onnx if format == "onnx" else _write_pt2
     target = local_path(folder)

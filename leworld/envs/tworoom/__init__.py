@@ -1,0 +1,1 @@
+"""TwoRoom: its exact physics, its pictures, and its gymnasium environments."""

@@ -1,0 +1,1 @@
+"""Play policies on pairs of start and goal, and judge what they reached."""

@@ -1,0 +1,50 @@
+"""What goal reaching needs of an environment."""
+
+from abc import abstractmethod
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+
+@runtime_checkable
+class GoalEnvironment(Protocol):
+    """Several copies of an environment that can be set to a state and given a goal, stepped together.
+
+    It is the part of `gymnasium.vector.VectorEnv` that `goal_reaching` uses, with these duties beyond it:
+
+    - `reset(options={"state": ..., "goal": ...})` puts copy i into row i of `state`, with row i of `goal` as
+      its goal. Both have the axes (env, state).
+    - The observation is the pixels: uint8 with the axes (env, height, width, channel).
+    - The info of `reset` and `step` holds "state" (env, state), and that of `reset` also "goal_pixels", the
+      picture of the goal.
+    - A copy that has reached its goal goes on like any other: no automatic reset. In gymnasium's words,
+      `metadata["autoreset_mode"]` is `DISABLED`.
+
+    - `reset()` without these options draws states by itself, from its seed.
+
+    What `make` of a task in `leworld.tasks` returns is one.
+
+    Example:
+        ```python
+        from leworld.evaluation import GoalEnvironment
+        from leworld.tasks import get_task
+
+        assert isinstance(get_task("tworoom").make(2), GoalEnvironment)
+        ```
+    """
+
+    num_envs: int
+
+    @abstractmethod
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Set states and goals, and return pixels and info."""
+        ...
+
+    @abstractmethod
+    def step(
+        self, actions: np.ndarray, /
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Apply one action a copy and return pixels, rewards, terminated, truncated and info."""
+        ...

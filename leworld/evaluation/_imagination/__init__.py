@@ -1,0 +1,1 @@
+"""What a model imagines, and maps of its embeddings."""

@@ -1,0 +1,1 @@
+"""What embeddings know of the world's quantities."""

@@ -1,0 +1,74 @@
+"""A physical quantity in a column of episodes, and what kind of number it is."""
+
+from dataclasses import dataclass
+from typing import final, get_args
+
+import torch
+from torch import Tensor
+
+from ..._checks import check_choice, check_number, describe
+from ...data import Episodes
+from ...errors import ConfigError, DataError
+from ...probes._kinds import Kind
+from .._columns import state_column
+
+
+@final
+@dataclass(frozen=True)
+class Quantity:
+    """What a probe should read off an embedding: some components of a column, and how they behave.
+
+    Attributes:
+        column: Name of the column of the episodes.
+        components: Which components of it; None for all.
+        kind: `number`, `angle` (radians; fitted as sine and cosine, error in degrees), `quaternion` (4
+            components of a unit quaternion; fitted up to its sign, error in degrees) or `class` (a class
+            number 0, 1, ...; fitted as one-hot rows, told by accuracy).
+
+    Raises:
+        ConfigError: An unknown kind, or components that are no list of numbers.
+
+    Example:
+        ```python
+        from leworld.evaluation import Quantity
+
+        block_angle = Quantity("state", components=(4,), kind="angle")
+        assert block_angle.column == "state"
+        ```
+    """
+
+    column: str
+    components: tuple[int, ...] | None = None
+    kind: Kind = "number"
+
+    def __post_init__(self) -> None:
+        check_choice("Quantity", "kind", self.kind, get_args(Kind))
+        if not isinstance(self.column, str):
+            raise ConfigError(
+                "Quantity needs `column` to be a name",
+                f"`column` is {describe(self.column)}",
+                "Pass the name of a column of the episodes",
+            )
+        if self.components is not None:
+            if not isinstance(self.components, tuple) or not self.components:
+                raise ConfigError(
+                    "Quantity needs `components` to hold at least one number",
+                    f"`components` is {describe(self.components)}",
+                    "Pass for example (0, 1), or None for all components",
+                )
+            for index in self.components:
+                check_number("Quantity", "components", index, low=0, integer=True)
+
+
+def quantity_values(owner: str, episodes: Episodes, quantity: Quantity) -> Tensor:
+    """Return the values of a quantity, float64 "row component"."""
+    values = torch.from_numpy(state_column(owner, episodes, quantity.column)).double()
+    if quantity.components is None:
+        return values
+    if max(quantity.components) >= values.shape[1]:
+        raise DataError(
+            f"{owner} needs the components {quantity.components} of the column `{quantity.column}`",
+            f"it has {values.shape[1]}",
+            "Count components from 0",
+        )
+    return values[:, list(quantity.components)]

@@ -1,0 +1,204 @@
+"""Surprise while a robot runs: one frame in, one calibrated verdict out, in constant memory."""
+
+import bisect
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..._checks import check_finite, check_float_array, check_number, check_size, describe
+from ..._typing import shapechecked
+from ...data import Episodes
+from ...errors import ConfigError, ShapeError
+from ...models import WorldModel
+from .._encode import encode_frames
+from .._latent_paths import predict_last
+from ._prediction_errors import prediction_errors
+
+
+@final
+@dataclass(frozen=True)
+class SurpriseReading:
+    """What the monitor says of one frame.
+
+    Attributes:
+        score: Squared distance of the frame's embedding from the predicted one.
+        p_value: How often a normal frame is at least as surprising.
+        alarm: Whether the p-value is at most the chosen false-alarm rate.
+
+    Example:
+        ```python
+        from leworld.evaluation import SurpriseReading
+
+        assert SurpriseReading(score=9.0, p_value=0.001, alarm=True).alarm
+        ```
+    """
+
+    score: float
+    p_value: float
+    alarm: bool
+
+
+@final
+class SurpriseMonitor:
+    """Judges each new frame of a running robot by how far it is from what the model expected.
+
+    Use it to notice a slipped object, a frozen camera or a failed actuator. It keeps the last history_size
+    embeddings and actions and the calibration scores, so memory does not grow; a frame costs one embedding
+    and one prediction.
+
+    P-values are conformal: on normal frames that are exchangeable with those of the calibration, the rate of
+    false alarms is at most the chosen one, whatever the scores' distribution. Frames of one episode depend on
+    each other, so false alarms may come in bursts, and the rate holds over many episodes.
+
+    Args:
+        model: A world model with its processor, action statistics included.
+        calibration: Scores of normal frames that the model was not trained on, as `prediction_errors` gives;
+            at least 1 / false_alarm_rate - 1 of them, better a thousand.
+        false_alarm_rate: Share of normal frames that may raise an alarm, strictly between 0 and 1.
+
+    Raises:
+        ConfigError: A rate out of range or too small for so few calibration scores, or a model without
+            processor.
+        ShapeError: Frames or actions of another shape.
+        NonFiniteError: NaN or infinite scores, actions, embeddings or predictions.
+
+    Source:
+        The score is that of Maes et al., LeWorldModel, 2026, arXiv 2603.19312, section 5.2; the calibration
+        is conformal prediction (Vovk, Gammerman and Shafer, 2005).
+
+    Example:
+        ```python
+        import numpy as np
+        import torch
+        from leworld.data import Processor
+        from leworld.evaluation import SurpriseMonitor
+        from leworld.models import WorldModel
+
+        class Copy(WorldModel):
+            history_size, embedding_dim, action_dim = 1, 3, 1
+
+            def _encode(self, observations):
+                return observations.mean(dim=(-2, -1))
+
+            def _predict(self, embeddings, actions):
+                return embeddings
+
+            def _loss(self, batch, generator):
+                raise NotImplementedError
+
+        model = Copy()
+        model.processor = Processor(4, frameskip=1, action_dim=1, action_mean=(0.0,), action_std=(1.0,))
+        monitor = SurpriseMonitor(model, torch.linspace(0, 0.1, 99))
+        dark, bright, still = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8), [[0.0]]
+        assert monitor.observe(dark) is None  # nothing was expected yet
+        assert not monitor.observe(dark, still).alarm and monitor.observe(bright, still).alarm
+        ```
+    """
+
+    @shapechecked
+    def __init__(
+        self,
+        model: WorldModel,
+        calibration: Float[Tensor, " calibration"],
+        *,
+        false_alarm_rate: float = 0.05,
+    ) -> None:
+        fix = "Pass scores of held-out normal frames"
+        check_size("SurpriseMonitor", "calibration", calibration, 0, "calibration", low=1, fix=fix)
+        check_finite("SurpriseMonitor", "calibration", calibration)
+        self.threshold = alarm_threshold("SurpriseMonitor", calibration, false_alarm_rate)
+        if model.processor is None:
+            raise ConfigError(
+                "SurpriseMonitor needs a model that knows how to read pixels",
+                "`model.processor` is None",
+                "Set it to the Processor that the model was trained with (`leworld.load` does)",
+            )
+        self.model = model
+        self.processor = model.processor
+        self.false_alarm_rate = false_alarm_rate
+        self._calibration: list[float] = calibration.detach().double().sort().values.tolist()
+        self.reset()
+
+    @staticmethod
+    def calibrate(
+        model: WorldModel, episodes: Episodes, *, false_alarm_rate: float = 0.05
+    ) -> "SurpriseMonitor":
+        """Make a monitor from normal episodes that the model was not trained on."""
+        scores = torch.cat(prediction_errors(model, episodes))
+        return SurpriseMonitor(model, scores, false_alarm_rate=false_alarm_rate)
+
+    def reset(self) -> None:
+        """Forget the past frames, at the start of an episode."""
+        size = self.model.history_size
+        self._frames: deque[Tensor] = deque(maxlen=size)
+        self._blocks: deque[Tensor] = deque(maxlen=size)
+
+    def observe(self, pixels: np.ndarray, actions: object = None) -> SurpriseReading | None:
+        """Judge the newest frame.
+
+        Args:
+            pixels: The frame, uint8 (height, width, channel).
+            actions: The raw actions executed since the frame before, (frameskip, action). None for the first
+                frame of an episode.
+
+        Returns:
+            The verdict; None for the first frame, of which nothing was expected.
+
+        Raises:
+            ConfigError: Actions with the first frame, or none with a later one.
+        """
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3:
+            raise ShapeError(
+                "SurpriseMonitor.observe needs `pixels` to be one uint8 frame (height, width, channel)",
+                f"`pixels` is {describe(pixels)}",
+                "Pass frames one by one, as the camera gives them",
+            )
+        if (actions is None) != (not self._frames):
+            raise ConfigError(
+                "SurpriseMonitor.observe needs the actions since the last frame, and none with the first",
+                f"`actions` is {describe(actions)} after {len(self._frames)} remembered frames",
+                "Call `reset` when an episode starts",
+            )
+        block = None
+        if actions is not None:
+            shape = f"{self.processor.frameskip} {self.processor.action_dim}"
+            raw = check_float_array("SurpriseMonitor.observe", "actions", actions, shape=shape)
+            block = self.processor.action_blocks(torch.from_numpy(raw.astype(np.float32)))[0]
+        frame = encode_frames(self.model, pixels[None], owner="SurpriseMonitor.observe")[0]
+        reading = None
+        if block is not None:
+            self._blocks.append(block)
+            seen = torch.stack(list(self._frames))[None]
+            predicted = predict_last(self.model, seen, torch.stack(list(self._blocks))[None])[0]
+            score = float(torch.as_tensor((predicted.double() - frame.double()).square().sum()).float())
+            reading = self._judge(score)
+        self._frames.append(frame)
+        return reading
+
+    def _judge(self, score: float) -> SurpriseReading:
+        check_finite("SurpriseMonitor.observe", "model.predict(...)", torch.tensor(score))
+        count = len(self._calibration)
+        above = count - bisect.bisect_left(self._calibration, score)
+        return SurpriseReading(score, p_value=(1 + above) / (1 + count), alarm=score > self.threshold)
+
+
+def alarm_threshold(
+    owner: str, calibration: Tensor, false_alarm_rate: float, *, name: str = "false_alarm_rate"
+) -> float:
+    """Return the score above which the conformal p-value is at most `false_alarm_rate`."""
+    check_number(owner, name, false_alarm_rate, low=0, high=1, open_low=True)
+    count = len(calibration)
+    allowed = math.floor(false_alarm_rate * (count + 1) + 1e-9)
+    if allowed < 1 or allowed > count:
+        raise ConfigError(
+            f"{owner} needs a `{name}` from 1 / (calibration scores + 1) to below 1",
+            f"it is {false_alarm_rate} with {count} scores",
+            "Calibrate on more normal frames, or choose another rate",
+        )
+    return float(calibration.detach().double().sort(descending=True).values[allowed - 1])

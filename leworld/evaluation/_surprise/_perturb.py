@@ -1,0 +1,238 @@
+"""Recorded episodes in which, from some moment on, the impossible happens."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Int
+
+from ..._checks import check_choice, check_number, describe
+from ...data import Episodes
+from ...errors import ConfigError, DataError
+from .._columns import state_column
+from .._state_world import StateWorld
+
+KINDS = ("teleport", "colour", "freeze", "reversal", "vanish")
+_FEWEST_FRAMES = 4
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Perturbed:
+    """Episodes with one impossible event each.
+
+    Attributes:
+        episodes: The disturbed episodes.
+        event: For each, the first row that shows the event; a multiple of the frameskip.
+        source: For each, which of the given episodes it was made from.
+        kind: What happens.
+
+    Example:
+        ```python
+        import numpy as np
+        from leworld.data import Episodes
+        from leworld.evaluation import Perturbed
+
+        one = Episodes(np.zeros((3, 4, 4, 3), np.uint8), np.zeros((3, 1), np.float32), lengths=np.array([3]))
+        made = Perturbed(one, event=np.array([1]), source=np.array([0]), kind="freeze")
+        assert len(made.episodes) == len(made.event)
+        ```
+    """
+
+    episodes: Episodes
+    event: Int[np.ndarray, " episode"]
+    source: Int[np.ndarray, " episode"]
+    kind: str
+
+
+def perturb(
+    episodes: Episodes,
+    kind: str,
+    *,
+    frameskip: int = 1,
+    world: StateWorld | None = None,
+    column: str = "state",
+    seed: int = 0,
+) -> Perturbed:
+    """Disturb every episode once, at a moment drawn from its middle third.
+
+    | kind | what the frames show from the event on |
+    |---|---|
+    | `teleport` | another place, see below |
+    | `colour` | red and blue change places |
+    | `freeze` | the last frame before the event, again and again, while the actions go on |
+    | `reversal` | the frames before the event, backwards, while the actions go on |
+    | `vanish` | the background alone: at every pixel the median over frames, so the camera must stand still |
+
+    A teleport in a `world` puts the state where it was recorded elsewhere, farther off than two recorded
+    states usually are, and the world goes on from there with the same actions. Without a world it goes on
+    with the frames and actions of another episode, so that only the cut itself is impossible.
+
+    Everything before the event is left as it was. Episodes of fewer than 4 frames, `frameskip` apart, are
+    left out; `source` tells which remain.
+
+    Args:
+        episodes: Normal episodes.
+        kind: What happens, one of the table.
+        frameskip: Distance of the frames that the model looks at, in rows; the event falls on one of them.
+        world: Exact dynamics and pictures, for `teleport`.
+        column: Column of the states, for `teleport` with a `world`.
+        seed: Decides moments and targets.
+
+    Raises:
+        ConfigError: An unknown kind, an option out of range, or a world that cannot draw.
+        DataError: No episode is long enough, no such column, or frames in which the event cannot be seen.
+
+    Randomness:
+        From `seed` only; the same seed gives the same moments for every kind.
+
+    Source:
+        Teleport and colour change: Maes et al., LeWorldModel, 2026, arXiv 2603.19312, appendix F.3. The other
+        three are additions.
+
+    Example:
+        ```python
+        import numpy as np
+        from leworld.data import Episodes
+        from leworld.evaluation import perturb
+
+        frames = np.arange(12, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 3), np.uint8)
+        episodes = Episodes(frames, np.zeros((12, 1), np.float32), lengths=np.array([12]))
+        made = perturb(episodes, "freeze")
+        event = int(made.event[0])
+        assert (made.episodes.pixels[event:] == event - 1).all()
+        ```
+    """
+    check_choice("perturb", "kind", kind, KINDS)
+    check_number("perturb", "frameskip", frameskip, low=1, integer=True)
+    check_number("perturb", "seed", seed, low=0, integer=True)
+    if not isinstance(episodes, Episodes):
+        raise ConfigError(
+            "perturb needs `episodes` to be a `leworld.data.Episodes`",
+            f"`episodes` is {describe(episodes)}",
+            "Read them with `read_hdf5`, or collect them with `collect`",
+        )
+    if world is not None and not isinstance(world, StateWorld):
+        raise ConfigError(
+            "perturb needs a `world` that can step and render states",
+            f"`world` is {describe(world)}",
+            "Pass for example the `world` of a task, or none",
+        )
+    kept = (episodes.lengths - 1) // frameskip + 1
+    source = np.flatnonzero(kept >= _FEWEST_FRAMES)
+    if len(source) == 0:
+        raise DataError(
+            f"perturb needs episodes of at least {_FEWEST_FRAMES} frames, {frameskip} rows apart",
+            f"the longest of {len(kept)} has {kept.max()}",
+            "Pass longer episodes",
+        )
+    chosen = episodes.select(source)
+    low = np.maximum(2, kept[source] // 3)
+    high = np.maximum(low + 1, -(-2 * kept[source] // 3))
+    event = np.random.default_rng(seed).integers(low, np.minimum(high, kept[source])) * frameskip
+    generator = np.random.default_rng((seed, 1))
+    if kind == "teleport":
+        made = (
+            _splice(chosen, event, generator)
+            if world is None
+            else _jump(chosen, event, world, column, generator)
+        )
+    else:
+        made = _redraw(chosen, event, kind, frameskip)
+    return Perturbed(episodes=made, event=event, source=source, kind=kind)
+
+
+def _redraw(episodes: Episodes, event: np.ndarray, kind: str, frameskip: int) -> Episodes:
+    """Change pixels, and columns with them where frames move in time; keep actions."""
+    row = np.arange(len(episodes.pixels))
+    first = np.repeat(episodes.offsets, episodes.lengths)
+    moment = first + np.repeat(event, episodes.lengths)
+    late = row >= moment
+    shown = row.copy()
+    if kind == "freeze":
+        shown = np.where(late, moment - frameskip, row)
+    elif kind == "reversal":
+        shown = np.where(late, np.maximum(first, 2 * (moment - frameskip) - row), row)
+    pixels = episodes.pixels[shown]
+    if kind == "colour":
+        pixels[late] = pixels[late][..., ::-1]
+    elif kind == "vanish":
+        some = np.linspace(0, len(row) - 1, min(len(row), 301)).astype(np.int64)
+        pixels[late] = np.median(episodes.pixels[some], axis=0).astype(np.uint8)
+    if np.array_equal(pixels[late], episodes.pixels[late]):
+        raise DataError(
+            f"perturb needs frames in which `{kind}` can be seen",
+            "no pixel changes",
+            "Choose another kind: grey pictures have no colours, and a still picture cannot freeze",
+        )
+    columns = {name: values[shown] for name, values in episodes.columns.items()}
+    return Episodes(
+        pixels,
+        episodes.actions,
+        lengths=episodes.lengths,
+        columns=columns,
+        environment_id=episodes.environment_id,
+    )
+
+
+def _splice(episodes: Episodes, event: np.ndarray, generator: np.random.Generator) -> Episodes:
+    """Go on with the frames, actions and columns of another episode, from its most different row of eight."""
+    if len(episodes) < 2:
+        raise DataError(
+            "perturb needs at least 2 episodes to splice, or a `world` to teleport in",
+            f"there is {len(episodes)}",
+            "Pass more episodes, or the world",
+        )
+    shown, lengths = [], []
+    for index, (first, length) in enumerate(zip(episodes.offsets, episodes.lengths, strict=True)):
+        before = episodes.pixels[first + event[index] - 1].astype(np.int16)
+        wanted = int(length - event[index])
+        best: tuple[int, np.ndarray] | None = None
+        for _ in range(8):
+            donor = int(generator.integers(len(episodes) - 1))
+            donor += donor >= index
+            last = int(episodes.lengths[donor])
+            start = int(generator.integers(max(1, last - wanted + 1)))
+            rows = episodes.offsets[donor] + np.arange(start, min(last, start + wanted))
+            change = int(np.abs(episodes.pixels[rows[0]].astype(np.int16) - before).sum())
+            if best is None or change > best[0]:
+                best = (change, rows)
+        if best is None:
+            raise RuntimeError("unreachable: eight rows are drawn")
+        shown.append(np.concatenate([first + np.arange(event[index]), best[1]]))
+        lengths.append(len(shown[-1]))
+    rows = np.concatenate(shown)
+    return Episodes(
+        episodes.pixels[rows],
+        episodes.actions[rows],
+        lengths=np.array(lengths),
+        columns={name: values[rows] for name, values in episodes.columns.items()},
+        environment_id=episodes.environment_id,
+    )
+
+
+def _jump(
+    episodes: Episodes, event: np.ndarray, world: StateWorld, column: str, generator: np.random.Generator
+) -> Episodes:
+    """Put the state elsewhere at the event and let the world go on with the recorded actions."""
+    states = state_column("perturb", episodes, column).copy()
+    pool = states.copy()
+    pairs = generator.integers(len(pool), size=(2, 1024))
+    typical = np.median(np.linalg.norm(pool[pairs[0]] - pool[pairs[1]], axis=1))
+    pixels = episodes.pixels.copy()
+    for index, (first, length) in enumerate(zip(episodes.offsets, episodes.lengths, strict=True)):
+        now = first + int(event[index])
+        candidates = pool[generator.integers(len(pool), size=256)]
+        apart = np.linalg.norm(candidates - states[now - 1], axis=1)
+        far = apart > typical
+        states[now] = candidates[int(far.argmax() if far.any() else apart.argmax())]
+        for row in range(now + 1, first + length):
+            states[row] = world.step(states[row - 1], episodes.actions[row - 1])
+        pixels[now : first + length] = world.render(states[now : first + length], pixels.shape[1])
+    return Episodes(
+        pixels,
+        episodes.actions,
+        lengths=episodes.lengths,
+        columns={**episodes.columns, column: states},
+        environment_id=episodes.environment_id,
+    )

@@ -1,0 +1,228 @@
+"""How a model of a task is trained from nothing: collect, build, train, save."""
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, final
+
+from torch import nn
+
+from .._checks import check_number, describe
+from .._random import fold_seed, seeded_globals
+from ..data import Episodes, Processor, Windows, fit_processor
+from ..encoders import ActionEncoder, ConvEncoder
+from ..errors import ConfigError
+from ..hub import save
+from ..models import LeWM
+from ..nn import Projector
+from ..predictors import TransformerPredictor
+from ..regularizers import SIGReg
+from ..training import OptimizerSettings, TrainSettings, train
+from ._task import Task
+
+MODEL_FOLDER = "model"
+_WEIGHTS = 3
+
+
+def _default_settings() -> TrainSettings:
+    return TrainSettings(
+        num_steps=2500, batch_size=128, optimizer=OptimizerSettings(learning_rate=1e-3), save_every=250
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(ABC):
+    """What a recipe collects, builds and trains; `train` runs it, as `leworld train NAME` does.
+
+    A LeWM small enough for one CPU core: four strided convolutions over the frames, a predictor of two
+    blocks, and LeWM's two terms, unchanged. `LeWMRecipe` is one for any task.
+
+    Args:
+        num_episodes: Episodes to collect.
+        embedding_dim: Size of an embedding.
+        history_size: Frames that the predictor sees; 1 where a single picture tells the whole state.
+        regularizer_weight: Lambda, SIGReg's weight, tied to the batch size. 0 shows a collapse.
+        num_slices: SIGReg's directions a step. Fresh ones come each step, so few are enough for 32
+            dimensions.
+        settings: The training run; its `seed` also decides the data and the initial weights.
+
+    Raises:
+        ConfigError: A value is out of range.
+
+    Example:
+        ```python
+        from leworld.tasks import get_task
+
+        recipe = get_task("tworoom").recipe()
+        assert recipe.num_episodes == 1000 and recipe.embedding_dim == 32
+        ```
+    """
+
+    num_episodes: int = 1000
+    embedding_dim: int = 32
+    history_size: int = 1
+    regularizer_weight: float = 0.09
+    num_slices: int = 64
+    settings: TrainSettings = field(default_factory=_default_settings)
+
+    def __post_init__(self) -> None:
+        owner = type(self).__name__
+        check_number(owner, "num_episodes", self.num_episodes, low=1, integer=True)
+        check_number(owner, "embedding_dim", self.embedding_dim, low=1, integer=True)
+        check_number(owner, "history_size", self.history_size, low=1, integer=True)
+        check_number(owner, "regularizer_weight", self.regularizer_weight, low=0.0)
+        check_number(owner, "num_slices", self.num_slices, low=1, integer=True)
+        if not isinstance(self.settings, TrainSettings):
+            raise ConfigError(
+                f"{owner} needs `settings` to be TrainSettings",
+                f"it is a {type(self.settings).__name__}",
+                "Pass for example TrainSettings(num_steps=500)",
+            )
+
+    @property
+    @abstractmethod
+    def _task(self) -> Task:
+        """The task that the recipe is for."""
+
+    @abstractmethod
+    def collect(self, *, held_out: bool = False, progress: bool = True) -> Episodes:
+        """Gather the training episodes, or as many held-out ones that share nothing with them."""
+
+    def processor(self, episodes: Episodes) -> Processor:
+        """Measure the action statistics of the training episodes."""
+        task, seed = self._task, self.settings.seed
+        source = f"{self.num_episodes} episodes of the recipe `{task.name}`, seed {seed}"
+        return fit_processor(episodes, frameskip=task.frameskip, source=source)
+
+    def build(self, processor: Processor, *, regularizer: nn.Module | None = None) -> LeWM:
+        """Build the untrained model; its initial weights follow from the seed.
+
+        Another `regularizer`, (*batch, sample, dim) -> scalar, takes the place of SIGReg, with the recipe's
+        weight; every other weight starts where it would have. `leworld.training.train` trains such a model.
+        """
+        if regularizer is not None and not isinstance(regularizer, nn.Module):
+            raise ConfigError(
+                f"{type(self).__name__}.build needs `regularizer` to be a module",
+                f"it is {describe(regularizer)}",
+                "Pass for example leworld.regularizers.ExactSIGReg()",
+            )
+        dim, condition, hidden = self.embedding_dim, 2 * self.embedding_dim, 8 * self.embedding_dim
+        with seeded_globals(fold_seed(self.settings.seed, _WEIGHTS)):
+            model = LeWM(
+                ConvEncoder(self._task.image_size, dim, channels=(8, 16, 32, 64)),
+                TransformerPredictor(
+                    dim,
+                    history_size=self.history_size,
+                    condition_dim=condition,
+                    depth=2,
+                    num_heads=2,
+                    head_dim=16,
+                    mlp_dim=hidden,
+                    dropout=0.0,
+                ),
+                action_encoder=ActionEncoder(processor.block_dim, condition, hidden_dim=hidden),
+                projector=Projector(dim, hidden_dim=hidden),
+                prediction_projector=Projector(dim, hidden_dim=hidden),
+                regularizer=SIGReg(self.num_slices) if regularizer is None else regularizer,
+                regularizer_weight=self.regularizer_weight,
+            )
+        model.processor = processor
+        return model
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what a checkpoint of this recipe says about its origin, as plain data."""
+        task = self._task
+        facts = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "task"}
+        return {
+            "name": f"lewm-{re.sub(r'[^a-z0-9]+', '-', task.name.lower()).strip('-')}",
+            "summary": f"A small LeWorldModel of {task.environment_id}.",
+            "paper": "arXiv 2603.19312",
+            "training_data": f"{self.num_episodes} episodes of {task.episode_steps} actions, collected by it",
+            "recipe": facts | {"settings": asdict(self.settings)},
+        }
+
+    def train(
+        self, folder: str | Path, *, resume: bool = True, progress: bool = True, accelerator: str = "cpu"
+    ) -> LeWM:
+        """Collect data, train a model on it and save it, in minutes on one CPU core.
+
+        The same call after an interruption goes on from the last saved state and ends with the weights that
+        it would have had; data are not stored but collected again, the same ones.
+
+        Args:
+            folder: Gets `metrics.csv`, TensorBoard's `tensorboard/`, `state.ckpt`, and the finished
+                checkpoint in `model/`, which `leworld.load` reads.
+            resume: Go on from `folder` if it holds a state; else start over.
+            progress: Show progress bars.
+            accelerator: Lightning's name of the device, for example "cpu", "gpu" or "auto".
+
+        Returns:
+            The model in evaluation mode, with its processor.
+
+        Raises:
+            ConfigError: The folder holds a run with another recipe.
+            CheckpointError: The state in the folder cannot be read.
+
+        Randomness: everything follows from `settings.seed`.
+        """
+        folder = Path(folder)
+        episodes = self.collect(progress=progress)
+        model = self.build(self.processor(episodes))
+        train(
+            model,
+            Windows(episodes, model.history_size, frameskip=self._task.frameskip),
+            folder=folder,
+            settings=self.settings,
+            resume=resume,
+            progress=progress,
+            accelerator=accelerator,
+        )
+        save(model, folder / MODEL_FOLDER, provenance=self.provenance(), overwrite=True)
+        return model
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class LeWMRecipe(Recipe):
+    """Trains a small LeWM of any task on what its collecting policy gathers.
+
+    Watch lambda (`regularizer_weight`): where the planner never reaches one of the goal's parts, probe the
+    embedding for it, and raise lambda until it is there.
+
+    Args:
+        task: The task.
+
+    Raises:
+        ConfigError: Something else than a task, or a value out of range.
+
+    Example:
+        ```python
+        from leworld.tasks import LeWMRecipe, get_task
+
+        recipe = LeWMRecipe(task=get_task("tworoom"), num_episodes=2, embedding_dim=8)
+        episodes = recipe.collect(progress=False)
+        model = recipe.build(recipe.processor(episodes))
+        assert len(episodes) == 2 and model.embedding_dim == 8
+        ```
+    """
+
+    task: Task
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.task, Task):
+            raise ConfigError(
+                "LeWMRecipe needs `task` to be a `leworld.tasks.Task`",
+                f"it is {describe(self.task)}",
+                "Pass for example `get_task(name)`",
+            )
+        super().__post_init__()
+
+    @property
+    def _task(self) -> Task:
+        return self.task
+
+    def collect(self, *, held_out: bool = False, progress: bool = True) -> Episodes:
+        """Gather the task's episodes."""
+        gather = self.task.held_out if held_out else self.task.collect
+        return gather(self.num_episodes, seed=self.settings.seed, progress=progress)

@@ -1,0 +1,179 @@
+"""A task whose world is told by how states move and look."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from .._checks import check_float_array, check_number, describe
+from ..errors import ConfigError, ShapeError
+from ..evaluation import GoalEnvironment, GoalSteps, StateWorld
+from ._smooth_policy import SmoothPolicy
+from ._task import CollectingPolicy, Task
+
+_CANDIDATES = 32
+_NUM_BINS = 6
+
+
+class StateTask(Task, ABC):
+    """A task made of three functions of states: how they start, how they move, how they look.
+
+    The environment, the exact dynamics of the oracle, teleports, and steps toward goals follow from them. Add
+    success (`success_radius`, or `reached`, `distance` and `success_words`), and the collecting policy if
+    smooth random actions are not enough.
+
+    Example:
+        ```python
+        import numpy as np
+        from leworld.tasks import StateTask
+
+        class Dot(StateTask):
+            name, environment_id, action_dim, success_radius = "dot", "mine/Dot-v0", 1, 0.1
+
+            def draw_states(self, count, generator):
+                return generator.uniform(-1, 1, (count, 1))
+
+            def step(self, states, actions):
+                return np.clip(states + 0.1 * actions, -1, 1)
+
+            def render(self, states, image_size):
+                place = np.linspace(-1, 1, image_size)
+                level = 255 * np.exp(-20 * (states[..., None] - place[:, None]) ** 2)
+                rows = level.astype(np.uint8)[..., None, :, :].repeat(image_size, axis=-3)
+                return rows.repeat(3, axis=-1)
+
+        task = Dot()
+        env = task.make(4, 16)
+        pixels, info = env.reset(seed=0, options={"state": np.zeros((4, 1)), "goal": np.ones((4, 1))})
+        assert pixels.shape == (4, 16, 16, 3) and (info["state"] == 0).all()
+        assert len(task.held_out(3)) == 3
+        ```
+    """
+
+    @abstractmethod
+    def draw_states(self, count: int, generator: np.random.Generator) -> Float[np.ndarray, "count state"]:
+        """Draw the states in which episodes start."""
+
+    @abstractmethod
+    def step(
+        self, states: Float[np.ndarray, "*#batch state"], actions: Float[np.ndarray, "*#batch action"], /
+    ) -> Float[np.ndarray, "*batch state"]:
+        """Return the states after one raw action each; leading axes broadcast."""
+
+    @abstractmethod
+    def render(
+        self, states: Float[np.ndarray, "*batch state"], image_size: int, /
+    ) -> UInt8[np.ndarray, "*batch height width 3"]:
+        """Return an RGB picture of each state."""
+
+    @property
+    def world(self) -> StateWorld:
+        """The task itself."""
+        return self
+
+    def make(self, num_envs: int, image_size: int | None = None) -> GoalEnvironment:
+        """Make copies of the environment."""
+        return _StateEnvironment(self, num_envs, self.image_size if image_size is None else image_size)
+
+    def collecting_policy(self) -> CollectingPolicy:
+        """Smooth random actions between the limits."""
+        return SmoothPolicy(self.action_dim, action_low=self.action_low, action_high=self.action_high)
+
+    def goal_steps(self, num_steps: int = 2000, *, seed: int = 0) -> GoalSteps:
+        """Draw starts and goals as episodes start, and step by the best of a few actions.
+
+        Starts that none of them brings nearer are left out. The bins of distance hold equally many steps.
+        """
+        check_number(f"{type(self).__name__}.goal_steps", "num_steps", num_steps, low=_NUM_BINS, integer=True)
+        generator = np.random.default_rng(seed)
+        start, goal = (self.draw_states(num_steps, generator).astype(np.float32) for _ in range(2))
+        shape = (num_steps, _CANDIDATES, self.action_dim)
+        actions = generator.uniform(self.action_low, self.action_high, shape)
+        ends = np.asarray(self.step(start[:, None], actions), dtype=np.float32)
+        best = self.distance(ends, goal[:, None]).argmin(axis=1)
+        after, apart = ends[np.arange(num_steps), best], self.distance(start, goal)
+        nearer = self.distance(after, goal) < apart
+        edges = np.quantile(apart[nearer], np.linspace(0, 1, _NUM_BINS + 1))
+        edges[-1] = np.nextafter(edges[-1], np.inf)  # the farthest step belongs to the last bin
+        return GoalSteps(
+            start[nearer],
+            after[nearer],
+            goal[nearer],
+            distance=apart[nearer],
+            edges=tuple(edges.tolist()),
+        )
+
+
+class _StateEnvironment:
+    """Copies of a state task's world, moved and drawn together; nothing resets by itself."""
+
+    def __init__(self, task: StateTask, num_envs: int, image_size: int) -> None:
+        owner = f"{type(task).__name__}.make"
+        check_number(owner, "num_envs", num_envs, low=1, integer=True)
+        check_number(owner, "image_size", image_size, low=1, integer=True)
+        self.task = task
+        self.num_envs = int(num_envs)
+        self.image_size = int(image_size)
+        self.metadata = {"autoreset_mode": "Disabled"}
+        self._generator = np.random.default_rng()
+        self._state = self._goal = np.zeros((self.num_envs, 0), np.float32)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start an episode everywhere; `options` may set `state` and `goal`, else they are drawn."""
+        if seed is not None:
+            self._generator = np.random.default_rng(seed)
+        given = dict(options or {})
+        self._state, self._goal = (self._read(given, key) for key in ("state", "goal"))
+        self._goal_pixels = self._draw(self._goal)
+        return self._draw(self._state), self._info()
+
+    def step(
+        self, actions: np.ndarray, /
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Move every copy by one action, clipped to the limits."""
+        task = self.task
+        if not self._state.size:
+            raise ConfigError(
+                f"{task.name} needs a started episode", "`reset` was never called", "Call `reset()` first"
+            )
+        shape = f"{self.num_envs} {task.action_dim}"
+        checked = check_float_array(task.name, "actions", actions, shape=shape)
+        moved = task.step(self._state, np.clip(checked, task.action_low, task.action_high))
+        self._state = np.array(moved, dtype=np.float32)
+        there = np.asarray(task.reached(self._state, self._goal))
+        never = np.zeros(self.num_envs, np.bool_)
+        return self._draw(self._state), there.astype(np.float64), there, never, self._info()
+
+    def _read(self, given: dict[str, Any], key: str) -> np.ndarray:
+        value = given.get(key)
+        if value is None:
+            value = self.task.draw_states(self.num_envs, self._generator)
+        states = np.array(value, dtype=np.float32)
+        if states.ndim != 2 or len(states) != self.num_envs or not np.isfinite(states).all():
+            raise ShapeError(
+                f"{self.task.name} needs `{key}` as finite states with the axes (env={self.num_envs}, state)",
+                f"it is {describe(states)}",
+                "Return that from `draw_states`, and pass that in `options`",
+            )
+        return states
+
+    def _draw(self, states: np.ndarray) -> np.ndarray:
+        pictures = np.asarray(self.task.render(states, self.image_size))
+        due = (self.num_envs, self.image_size, self.image_size, 3)
+        if pictures.dtype != np.uint8 or pictures.shape != due:
+            raise ShapeError(
+                f"{self.task.name} needs `render` to return uint8 pictures of shape {due}",
+                f"it returned {describe(pictures)}",
+                "Draw one RGB picture for each state",
+            )
+        return pictures
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "state": self._state.copy(),
+            "goal": self._goal.copy(),
+            "goal_pixels": self._goal_pixels.copy(),
+        }

@@ -1,0 +1,286 @@
+"""What leworld asks of a world to plan, report and train in it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from .._checks import check_choice, check_number
+from .._random import fold_seed
+from ..control import MPCPolicy, Policy, RandomPolicy
+from ..data import Episodes, collect
+from ..evaluation import (
+    Backdrop,
+    GoalEnvironment,
+    GoalPairs,
+    GoalReachingResult,
+    GoalSteps,
+    OraclePolicy,
+    Quantity,
+    StateWorld,
+    goal_reaching,
+    trajectory_pairs,
+)
+from ..models import WorldModel
+from ..planners import CEMPlanner, Planner
+from ._fixed_length import FixedLength
+
+if TYPE_CHECKING:
+    from ._recipe import Recipe
+
+_SIDE_BY_SIDE = 25
+_COLLECTED_SIDE_BY_SIDE = 50
+_DATA, _HELD_OUT = 0x44415441, 0x48454C44  # "DATA" and "HELD": streams of seeds that share nothing
+
+
+class CollectingPolicy(Protocol):
+    """What `leworld.data.collect` asks of a policy: actions from the info that the environment returned.
+
+    A method `reset(seed)` is called once at the start where there is one.
+
+    Example:
+        ```python
+        from leworld.tasks import CollectingPolicy, SmoothPolicy
+
+        policy: CollectingPolicy = SmoothPolicy(2)
+        assert callable(policy)
+        ```
+    """
+
+    def __call__(self, info: Mapping[str, Any], /) -> np.ndarray:
+        """Return one raw action for each environment, "env action"."""
+        ...
+
+
+class Task(ABC):
+    """One world with its goals: what `leworld plan`, `report`, `probe`, `surprise` and `train` ask.
+
+    Subclass it for an environment of your own, or `StateTask` where two functions tell how states move and
+    look, and `register` an instance. Required are the attributes without a default below, `make`,
+    `collecting_policy`, and success: either `success_radius`, or `reached`, `distance` and `success_words`.
+    Everything else has a default or is optional; what a task does not offer is left out of reports with a
+    reason.
+
+    Attributes:
+        name: Short name, for the command line: `leworld train NAME`.
+        environment_id: Name of the world in data and checkpoints; `task_of` finds the task by it.
+        action_dim: Components of a raw action.
+        action_low: Lowest raw action.
+        action_high: Highest raw action.
+        image_size: Side of a picture in pixels where nothing else asks for one.
+        frameskip: Raw actions in a block of the recipe's model.
+        episode_steps: Actions in a collected episode.
+        protocols: Names of the goal-reaching protocols: `leworld plan` takes the first by default, a report
+            shows the last. `trajectory-N` comes for free: goals are what a held-out episode reached N steps
+            later.
+        budget: Environment steps that a policy may take for a goal.
+        success_radius: Euclidean distance of states that counts as reached; None where `reached` is your own.
+        success_words: What counts as reached, in words that follow "reached"; unused with a radius.
+        distance_unit: Unit of `distance` in words.
+        events: Kinds of impossible events that this world can show, see `leworld.evaluation.perturb`.
+        shipped_model: Name of a pretrained model of this world, or None.
+
+    Example:
+        ```python
+        import numpy as np
+        from leworld.tasks import SmoothPolicy, Task, get_task
+
+        class Reacher(Task):
+            name, environment_id, action_dim, success_radius = "reacher", "mine/Reacher-v0", 2, 0.05
+
+            def make(self, num_envs, image_size=None):
+                raise NotImplementedError  # a vector environment, see `leworld.evaluation.GoalEnvironment`
+
+            def collecting_policy(self):
+                return SmoothPolicy(self.action_dim)
+
+        assert Reacher().reached(np.zeros(2), np.full(2, 0.03)) and Reacher().world is None
+        pairs = get_task("tworoom").pairs("cross-door", 5, seed=1)
+        assert len(pairs) == 5
+        ```
+    """
+
+    name: str
+    environment_id: str
+    action_dim: int
+    action_low: float = -1.0
+    action_high: float = 1.0
+    image_size: int = 64
+    frameskip: int = 5
+    episode_steps: int = 60
+    protocols: tuple[str, ...] = ("trajectory-25",)
+    budget: int = 50
+    success_radius: float | None = None
+    success_words: str = ""
+    distance_unit: str = ""
+    events: tuple[str, ...] = ("teleport", "colour", "freeze", "reversal", "vanish")
+    shipped_model: str | None = None
+
+    @abstractmethod
+    def make(self, num_envs: int, image_size: int | None = None) -> GoalEnvironment:
+        """Make `num_envs` copies of the environment that can be set to a state and never reset themselves."""
+
+    @abstractmethod
+    def collecting_policy(self) -> CollectingPolicy:
+        """Make the policy that gathers episodes; what it never does, a model cannot learn."""
+
+    def distance(
+        self, state: Float[np.ndarray, "*#batch state"], goal: Float[np.ndarray, "*#batch state"]
+    ) -> Float[np.ndarray, "*batch"]:
+        """Return how far states are from goals, for tables; Euclidean unless overridden."""
+        return np.linalg.norm(np.asarray(state, np.float64) - np.asarray(goal, np.float64), axis=-1)
+
+    def reached(
+        self, state: Float[np.ndarray, "*#batch state"], goal: Float[np.ndarray, "*#batch state"]
+    ) -> Bool[np.ndarray, "*batch"]:
+        """Say of states whether they are at their goals: within `success_radius` unless overridden."""
+        if self.success_radius is None:
+            raise NotImplementedError(f"{type(self).__name__} needs `success_radius`, or its own `reached`")
+        return np.asarray(self.distance(state, goal) <= self.success_radius)
+
+    @property
+    def world(self) -> StateWorld | None:
+        """Exact dynamics and pictures of states: for the oracle, teleports and monotonicity. None without."""
+        return None
+
+    @property
+    def quantities(self) -> Mapping[str, Quantity]:
+        """What probes read: quantities by name, of the columns that the environment's info reports."""
+        return {"state": Quantity("state")}
+
+    def collect(
+        self,
+        num_episodes: int = 1000,
+        *,
+        seed: int = 0,
+        image_size: int | None = None,
+        progress: bool = False,
+    ) -> Episodes:
+        """Gather episodes to train on. Equal seeds give equal episodes."""
+        return self._gather(num_episodes, fold_seed(seed, _DATA), image_size, progress)
+
+    def held_out(
+        self,
+        num_episodes: int = 100,
+        *,
+        seed: int = 0,
+        image_size: int | None = None,
+        progress: bool = False,
+    ) -> Episodes:
+        """Gather episodes that share nothing with those of `collect`, whatever their seeds."""
+        return self._gather(num_episodes, fold_seed(seed, _HELD_OUT), image_size, progress)
+
+    def _gather(self, num_episodes: int, seed: int, image_size: int | None, progress: bool) -> Episodes:
+        check_number("Task.collect", "num_episodes", num_episodes, low=1, integer=True)
+        env = self.make(min(_COLLECTED_SIDE_BY_SIDE, num_episodes), image_size)
+        return collect(
+            FixedLength(env, self.episode_steps),
+            self.collecting_policy(),
+            num_episodes=num_episodes,
+            seed=seed,
+            environment_id=self.environment_id,
+            progress=progress,
+        )
+
+    def pairs(
+        self, protocol: str, num_pairs: int = 100, *, episodes: Episodes | None = None, seed: int = 0
+    ) -> GoalPairs:
+        """Draw start and goal pairs of one of `protocols`; override it for protocols of your own.
+
+        Args:
+            protocol: One of `protocols`.
+            num_pairs: Pairs to draw.
+            episodes: Held-out episodes for `trajectory-N`; as many as pairs are collected when None.
+            seed: Which pairs are drawn, and which episodes are collected.
+        """
+        check_choice(f"{type(self).__name__}.pairs", "protocol", protocol, self.protocols)
+        if episodes is None:
+            episodes = self.held_out(num_pairs, seed=seed)
+        offset = int(protocol.removeprefix("trajectory-"))
+        if self.success_radius is None:
+            return trajectory_pairs(
+                episodes, num_pairs, goal_offset=offset, budget=self.budget, success=self, seed=seed
+            )
+        radius = self.success_radius
+        return trajectory_pairs(
+            episodes, num_pairs, goal_offset=offset, budget=self.budget, success_radius=radius, seed=seed
+        )
+
+    def oracle(self, planner: Planner, *, frameskip: int, seed: int = 0) -> Policy | None:
+        """Make a policy that plans with the true dynamics, or None where there are none."""
+        if self.world is None:
+            return None
+        return OraclePolicy(
+            self.world,
+            planner,
+            action_dim=self.action_dim,
+            frameskip=frameskip,
+            action_low=self.action_low,
+            action_high=self.action_high,
+            distance=self.distance if self.success_radius is None else None,
+            seed=seed,
+        )
+
+    def normal_events(self, episodes: Episodes) -> Mapping[str, np.ndarray]:
+        """Return rare but normal moments by name: masks over the rows of `episodes`, for `surprise`."""
+        return {}
+
+    def goal_steps(self, num_steps: int = 2000, *, seed: int = 0) -> GoalSteps | None:
+        """Draw steps toward goals for `metric_monotonicity`, or None where the world cannot tell them."""
+        return None
+
+    def backdrop(self) -> Backdrop | None:
+        """Return what paths are drawn on, or None for a plain frame."""
+        return None
+
+    def recipe(self) -> "Recipe":
+        """Return how a model of this world is trained: `LeWMRecipe` unless overridden. Needs Lightning."""
+        from ._recipe import LeWMRecipe
+
+        return LeWMRecipe(task=self)
+
+    def play(
+        self,
+        model: WorldModel,
+        pairs: GoalPairs,
+        *,
+        planner: Planner | None = None,
+        baselines: tuple[str, ...] = ("random", "oracle"),
+        seed: int = 0,
+        num_recorded: int = 4,
+        progress: bool = True,
+    ) -> GoalReachingResult:
+        """Let a model plan its way to goals, and play random actions and the true dynamics beside it.
+
+        Args:
+            model: A world model with its processor.
+            pairs: Starts and goals, for example from `pairs`.
+            planner: CEM as usual when None.
+            baselines: Some of "random" and "oracle"; the latter is left out where there are no dynamics.
+            seed: The noise of planner and policies.
+            num_recorded: Pairs whose frames are kept.
+            progress: Show a progress bar.
+        """
+        planner = CEMPlanner() if planner is None else planner
+        limits = (self.action_low, self.action_high)
+        policies: dict[str, Policy] = {
+            type(model).__name__: MPCPolicy(model, planner, action_limits=limits, seed=seed)
+        }
+        processor = model.processor
+        if processor is None:
+            raise RuntimeError("unreachable: MPCPolicy asks for a processor")
+        for name in baselines:
+            check_choice(f"{type(self).__name__}.play", "baselines", name, ("random", "oracle"))
+        if "random" in baselines:
+            policies["random"] = RandomPolicy(processor.action_dim, action_limits=limits, seed=seed)
+        if "oracle" in baselines:
+            oracle = self.oracle(planner, frameskip=processor.frameskip, seed=seed)
+            policies |= {} if oracle is None else {"oracle": oracle}
+        env = self.make(min(len(pairs), _SIDE_BY_SIDE), processor.image_size)
+        result = goal_reaching(
+            pairs, policies, env=env, seed=seed, num_recorded=num_recorded, progress=progress
+        )
+        return replace(result, backdrop=self.backdrop())

@@ -1,0 +1,193 @@
+"""Mistakes with tasks, and the errors that they must earn."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from leworld.envs import TwoRoomArena
+from leworld.errors import CheckpointError, ConfigError, LeWorldError, NonFiniteError, ShapeError
+from leworld.tasks import (
+    ExpertPolicy,
+    LeWMRecipe,
+    SmoothPolicy,
+    TwoRoomRecipe,
+    TwoRoomTask,
+    get_task,
+    load_task,
+    register,
+    task_of,
+    two_room_held_out,
+    two_room_pairs,
+)
+from leworld.tasks.tworoom._pairs import two_room_steps
+from tests.bad_input import BadInput
+from tests.hub.examples import tiny_lewm
+from tests.tasks.worlds import Dot
+from tests.training.tiny import tiny_model, tiny_settings
+
+HERE = np.array([60.0, 60.0])
+INFO = {"state": HERE[None], "goal": HERE[None]}
+_ROOM = "leworld.tasks"
+
+
+def _row(name: str, case: str, call, *mentions: str, error: type[LeWorldError] = ConfigError) -> BadInput:
+    return BadInput(f"{_ROOM}.{name}", case, call, error, mentions)
+
+
+def _expert(case, call, error, *mentions):
+    return _row("ExpertPolicy", case, call, *mentions, error=error)
+
+
+def _two_room(case, *mentions, **options):
+    return _row("two_room_pairs", case, lambda: two_room_pairs(**options), *mentions)
+
+
+def _steps(case, *mentions, **options):
+    return _row("TwoRoomTask.goal_steps", case, lambda: two_room_steps(TwoRoomArena(), **options), *mentions)
+
+
+def _register(case, *mentions, **changes):
+    def call():
+        task = Dot()
+        for name, value in changes.items():
+            setattr(task, name, value)
+        return register(task)
+
+    return _row("register", case, call, *mentions)
+
+
+def _processor():
+    processor = tiny_model().processor
+    assert processor is not None
+    return processor
+
+
+def _small(**changes) -> TwoRoomRecipe:
+    return TwoRoomRecipe(num_episodes=2, settings=tiny_settings(num_steps=1), **changes)
+
+
+def _half_a_state() -> object:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "state.ckpt").write_bytes(b"PK half a file")
+        return _small().train(folder, progress=False)
+
+
+def _file(text: str, name: str) -> object:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mine.py"
+        path.write_text(text, encoding="utf-8")
+        return load_task(f"{path}:{name}")
+
+
+def _without_processor():
+    model = tiny_lewm()
+    model.processor = None
+    return model
+
+
+def _env(call):
+    env = Dot().make(3, 8)
+    env.reset(seed=0)
+    return call(env)
+
+
+ROWS = [
+    _row("get_task", "a misspelt name", lambda: get_task("twroom"), "Did you mean `tworoom`"),
+    _row("task_of", "a name", lambda: task_of("lewm-tworoom-tiny"), "WorldModel"),  # type: ignore[arg-type]
+    _row("task_of", "no processor", lambda: task_of(_without_processor()), "None", "register"),
+    _row("task_of", "an unknown world", lambda: task_of(tiny_model()), "register", "--task", "TwoRoom-v0"),
+    _row("register", "a class", lambda: register(Dot), "Task", "instance"),  # type: ignore[arg-type]
+    _register("a known name", "known already", "overwrite=True", name="tworoom"),
+    _register("a known world", "known already", environment_id="leworld/TwoRoom-v0"),
+    _register("no name", "`name`", name=""),
+    _register("no actions", "`action_dim`", action_dim=0),
+    _register("no success", "success_radius", success_radius=None),
+    _register("no protocols", "protocols", protocols=()),
+    _row("load_task", "no name", lambda: load_task("arm.py"), "FILE.py:NAME"),
+    _row("load_task", "no file", lambda: load_task("nowhere/arm.py:ARM"), "nowhere/arm.py", "path"),
+    _row("load_task", "no module", lambda: load_task("no_such_module:ARM"), "ModuleNotFoundError"),
+    _row("load_task", "no such name", lambda: _file("x = 1", "ARM"), "no such name", "`ARM`"),
+    _row("load_task", "no task", lambda: _file("ARM = 1", "ARM"), "it is 1"),
+    _row("SmoothPolicy", "no actions", lambda: SmoothPolicy(0), "action_dim"),
+    _row("SmoothPolicy", "never new", lambda: SmoothPolicy(1, correlation=1.0), "correlation"),
+    _row("SmoothPolicy", "reversed limits", lambda: SmoothPolicy(1, action_low=2.0), "action_high"),
+    _row("SmoothPolicy", "negative seed", lambda: SmoothPolicy(1, seed=-1), "seed"),
+    _row("SmoothPolicy", "no state", lambda: SmoothPolicy(1)({"goal": HERE}), "`state`", "['goal']"),
+    _row("SmoothPolicy", "an array", lambda: SmoothPolicy(1)(HERE), "ndarray"),  # type: ignore[arg-type]
+    _row("StateTask.make", "no copies", lambda: Dot().make(0), "num_envs"),
+    _row("StateTask.make", "no pixels", lambda: Dot().make(1, 0), "image_size"),
+    _row("StateTask.make", "a step before reset", lambda: Dot().make(1).step(np.zeros((1, 1))), "`reset()`"),
+    _row(
+        "StateTask.make",
+        "starts of other copies",
+        lambda: _env(lambda env: env.reset(options={"state": np.zeros((2, 1))})),
+        "`state`",
+        "env=3",
+        error=ShapeError,
+    ),
+    _row(
+        "StateTask.make",
+        "actions of another size",
+        lambda: _env(lambda env: env.step(np.zeros((3, 2)))),
+        "(3, 1)",
+        error=ShapeError,
+    ),
+    _row("StateTask.goal_steps", "no steps", lambda: Dot().goal_steps(0), "num_steps"),
+    _row("Task.pairs", "unknown protocol", lambda: Dot().pairs("trajectory-52", 1), "trajectory-5"),
+    _row("Task.collect", "no episodes", lambda: Dot().collect(0), "num_episodes"),
+    _row("LeWMRecipe", "a name for a task", lambda: LeWMRecipe(task="tworoom"), "get_task"),  # type: ignore[arg-type]
+    _row("LeWMRecipe", "no history", lambda: LeWMRecipe(task=Dot(), history_size=0), "history_size"),
+    _row("TwoRoomRecipe", "no episodes", lambda: TwoRoomRecipe(num_episodes=0), "num_episodes"),
+    _row("TwoRoomRecipe", "share 2", lambda: TwoRoomRecipe(straight_share=2.0), "straight_share"),
+    _row("TwoRoomRecipe", "negative lambda", lambda: TwoRoomRecipe(regularizer_weight=-0.1), "weight"),
+    _row(
+        "TwoRoomRecipe",
+        "a number of steps for settings",
+        lambda: TwoRoomRecipe(settings=100),  # type: ignore[arg-type]
+        "settings",
+        "TrainSettings",
+    ),
+    _row(
+        "TwoRoomRecipe.build",
+        "a name for a regularizer",
+        lambda: TwoRoomRecipe().build(_processor(), regularizer="SIGReg"),  # type: ignore[arg-type]
+        "regularizer",
+        "module",
+    ),
+    _row("TwoRoomRecipe.train", "half a state", _half_a_state, "state.ckpt", error=CheckpointError),
+    _row("TwoRoomTask", "doors", lambda: TwoRoomTask([(49, 14)]), "TwoRoomArena"),  # type: ignore[arg-type]
+    _two_room("unknown protocol", "protocol", "cross-door", protocol="cross-doors"),
+    _two_room("trajectory without episodes", "two_room_held_out", protocol="trajectory-25"),
+    _two_room("no pairs", "num_pairs", protocol="same-room", num_pairs=0),
+    _two_room("negative seed", "seed", protocol="same-room", seed=-1),
+    _steps("no steps", "num_steps", num_steps=0),
+    _steps("steps of no length", "step_size", step_size=0),
+    _steps("a bin nearer than a step", "edges", edges=(0, 20)),
+    _steps("a bin beyond the room", "edges", edges=(20, 400)),
+    _steps("one edge", "edges", edges=(20,)),
+    _steps("falling edges", "edges", edges=(40, 20)),
+    _steps("negative seed", "seed", seed=-1),
+    *(
+        _row("two_room_held_out", case, lambda o=options: two_room_held_out(**o), *options)
+        for case, options in (
+            ("no episodes", {"num_episodes": 0}),
+            ("no pixels", {"image_size": 0}),
+            ("negative seed", {"seed": -1}),
+        )
+    ),
+    _expert("negative noise", lambda: ExpertPolicy(noise_std=-1.0), ConfigError, "noise_std=-1.0"),
+    _expert("probability 2", lambda: ExpertPolicy(repeat_probability=2.0), ConfigError, "at most 1"),
+    _expert("negative seed", lambda: ExpertPolicy(seed=-1), ConfigError, "seed=-1"),
+    _expert("an array for info", lambda: ExpertPolicy()(HERE), ConfigError, "`state` and `goal`"),  # type: ignore[arg-type]
+    _expert("info without goal", lambda: ExpertPolicy()({"state": HERE}), ConfigError, "['state']"),
+    _expert(
+        "another number of goals", lambda: ExpertPolicy()({**INFO, "goal": HERE}), ShapeError, "one shape"
+    ),
+    _expert(
+        "NaN state",
+        lambda: ExpertPolicy()({**INFO, "state": HERE[None] * np.nan}),
+        NonFiniteError,
+        "info['state']",
+    ),
+]

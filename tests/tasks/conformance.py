@@ -1,0 +1,140 @@
+"""What every task must do, so that commands, reports and recipes work in it; wrong ones fail here."""
+
+import numpy as np
+
+from leworld.data import Episodes
+from leworld.evaluation import GoalEnvironment, GoalPairs, GoalSteps, StateWorld
+from leworld.evaluation._surprise._perturb import KINDS
+from leworld.tasks import Task
+
+SIZE = 16
+
+
+def check_facts(task: Task) -> None:
+    """Names, limits and success are set and agree with each other."""
+    assert task.name
+    assert task.environment_id
+    assert task.action_dim >= 1
+    assert task.action_low < task.action_high
+    assert task.protocols
+    assert task.budget >= 1
+    assert (task.success_radius is None) == bool(task.success_words)
+    assert set(task.events) <= set(KINDS)
+
+
+def check_environment(task: Task) -> None:
+    """Copies start where they are told, show it, go on after the goal, and never start over by themselves."""
+    env = task.make(4, SIZE)
+    assert isinstance(env, GoalEnvironment)
+    mode = getattr(env, "metadata", {}).get("autoreset_mode")
+    assert getattr(mode, "value", mode) in (None, "Disabled")
+    _, info = env.reset(seed=3)
+    states = np.array(info["state"])
+    _, again = env.reset(seed=3)
+    assert np.array_equal(again["state"], states)
+    _, other = env.reset(seed=4)
+    assert not np.array_equal(other["state"], states)
+    goals = np.array(other["state"])
+    pixels, info = env.reset(seed=0, options={"state": states, "goal": goals})
+    assert np.allclose(info["state"], states, atol=1e-4), "the start is ignored"
+    assert np.allclose(info["goal"], goals, atol=1e-4), "the goal is ignored"
+    assert pixels.shape == (4, SIZE, SIZE, 3)
+    assert pixels.dtype == np.uint8
+    assert not np.array_equal(pixels[0], pixels[1]), "different states look alike"
+    shown, _ = env.reset(seed=0, options={"state": goals, "goal": goals})
+    assert np.array_equal(np.asarray(info["goal_pixels"]), shown), "the goal's picture is another one"
+    push = np.full((4, task.action_dim), task.action_high, np.float32)
+    for _ in range(3):
+        pixels, _, _, _, info = env.step(push)
+    assert not np.allclose(info["state"], goals, atol=1e-4), "actions do nothing, or the copy was reset"
+    still, _ = env.reset(seed=0, options={"state": np.array(info["state"]), "goal": goals})
+    assert np.array_equal(still, pixels), "a state looks different when it is set"
+
+
+def check_success(task: Task, held_out: Episodes) -> None:
+    """A goal is reached by itself, near means nearer than far, and both broadcast over leading axes."""
+    states = np.asarray(held_out.columns["state"], np.float32)[:40]
+    assert np.asarray(task.reached(states, states)).all(), "a state is not at itself"
+    assert np.allclose(task.distance(states, states), 0.0, atol=1e-6)
+    table = np.asarray(task.distance(states[:, None], states[None]))
+    near = np.asarray(task.reached(states[:, None], states[None]))
+    assert table.shape == near.shape == (len(states), len(states))
+    assert near.dtype == np.bool_
+    assert not near.all(), "everything is reached everywhere"
+    assert table[near].max() <= table[~near].min() + 1e-6 or task.success_radius is None
+    assert table[near].mean() < table[~near].mean(), "what is reached is farther off than what is not"
+
+
+def check_data(task: Task) -> None:
+    """Episodes are a function of the seed, have states, and held-out ones share nothing with training."""
+    first, again, other = (task.held_out(6, seed=seed, image_size=SIZE) for seed in (0, 0, 1))
+    assert len(first) == 6
+    assert first.pixels.shape[1:] == (SIZE, SIZE, 3)
+    assert first.environment_id == task.environment_id
+    assert np.array_equal(first.columns["state"], again.columns["state"], equal_nan=True)
+    assert np.array_equal(first.actions, again.actions, equal_nan=True)
+    for quantity in task.quantities.values():
+        assert quantity.column in first.columns
+    known = first.actions[np.isfinite(first.actions).all(axis=1)]
+    assert known.shape[1] == task.action_dim
+    assert known.min() >= task.action_low
+    assert known.max() <= task.action_high
+    starts = {tuple(row) for row in np.asarray(first.columns["state"])[first.offsets].tolist()}
+    rest = [other, *(task.collect(6, seed=seed, image_size=SIZE) for seed in range(3))]
+    for episodes in rest:
+        found = {tuple(row) for row in np.asarray(episodes.columns["state"]).tolist()}
+        assert not starts & found, "held-out episodes are among the others"
+
+
+def check_pairs(task: Task) -> None:
+    """Every protocol draws pairs from the seed that are not solved and can be played."""
+    for protocol in task.protocols:
+        pairs, again, other = (task.pairs(protocol, 6, seed=seed) for seed in (0, 0, 1))
+        assert isinstance(pairs, GoalPairs)
+        assert pairs.protocol == protocol
+        assert len(pairs) == 6
+        assert np.array_equal(pairs.start, again.start)
+        assert not np.array_equal(pairs.start, other.start)
+        assert not np.asarray(task.reached(pairs.start, pairs.goal)).any(), "solved at the start"
+        apart = pairs.distance(pairs.start, pairs.goal)
+        assert np.allclose(apart, task.distance(pairs.start, pairs.goal), atol=1e-4)
+        env = task.make(6, SIZE)
+        _, info = env.reset(options={"state": pairs.start, "goal": pairs.goal})
+        assert np.allclose(info["state"], pairs.start, atol=1e-3)
+
+
+def check_world(task: Task, held_out: Episodes) -> None:
+    """Exact dynamics and pictures agree with the environment, and goal steps come nearer."""
+    world = task.world
+    if world is None:
+        assert task.oracle(_planner(), frameskip=2) is None
+        return
+    assert isinstance(world, StateWorld)
+    states = np.asarray(held_out.columns["state"], np.float32)
+    inside = np.isfinite(held_out.actions).all(axis=1)
+    rows = np.flatnonzero(inside)[:50]
+    after = np.asarray(world.step(states[rows], held_out.actions[rows]))
+    assert np.allclose(task.distance(after, states[rows + 1]), 0.0, atol=1e-3), "another motion"
+    assert np.array_equal(world.render(states[rows], SIZE), held_out.pixels[rows]), "another picture"
+    steps = task.goal_steps(60, seed=1)
+    if steps is not None:
+        assert isinstance(steps, GoalSteps)
+        assert (task.distance(steps.after, steps.goal) < steps.distance + 1e-6).all()
+        assert steps.edges[0] <= steps.distance.min()
+
+
+def check_task(task: Task) -> None:
+    """All of it."""
+    check_facts(task)
+    held_out = task.held_out(6, seed=2, image_size=SIZE)
+    check_environment(task)
+    check_success(task, held_out)
+    check_data(task)
+    check_pairs(task)
+    check_world(task, held_out)
+
+
+def _planner():
+    from leworld.planners import CEMPlanner
+
+    return CEMPlanner(horizon=2, num_samples=8, num_elites=2, num_iterations=1)
