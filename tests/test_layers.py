@@ -1,4 +1,4 @@
-"""A module imports only from strictly lower layers and from its own package."""
+"""Imports point down or stay in their room, and reach no private file of another one."""
 
 import ast
 from pathlib import Path
@@ -43,6 +43,26 @@ def imported_rooms(tree: ast.Module, module: str, *, is_package: bool) -> set[st
     return rooms - {"__version__"}
 
 
+def private_imports(tree: ast.Module, module: str, *, is_package: bool) -> list[str]:
+    """What a module imports from another room past that room's `__init__`, or calls by a private name.
+
+    Modules that begin with an underscore and stand beside the rooms belong to the whole house.
+    """
+    own = module.split(".")[1]
+    package = module.split(".") if is_package else module.split(".")[:-1]
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        base = package[: len(package) - node.level + 1] if node.level else []
+        parts = [*base, *((node.module or "").split(".") if node.module else [])]
+        if len(parts) < 2 or parts[0] != "leworld" or parts[1] == own or parts[1].startswith("_"):
+            continue
+        inside = [*parts[2:], *(alias.name for alias in node.names)]
+        found += [f"{module} imports {'.'.join(parts)}.{name}" for name in inside if name.startswith("_")]
+    return found
+
+
 def violations(tree: ast.Module, module: str, *, is_package: bool) -> list[str]:
     own = module.split(".")[1]
     assert own in LAYERS, f"{module}: give the room `{own}` a layer in tests/test_layers.py"
@@ -58,6 +78,32 @@ def test_imports_point_down(path: Path) -> None:
     if path == PACKAGE / "__init__.py":
         return  # the top level re-exports every room
     assert not violations(parse(path), module_name(path), is_package=path.name == "__init__.py")
+
+
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_private_file_of_another_room_is_imported(path: Path) -> None:
+    if path == PACKAGE / "__init__.py":
+        return
+    assert not private_imports(parse(path), module_name(path), is_package=path.name == "__init__.py")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from ..data._windows import Windows",
+        "from leworld.data._windows import Windows",
+        "from ..data import _windows",
+        "def f():\n    from ..data.formats._hdf5 import read",
+    ],
+)
+def test_a_private_import_is_seen(source: str) -> None:
+    assert private_imports(ast.parse(source), "leworld.training._train", is_package=False)
+    assert not private_imports(ast.parse(source), "leworld.data._batch", is_package=False)
+
+
+def test_the_house_and_the_own_room_may_be_private() -> None:
+    source = "from .._checks import check_number\nfrom ._fit import fit\nfrom ..data import Windows"
+    assert not private_imports(ast.parse(source), "leworld.training._train", is_package=False)
 
 
 @pytest.mark.parametrize(

@@ -4,5 +4,6 @@ Every operation takes `implementation="auto"` or a name. A named implementation 
 the reason; `auto` takes the first that can and pays at the size, and `explain` says which and why.
 """
 
+from ._registry import check_implementation as check_implementation
 from ._registry import explain as explain
 from .sliced_ecf import ecf_sums as ecf_sums

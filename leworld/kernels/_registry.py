@@ -40,7 +40,21 @@ def _register(
 
 
 def check_implementation(owner: str, operation: str, implementation: object) -> None:
-    """Raise `ConfigError` unless `operation` has that implementation, or "auto" is asked for."""
+    """Raise `ConfigError` unless `operation` has that implementation, or "auto" is asked for.
+
+    Args:
+        owner: Who asks, for the message.
+        operation: Name of an operation, such as "sliced_ecf".
+        implementation: What was asked for.
+
+    Example:
+        ```python
+        from leworld.kernels import check_implementation
+
+        check_implementation("MyRegularizer", "sliced_ecf", "auto")
+        ```
+    """
+    check_choice("check_implementation", "operation", operation, _OPERATIONS)
     names = [candidate.name for candidate in _OPERATIONS[operation]]
     check_choice(owner, "implementation", implementation, ["auto", *names])
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from .._config import configurable
 from .._distributed import check_group
 from .._typing import shapechecked
-from ..kernels._registry import check_implementation
+from ..kernels import check_implementation
 from ..kernels.sphere_mixture import Mixture, sphere_discrepancy
 from ..normality import EppsPulley
 from ._regularizer import Regularizer, all_samples

@@ -11,7 +11,7 @@ from .._config import configurable
 from .._distributed import check_group
 from .._typing import shapechecked
 from ..errors import ShapeError
-from ..kernels._registry import check_implementation
+from ..kernels import check_implementation
 from ..normality import EppsPulley
 from ._directions import Directions
 from ._regularizer import Regularizer

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from leworld.errors import ConfigError, KernelUnavailableError, LeWorldError, ShapeError
-from leworld.kernels import ecf_sums, explain
+from leworld.kernels import check_implementation, ecf_sums, explain
 from tests.bad_input import BadInput
 
 
@@ -37,6 +37,20 @@ _CASES: list[tuple[str, Callable[[], object], type[LeWorldError], tuple[str, ...
 ]
 
 ROWS: list[BadInput] = [
+    BadInput(
+        "leworld.kernels.check_implementation",
+        "an unknown operation",
+        lambda: check_implementation("Mine", "sliced_efc", "auto"),
+        ConfigError,
+        ("operation", "Did you mean `sliced_ecf`"),
+    ),
+    BadInput(
+        "leworld.kernels.check_implementation",
+        "a misspelt kernel",
+        lambda: check_implementation("Mine", "sliced_ecf", "tritn"),
+        ConfigError,
+        ("Mine", "Did you mean `triton`"),
+    ),
     *(BadInput("leworld.kernels.ecf_sums", *case) for case in _CASES),
     BadInput(
         "leworld.kernels.explain",
