@@ -89,6 +89,8 @@ def collect(
     """
     check_number("collect", "num_episodes", num_episodes, low=1, integer=True)
     check_number("collect", "seed", seed, low=0, integer=True)
+    if fps is not None:
+        check_number("collect", "fps", fps, low=0.0, open_low=True)
     if not callable(policy):
         raise ConfigError(
             "collect needs `policy` to be callable as `policy(info)`",

@@ -12,9 +12,7 @@ from leworld.data import (
     Episodes,
     Observation,
     Processor,
-    RawBatch,
     Windows,
-    collect,
     fit_processor,
     read_hdf5,
     to_batch,
@@ -22,20 +20,9 @@ from leworld.data import (
 )
 from leworld.errors import ConfigError, DataError, LeWorldError, ShapeError
 from tests.bad_input import BadInput
+from tests.data.bad_column_inputs import ACTIONS, COLUMN_ROWS, FRAMES, batch, collected, episodes
 from tests.data.bad_processor_inputs import PROCESSOR_ROWS, READY, row
-from tests.data.fakes import CountingEnv, counting_vector, random_episodes, steady_policy
-
-FRAMES = np.zeros((4, 8, 8, 3), np.uint8)
-ACTIONS = np.zeros((4, 2), np.float32)
-LENGTHS = np.array([4])
-
-
-def episodes(pixels: Any = FRAMES, actions: Any = ACTIONS, **options: Any) -> Callable[[], Episodes]:
-    return lambda: Episodes(pixels, actions, **{"lengths": LENGTHS, **options})
-
-
-def collected(env: Callable[[], Any], policy: Any = steady_policy, **options: Any) -> Callable[[], Episodes]:
-    return lambda: collect(env(), policy, **{"num_episodes": 1, "seed": 0, "progress": False, **options})
+from tests.data.fakes import CountingEnv, counting_vector, random_episodes
 
 
 def _observation(case: str, mentions: tuple[str, ...], error: type[LeWorldError], **parts: Any) -> BadInput:
@@ -99,19 +86,11 @@ def own_file(folder: Path) -> Path:
     return folder / "data.h5"
 
 
-def batch(**changes: Any) -> RawBatch:
-    parts = {
-        "observation": torch.zeros(1, 3, 8, 8, 3, dtype=torch.uint8),
-        "actions": torch.zeros(1, 6, 2),
-        "rows": torch.zeros(1, 3, dtype=torch.int64),
-    }
-    return RawBatch(**{**parts, **changes})
-
-
 NAN_ROW = np.array([[0, 0], [np.nan, 0], [0, 0], [0, 0]], np.float32)
 
 
 ROWS: list[BadInput] = [
+    *COLUMN_ROWS,
     row("Episodes", "wrong rank", episodes(FRAMES[0]), ShapeError, "`pixels`", "(8, 8, 3)"),
     row("Episodes", "channel first", episodes(FRAMES.transpose(0, 3, 1, 2)), ShapeError, "(4, 3, 8, 8)"),
     row("Episodes", "float pixels", episodes(FRAMES / 255), ShapeError, "float64", "uint8"),

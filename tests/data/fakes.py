@@ -91,8 +91,8 @@ def counting_vector(num_envs: int, mode: str, *, longest: int = 9) -> gymnasium.
 def sensing_episodes(lengths: Sequence[int]) -> Episodes:
     """Tagged episodes with a second camera, proprioception, rewards and ends, each told from its row.
 
-    In row t: wrist pixel (0, 0) = (episode, t // 256, t % 256), proprio = (t, -t, 7), reward = 2 ** -step,
-    and every other episode terminates while the others are truncated.
+    In row t: wrist pixel (0, 0) = (episode, t // 256, t % 256), proprio = (t, -t, 7), reward = 2 ** -step.
+    Every other episode terminates, the others are truncated.
     """
     base = tagged_episodes(lengths)
     rows = np.arange(base.num_rows)
@@ -116,15 +116,17 @@ def sensing_episodes(lengths: Sequence[int]) -> Episodes:
 
 
 class TwoCameraEnv(gymnasium.Env):
-    """A point on a line seen by two cameras, with proprioception, rewards, and both ways for it to end.
+    """A point on a line: two cameras, proprioception, rewards, and both ways for an episode to end.
 
-    Everything that it shows lies in arrays that it overwrites in place, and it scales the action in place, as
-    simulators do. With `choices`, the action is a number: the lowest moves left, the others right.
+    With `reuse`, everything that it shows lies in arrays that it overwrites in place. It scales the action in
+    place, as simulators do. With `choices`, the action is a number: the lowest moves left, the others right.
     """
 
     metadata = {"render_fps": 25}  # noqa: RUF012 -- as gymnasium has it
 
-    def __init__(self, *, choices: int | None = None, start: int = 0, length: int = 5) -> None:
+    def __init__(
+        self, *, choices: int | None = None, start: int = 0, length: int = 5, reuse: bool = True
+    ) -> None:
         box = gymnasium.spaces.Box
         self.observation_space = gymnasium.spaces.Dict(
             {
@@ -137,7 +139,7 @@ class TwoCameraEnv(gymnasium.Env):
         self.action_space = (
             gymnasium.spaces.Discrete(choices, start=start) if discrete else box(-1, 1, (2,), np.float32)
         )
-        self.start, self.discrete, self.length = start, discrete, length
+        self.start, self.discrete, self.length, self.reuse = start, discrete, length, reuse
         self.shown = {
             "pixels": np.zeros((8, 8, 3), np.uint8),
             "wrist": np.zeros((4, 4, 3), np.uint8),
@@ -167,4 +169,5 @@ class TwoCameraEnv(gymnasium.Env):
         self.shown["pixels"][:] = self.steps
         self.shown["wrist"][:] = 100 + self.steps
         self.shown["proprio"][:] = self.position, self.steps, self.episode
-        return self.shown, {"mission": "left or right", "position": np.array([self.position])}
+        shown = self.shown if self.reuse else {name: part.copy() for name, part in self.shown.items()}
+        return shown, {"mission": "left or right", "position": np.array([self.position])}
