@@ -58,7 +58,8 @@ class Side:
         assert self._process.stdout is not None  # noqa: S101
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"a side ended with exit code {self._process.wait()}")
+            self.end()
+            raise SystemExit(f"a side ended with exit code {self._process.returncode}")
         return json.loads(line)
 
     def end(self) -> None:
