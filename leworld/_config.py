@@ -13,6 +13,8 @@ from .errors import ConfigError
 
 M = TypeVar("M", bound=type[nn.Module])
 
+MAPPING = "dict"  # stands in a config as the class of a mapping by names, such as encoders by camera
+
 # leworld's own configurable classes, by name, as far as their rooms have been imported.
 REGISTERED: dict[str, type[nn.Module]] = {}
 
@@ -31,8 +33,9 @@ class ModuleConfig:
     """The class of a module and the arguments that its constructor was called with, defaults included.
 
     `arguments` holds numbers, strings, booleans, None, lists of these, and further `ModuleConfig`s for
-    modules that were passed in. It is plain data: `to_json` gives what a checkpoint stores, `from_json` reads
-    it back. `mirrored` names the arguments that the module keeps, unchanged, as attributes of the same name.
+    modules that were passed in, and for mappings by names, whose class reads "dict". It is plain data:
+    `to_json` gives what a checkpoint stores, `from_json` reads it back. `mirrored` names the arguments that
+    the module keeps, unchanged, as attributes of the same name.
     """
 
     class_name: str
@@ -68,8 +71,8 @@ def configurable(cls: M | None = None, *, omit: tuple[str, ...] = ()) -> M | Cal
 
     Put it on the class of an encoder, predictor or regularizer of your own that goes into a model which you
     want to save. Construction takes whatever the class takes. Only a file is choosy: saving asks that every
-    argument is a JSON value (numpy's numbers and arrays become Python's), a configurable module, or a list of
-    these, and says otherwise which one is not.
+    argument is a JSON value (numpy's numbers and arrays become Python's), a configurable module, or a list or
+    a dict by names of these, and says otherwise which one is not.
 
     Args:
         cls: The class.
@@ -164,6 +167,10 @@ def plain(value: object) -> Any:
         return value
     if isinstance(value, list | tuple | nn.ModuleList):
         return [plain(item) for item in value]
+    if isinstance(value, Mapping | nn.ModuleDict):
+        items = {key: plain(item) for key, item in value.items()}
+        if all(isinstance(key, str) and key != "class" for key in items):
+            return ModuleConfig(MAPPING, items)
     return recorded_config(value) or Unrecorded(type(value).__name__)
 
 

@@ -136,7 +136,7 @@ def main(num_train: int, num_held_out: int, out: Path) -> None:
     started = time.process_time()
     decoder = train_decoder(model, training, folder=out, progress=False, accelerator="cpu")
     seconds = time.process_time() - started
-    save_decoder(decoder, out / "decoder.safetensors")
+    save_decoder(decoder, out / "decoder", overwrite=True)
     mean = as_pictures(np.rint(training.pixels.mean(axis=0, dtype=np.float64)).astype(np.uint8))
 
     held_out = two_room_held_out(num_held_out)

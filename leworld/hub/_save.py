@@ -117,5 +117,7 @@ def world_model(owner: str, model: nn.Module) -> WorldModel:
     raise ConfigError(
         f"{owner} needs `model` to be a leworld.models.WorldModel",
         f"it is {f'a {type(inner).__name__} around one' if names else describe(inner)}",
-        f"Pass `model.{names[0]}`" if names else "Save other modules with `leworld.serialise.save_module`",
+        f"Pass `model.{names[0]}`"
+        if names
+        else "Pass a world model; `leworld.serialise.save_module` saves others",
     )

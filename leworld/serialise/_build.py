@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from .._checks import describe, nearest
+from .._config import MAPPING
 from ..errors import CheckpointError, ConfigError, LeWorldError
 from ._registry import resolve
 
@@ -48,7 +49,7 @@ def _build(
     where: str,
     depth: int,
     replace: Mapping[str, Any],
-) -> nn.Module:
+) -> Any:
     name = data.get("class")
     if not isinstance(name, str):
         raise CheckpointError(
@@ -64,6 +65,12 @@ def _build(
         raise CheckpointError(
             f"{where} needs `depth` of at most {_MAX_BLOCKS}", f"it is {blocks}", "Do not trust its source"
         )
+    if name == MAPPING:
+        return {
+            key: _value(value, own, f"{where}.{key}", depth + 1)
+            for key, value in data.items()
+            if key != "class"
+        }
     cls = resolve(name, own, where=where)
     parameters = {
         key: parameter

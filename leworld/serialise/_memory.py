@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from .._checks import describe
-from .._config import ModuleConfig, Unrecorded, plain, recorded_config
+from .._config import MAPPING, ModuleConfig, Unrecorded, plain, recorded_config
 from .._tensors import parts, shapes_only, tensor_state, unwrapped
 from ..errors import CheckpointError
 from ._build import build
@@ -71,6 +71,9 @@ def _value(module: nn.Module, record: ModuleConfig, name: str, where: str) -> An
     if name in module._modules:
         part = module._modules[name]
         part = part if part is None else unwrapped(part)
+        if isinstance(part, nn.ModuleDict) and isinstance(recorded, ModuleConfig):
+            items = {key: config_in_memory(item, f"{where}.{key}") for key, item in part.items()}
+            return ModuleConfig(MAPPING, items)
         if isinstance(recorded, ModuleConfig | Unrecorded) or (recorded is None and recorded_config(part)):
             return None if part is None else config_in_memory(part, where)
         if isinstance(recorded, list) and isinstance(part, nn.ModuleList):
@@ -78,10 +81,20 @@ def _value(module: nn.Module, record: ModuleConfig, name: str, where: str) -> An
         return recorded
     known = vars(module)
     value = plain(known[name]) if name in record.mirrored and name in known else recorded
-    unfit = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, Unrecorded)]
-    if unfit:
-        raise _undecorated(where, unfit[0].kind)
+    _check_recorded(value, where)
     return value
+
+
+def _check_recorded(value: Any, where: str) -> None:
+    """Raise `CheckpointError` if a value, or an item of it, is nothing that a file can hold."""
+    if isinstance(value, Unrecorded):
+        raise _undecorated(where, value.kind)
+    if isinstance(value, list):
+        for i, item in enumerate(value):
+            _check_recorded(item, f"{where}[{i}]")
+    if isinstance(value, ModuleConfig):
+        for name, item in value.arguments.items():
+            _check_recorded(item, f"{where}.{name}")
 
 
 def _settings(part: nn.Module) -> dict[str, Any]:

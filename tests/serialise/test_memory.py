@@ -172,6 +172,37 @@ def test_a_class_of_ones_own_may_count_and_hold_lists(tmp_path: Path) -> None:
     assert load_module(save_module(module, tmp_path / "n"), Counting, classes=[Counting]).width == 6
 
 
+@configurable
+class Cameras(nn.Module):
+    """Parts by name, and settings by name."""
+
+    def __init__(self, views: dict[str, nn.Module], sizes: dict[str, int] | None = None) -> None:
+        super().__init__()
+        self.views = nn.ModuleDict(views)
+        self.sizes = sizes
+
+
+def test_parts_by_name_come_back_and_change_in_the_file(tmp_path: Path) -> None:
+    module = Cameras(
+        {"front": Projector(4, hidden_dim=8), "wrist": Projector(4, hidden_dim=6)}, {"front": 64}
+    )
+    module.views["wrist"] = Projector(4, hidden_dim=5)
+    folder = save_module(module, tmp_path / "m")
+    again = load_module(folder, Cameras, classes=[Cameras])
+    assert {name: part.config.arguments["hidden_dim"] for name, part in again.views.items()} == {
+        "front": 8, "wrist": 5
+    }  # fmt: skip
+    assert again.sizes == {"front": 64}
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in module.state_dict().items())
+    module.views["wrist"] = Plain()
+    with pytest.raises(CheckpointError, match=r"`model\.views\.wrist`"):
+        save_module(module, tmp_path / "n")
+    with pytest.raises(ConfigError, match=r"`views`|`wrist`"):
+        Cameras({"wrist": Plain()}).config.to_json()
+    with pytest.raises(ConfigError, match="sizes"):
+        Cameras({}, {"class": 3}).config.to_json()
+
+
 @pytest.mark.parametrize("value", [np.int64(3), np.int32(3), np.array(3)])
 def test_numbers_of_numpy_become_pythons(value: Any) -> None:
     config = Counting([], width=value).config

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ... import __version__
 from ..._checks import check_choice, require
@@ -15,7 +15,7 @@ from ..._folder import replaced_folder
 from ..._json import json_text
 from ..._typing import shapechecked
 from ...errors import CheckpointError
-from ...models import WorldModel
+from .._save import world_model
 from ._onnx import write_onnx
 from ._programs import Part, compare, parts_of, trace
 
@@ -24,7 +24,7 @@ FACTS_FILE = "export.json"
 
 @shapechecked
 def export(
-    model: WorldModel,
+    model: nn.Module,
     folder: str | Path,
     *,
     format: Literal["onnx", "pt2"] = "onnx",
@@ -46,7 +46,7 @@ def export(
     weights.
 
     Args:
-        model: A world model with a processor, which knows the image size.
+        model: A world model with a processor, which knows the image size; wrapped as for `leworld.save`.
         folder: Where to write; new or empty, or an earlier export with `overwrite`.
         format: "onnx" (needs the extra `export`) for `encoder.onnx` and `predictor.onnx`; "pt2" for
             torch.export's `encoder.pt2` and `predictor.pt2`, which `torch.export.load` and AOTInductor read.
@@ -89,6 +89,7 @@ def export(
         ```
     """
     check_choice("leworld.hub.export", "format", format, ("onnx", "pt2"))
+    model = world_model("leworld.hub.export", model)
     if model.processor is None:
         raise CheckpointError(
             "leworld.hub.export needs a model with a processor",
