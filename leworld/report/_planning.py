@@ -54,7 +54,7 @@ def planning_section(result: GoalReachingResult) -> Section:
                 f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %",
                 f"{100 * outcome.last_step_rate:.1f} %",
                 "" if outcome.median_steps is None else f"{outcome.median_steps:g}",
-                f"{outcome.mean_final_distance:.{2 if result.distance_unit else 1}f}",
+                f"{outcome.mean_final_distance:.{result.distance_digits}f}",
             )
         )
     lead = (

@@ -181,7 +181,12 @@ def test_a_log_without_some_columns_still_shows(tmp_path: Path) -> None:
     log.write_text("step,loss\n1,3\n2,2\n3,1.5\n")
     assert training_section(log).body.count("<svg") == 1
     log.write_text(LOG + "10,2,1,0.5,1,1,3\n20,1,0.5,0.3,0.5,1,4\n")
-    assert training_section(str(log)).body.count("<svg") == 4
+    assert training_section(str(log)).body.count("<svg") == 6
+    log.write_text("step,total,reward term,note\n10,2,1,warm\n20,1,,cold\n")
+    body = training_section(log).body
+    assert body.count("<svg") == 2
+    assert "Reward term, by step" in body
+    assert "last loss" not in body
 
 
 @pytest.fixture(scope="module")

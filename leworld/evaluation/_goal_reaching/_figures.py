@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._checks import check_number, require
-from ...errors import ConfigError
 from .._result import blank_figure
 from ._backdrop import Backdrop
 from ._outcome import PolicyOutcome
@@ -29,13 +28,7 @@ def draw_paths(
     goal: np.ndarray,
     backdrop: Backdrop | None,
 ) -> None:
-    """Draw the first two components of the states, one panel a policy."""
-    if goal.shape[1] < 2:
-        raise ConfigError(
-            "GoalReachingResult.plot needs states with at least 2 components",
-            f"they have {goal.shape[1]}",
-            "Read the outcomes from the table instead",
-        )
+    """Draw the first two components of the states, or the only one by step, one panel a policy."""
     figure = blank_figure(3.6 * len(recordings), 4.1)
     panels = figure.subplots(1, len(recordings), squeeze=False, sharex=True, sharey=True)[0]
     for panel, (name, recording) in zip(panels, recordings.items(), strict=True):
@@ -52,11 +45,14 @@ def draw_paths(
 def _draw_panel(panel: "Axes", states: np.ndarray, goal: np.ndarray, reached: tuple[bool, ...]) -> None:
     for index, succeeded in enumerate(reached):
         colour = _REACHED if succeeded else _MISSED
-        line = states[index]
+        line, end = states[index, :, :2], goal[index, :2]
+        if line.shape[1] == 1:
+            line = np.column_stack([np.arange(len(line)), line])
+            end = np.append(len(line) - 1, end)
         panel.plot(line[:, 0], line[:, 1], color=colour, linewidth=0.8, alpha=0.6)
         panel.plot(line[0, 0], line[0, 1], marker="o", color=colour, markersize=3)
-        panel.plot(goal[index, 0], goal[index, 1], marker="x", color=colour, markersize=4)
-    panel.set_aspect("equal")
+        panel.plot(end[0], end[1], marker="x", color=colour, markersize=4)
+    panel.set_aspect("equal" if states.shape[2] > 1 else "auto")
     panel.set_xlabel("start (dot) to goal (cross)\ngreen: reached, red: missed")
 
 

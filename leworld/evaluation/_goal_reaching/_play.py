@@ -204,7 +204,7 @@ def _check_options(
             "Pass what a task's `make(num_envs)` returns, or see GoalEnvironment",
         )
     mode = (getattr(env, "metadata", None) or {}).get("autoreset_mode")
-    if mode is not None and getattr(mode, "value", mode) != "Disabled":
+    if getattr(mode, "value", mode) not in (None, "Disabled"):
         raise ConfigError(
             "goal_reaching needs an environment whose copies go on after reaching the goal",
             f"its autoreset mode is {getattr(mode, 'value', mode)}",

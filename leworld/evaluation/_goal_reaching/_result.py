@@ -102,6 +102,11 @@ class GoalReachingResult(Result):
         """What counted as reached, in words that follow "reached"."""
         return f"within {self.success_radius:g} of the goal" if self.success is None else self.success
 
+    @property
+    def distance_digits(self) -> int:
+        """Digits after the point that distances are told with: fewer where a unit counts for little."""
+        return 1 if self.success_radius is not None and self.success_radius >= 1 else 2
+
     def table(self) -> str:
         """Return one line a policy, with 95 % Wilson intervals."""
         drawn = self.num_pairs + self.num_presolved
@@ -111,7 +116,6 @@ class GoalReachingResult(Result):
         ]
         header = ("policy", "reached", "95 % interval", "at last step", "95 % interval")
         unit = f" ({self.distance_unit})" if self.distance_unit else ""
-        digits = 2 if self.distance_unit else 1
         header += ("median steps", f"final distance{unit}")
         rows: list[tuple[str, ...]] = [header]
         for name, outcome in self.policies.items():
@@ -124,7 +128,7 @@ class GoalReachingResult(Result):
                     f"{outcome.last_step_rate:.1%}",
                     f"{last.low:.1%} to {last.high:.1%}",
                     "-" if outcome.median_steps is None else f"{outcome.median_steps:g}",
-                    f"{outcome.mean_final_distance:.{digits}f}",
+                    f"{outcome.mean_final_distance:.{self.distance_digits}f}",
                 )
             )
         widths = [max(len(row[column]) for row in rows) for column in range(len(header))]

@@ -1,0 +1,71 @@
+"""Every command works in a world of the user's own, named by `--task`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import leworld
+from leworld.cli._main import top
+from leworld.decoders import CrossAttentionDecoder, save_decoder
+from leworld.tasks import _registry as registry
+
+DOT = ["--task", "tests.tasks.worlds:Dot"]
+
+
+@pytest.fixture(autouse=True)
+def _known_tasks_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_KNOWN", dict(registry._KNOWN))
+
+
+def run(*arguments: str) -> Result:
+    result = CliRunner().invoke(top, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("dot")
+    small = ["--steps", "2", "--episodes", "4", "--batch-size", "8", "--out", str(out)]
+    assert "Next: `leworld plan" in run("train", "dot", *DOT, *small).stdout
+    return str(out / "model")
+
+
+def test_plan(model: str, tmp_path: Path) -> None:
+    quick = ["--pairs", "3", "--samples", "4", "--iterations", "1", "--out", str(tmp_path)]
+    text = run("plan", model, *DOT, *quick).stdout
+    assert all(word in text for word in ("trajectory-5: 3 pairs", "LeWM", "random", "oracle"))
+    assert json.loads((tmp_path / "trajectory-5.json").read_text(encoding="utf-8"))["num_pairs"] == 3
+    refused = CliRunner().invoke(top, ["plan", model, *DOT, "--protocol", "cross-door"])
+    assert refused.exit_code == 2
+    assert "trajectory-5" in refused.stderr
+
+
+def test_probe_and_surprise(model: str) -> None:
+    assert "state" in run("probe", model, *DOT, "--episodes", "8", "--stride", "2", "--linear").stdout
+    text = run("surprise", model, *DOT, "--episodes", "8", "--kind", "freeze", "--kind", "teleport").stdout
+    assert "freeze" in text
+    assert "at the door" not in text
+
+
+def test_report(model: str, tmp_path: Path) -> None:
+    decoder = CrossAttentionDecoder(
+        leworld.load(model).embedding_dim, 16, patch_size=8, hidden_dim=8, depth=1
+    )
+    path = save_decoder(decoder, tmp_path / "decoder.safetensors")
+    options = ["--episodes", "14", "--pairs", "2", "--decoder", str(path), "--out", str(tmp_path / "r.html")]
+    run("report", model, *DOT, *options)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    for words in ("Protocol trajectory-5: 2 pairs", "lower the distance", "Facts about the model"):
+        assert words in page
+
+
+def test_an_inverse_model_needs_a_model_where_none_ships(tmp_path: Path) -> None:
+    refused = CliRunner().invoke(top, ["train", "dot-inverse", *DOT, "--out", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "--model" in refused.stderr
+    other = CliRunner().invoke(top, ["train", "dat", *DOT])
+    assert other.exit_code == 2
+    assert "'dot'" in other.stderr
