@@ -203,7 +203,7 @@ def _check_options(
     if mode is not None and getattr(mode, "value", mode) != "Disabled":
         raise ConfigError(
             "goal_reaching needs an environment whose copies go on after reaching the goal",
-            f"its autoreset mode is {getattr(mode, 'value', mode)}",
+            f"its autoreset mode is {getattr(mode, 'name', mode)}",
             'Construct it with `autoreset_mode="Disabled"`',
         )
 
