@@ -207,7 +207,7 @@ def _check_options(
     if getattr(mode, "value", mode) not in (None, "Disabled"):
         raise ConfigError(
             "goal_reaching needs an environment whose copies go on after reaching the goal",
-            f"its autoreset mode is {getattr(mode, 'value', mode)}",
+            f"its autoreset mode is {getattr(mode, 'name', mode)}",
             'Construct it with `autoreset_mode="Disabled"`',
         )
 
