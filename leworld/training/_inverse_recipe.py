@@ -114,7 +114,9 @@ def train_inverse(
     with cpu_threads(settings.num_threads):
         module = _InverseModule(
             inverse,
-            embed(model, episodes.pixels, owner="train_inverse"),
+            embed(
+                model, episodes.observation(processor.observation_parts), owner="train_inverse"
+            ),
             processor=processor,
             windows=_windows(episodes, max_steps, processor.frameskip),
             settings=settings,
