@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..training import TrainSettings
 
 _INVERSE = "-inverse"
+INVERSE_EPISODES = 400
 
 _EPILOG = """Examples:
 
@@ -157,12 +158,12 @@ def _train_inverse(
 ) -> None:
     from ..hub import load
     from ..training import train_inverse
-    from ..training._inverse_recipe import INVERSE_SETTINGS, NUM_EPISODES
+    from ..training._inverse_recipe import INVERSE_SETTINGS
 
     world = load(model)
     settings = _changed(INVERSE_SETTINGS, seed, changes)
     size = None if world.processor is None else world.processor.image_size
-    gathered = task.collect(episodes or NUM_EPISODES, seed=seed, image_size=size, progress=True)
+    gathered = task.collect(episodes or INVERSE_EPISODES, seed=seed, image_size=size, progress=True)
     train_inverse(world, gathered, folder=out, settings=settings, resume=resume)
     click.echo(f"inverse  {out / 'inverse'}")
     click.echo(f"metrics  {out / 'metrics.csv'}")

@@ -148,7 +148,7 @@ def test_two_room_data_are_consistent(mode: str) -> None:
     envs = pytest.importorskip("leworld.envs")
     data = collect(
         envs.TwoRoomVector(3, autoreset_mode=mode, max_episode_steps=20),
-        envs.ExpertPolicy(),
+        pytest.importorskip("leworld.tasks").ExpertPolicy(),
         num_episodes=5,
         seed=0,
         progress=False,
