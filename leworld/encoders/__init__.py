@@ -1,11 +1,13 @@
 """Networks that turn one observation or one action block into an embedding.
 
 An image encoder maps (batch, channel, height, width) to (batch, dim) and says how large dim is by its
-attribute `embedding_dim`; that is all a model asks of it. Every encoder carries `configurable`, so that a
-checkpoint can rebuild it. Like other layers of torch they pass NaN on: models check their inputs, layers do
-not.
+attribute `embedding_dim`; that is all a model asks of it. `PartsEncoder` joins several cameras and vectors.
+Every encoder carries `configurable`, so that a checkpoint can rebuild it. Like other layers of torch they
+pass NaN on: models check their inputs, layers do not.
 """
 
 from ._action import ActionEncoder as ActionEncoder
 from ._conv import ConvEncoder as ConvEncoder
+from ._parts import PartsEncoder as PartsEncoder
+from ._vector import VectorEncoder as VectorEncoder
 from ._vit import ViTEncoder as ViTEncoder

@@ -1,6 +1,7 @@
 """Training a decoder on a frozen model, resumable at any step."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from .._random import fold_seed, seeded_globals
 from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
 from ..errors import ConfigError, DataError
-from ..models import WorldModel, embed
+from ..models import WorldModel, embed, processor_of
 from ._settings import OptimizerSettings, TrainSettings
 from ._threads import cpu_threads
 
@@ -99,7 +100,9 @@ def train_decoder(
     settings = _default_settings() if settings is None else settings
     _check(model, episodes, decoder, settings)
     with cpu_threads(settings.num_threads):
-        embeddings = embed(model, episodes.pixels, owner="train_decoder")
+        processor = processor_of(model, owner="train_decoder")
+        sensed = episodes.observation(processor.observation_parts)
+        embeddings = embed(model, sensed, owner="train_decoder").flatten(1)
         if decoder is None:
             decoder = _build(embeddings, episodes.pixels, settings.seed)
         frames = _Frames(embeddings, episodes.pixels, settings)
@@ -141,11 +144,10 @@ def _check(model: object, episodes: object, decoder: object, settings: object) -
             )
     if not isinstance(model, WorldModel) or not isinstance(episodes, Episodes):
         raise RuntimeError("unreachable: checked above")
-    if model.processor is None:
-        raise ConfigError(
-            f"{owner} needs a model that knows how to read pixels",
-            "`model.processor` is None",
-            "Set it to the Processor that the model was trained with (`leworld.load` does)",
+    processor_of(model, owner=owner)
+    if episodes.pixels is None:
+        raise DataError(
+            f"{owner} needs episodes with pictures", "`episodes.pixels` is None", "Record what it shall draw"
         )
     side, width, channels = episodes.pixels.shape[1:]
     if side != width or (decoder is None and side % 8):
@@ -155,7 +157,7 @@ def _check(model: object, episodes: object, decoder: object, settings: object) -
             "Crop or resize them, or pass a decoder of that size",
         )
     if isinstance(decoder, CrossAttentionDecoder):
-        due = (model.embedding_dim, side, channels)
+        due = (math.prod(model.latent_shape), side, channels)
         if (decoder.embedding_dim, decoder.image_size, decoder.channels) != due:
             raise ConfigError(
                 f"{owner} needs a decoder with (embedding_dim, image_size, channels) = {due}",

@@ -114,7 +114,7 @@ def train_inverse(
     with cpu_threads(settings.num_threads):
         module = _InverseModule(
             inverse,
-            embed(model, episodes.pixels, owner="train_inverse"),
+            embed(model, episodes.observation(processor.observation_parts), owner="train_inverse"),
             processor=processor,
             windows=_windows(episodes, max_steps, processor.frameskip),
             settings=settings,
@@ -237,7 +237,7 @@ def _check(model: object, episodes: object, settings: object) -> Processor:
 
 def _windows(episodes: Episodes, max_steps: int, frameskip: int) -> Windows:
     """Cut the episodes without their frames, which the table of embeddings replaces."""
-    blank = np.zeros((len(episodes.pixels), 1, 1, 3), np.uint8)
+    blank = np.zeros((episodes.num_rows, 1, 1, 3), np.uint8)
     return Windows(replace(episodes, pixels=blank), max_steps, frameskip=frameskip)
 
 

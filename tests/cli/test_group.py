@@ -64,7 +64,7 @@ BAD = {
     "unknown model": (["plan", "lewm-tworoom-tin"], ("Did you mean `lewm-tworoom-tiny`",)),
     "missing folder": (["plan", "/nowhere/at/all"], ("/nowhere/at/all",)),
     "a file": (["info", __file__], (__file__,)),
-    "unknown protocol": (["plan", "x", "--protocol", "far"], ("far", "same-room")),
+    "unknown protocol": (["plan", "lewm-tworoom-tiny", "--protocol", "far"], ("far", "same-room")),
     "no pairs": (["plan", "x", "--pairs", "0"], ("--pairs", "0")),
     "negative seed": (["demo", "--seed", "-1"], ("--seed", "-1")),
     "words for a number": (["plan", "x", "--samples", "many"], ("--samples", "many")),

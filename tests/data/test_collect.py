@@ -4,6 +4,7 @@ import pytest
 
 from leworld.data import collect
 from leworld.errors import ConfigError, DataError
+from leworld.tasks import ExpertPolicy
 from tests.data.fakes import CountingEnv, counting_vector, steady_policy
 
 MODES = ("NextStep", "SameStep")
@@ -148,7 +149,7 @@ def test_two_room_data_are_consistent(mode: str) -> None:
     envs = pytest.importorskip("leworld.envs")
     data = collect(
         envs.TwoRoomVector(3, autoreset_mode=mode, max_episode_steps=20),
-        envs.ExpertPolicy(),
+        ExpertPolicy(),
         num_episodes=5,
         seed=0,
         progress=False,

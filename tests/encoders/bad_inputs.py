@@ -1,8 +1,10 @@
 """Mistakes at the doors of `leworld.encoders`, and what they must say."""
 
 import torch
+from torch import nn
 
-from leworld.encoders import ActionEncoder, ConvEncoder, ViTEncoder
+from leworld.data import Observation
+from leworld.encoders import ActionEncoder, ConvEncoder, PartsEncoder, VectorEncoder, ViTEncoder
 from leworld.errors import ConfigError, LeWorldError, ShapeError
 from tests.bad_input import BadInput
 
@@ -11,6 +13,10 @@ def vit(**options) -> ViTEncoder:
     return ViTEncoder(
         **{"image_size": 8, "patch_size": 4, "hidden_dim": 6, "depth": 1, "num_heads": 2, **options}
     )
+
+
+def two_parts() -> PartsEncoder:
+    return PartsEncoder({"pixels": ConvEncoder(8, 4, channels=(2,)), "proprio": VectorEncoder(3, 4)})
 
 
 def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
@@ -50,4 +56,16 @@ ROWS: list[BadInput] = [
         "ActionEncoder", "raw actions", lambda: ActionEncoder(10, 4)(IMAGE[..., :2]), ShapeError, "frameskip"
     ),
     row("ActionEncoder", "integers", lambda: ActionEncoder(8, 4)(IMAGE.long()), ShapeError, "floating-point"),
+    row("VectorEncoder", "no entries", lambda: VectorEncoder(0), ConfigError, "in_dim"),
+    row("VectorEncoder", "another size", lambda: VectorEncoder(3)(IMAGE), ShapeError, "in_dim", "8"),
+    row("PartsEncoder", "no encoder", lambda: PartsEncoder({}), ConfigError, "one encoder for every part"),
+    row("PartsEncoder", "no size", lambda: PartsEncoder({"a": nn.Flatten()}), ConfigError, "`a`", "Flatten"),
+    row("PartsEncoder", "one tensor for two", lambda: two_parts()(IMAGE), ConfigError, "`pixels`, `proprio`"),
+    row(
+        "PartsEncoder",
+        "a missing part",
+        lambda: two_parts()(Observation(IMAGE)),
+        ConfigError,
+        "`proprio` is missing",
+    ),
 ]

@@ -194,3 +194,51 @@ def test_the_progress_bar_goes_to_the_error_stream(capsys):
 def test_two_room_is_a_goal_environment():
     assert isinstance(_env(1), GoalEnvironment)
     assert isinstance(Plane(1), GoalEnvironment)
+
+
+class Feeling(Plane):
+    """The plane that also shows a second camera and feels where it is."""
+
+    pictures = True
+
+    def reset(self, *, seed=None, options=None):
+        pixels, info = super().reset(seed=seed, options=options)
+        goal = {"goal_proprio": self.goal.copy()} if self.pictures else {"goal_wrist": info["goal_pixels"]}
+        goal |= {"goal_pixels": info["goal_pixels"]} if self.pictures else {}
+        return self._parts(pixels), {"state": info["state"], "_state": np.ones(1)} | goal
+
+    def step(self, actions, /):
+        pixels, *rest = super().step(actions)
+        return self._parts(pixels), *rest
+
+    def _parts(self, pixels):
+        return ({"pixels": pixels} if self.pictures else {}) | {"wrist": pixels, "proprio": self.state.copy()}
+
+
+class Blind(Feeling):
+    pictures = False
+
+
+class Noting(Still):
+    def reset(self, goal):
+        super().reset(goal)
+        self.goals, self.seen = goal, []
+
+    def act(self, observation):
+        self.seen.append(observation)
+        return super().act(observation) + 1
+
+
+@pytest.mark.parametrize("kind", [Feeling, Blind])
+def test_policies_see_every_part_and_what_the_goal_is_like(kind):
+    pairs, _ = scripted()
+    policy = Noting()
+    result = goal_reaching(pairs, {"a": policy}, env=kind(len(pairs)), num_recorded=2, progress=False)
+    shown = {"pixels"} if kind.pictures else set()
+    assert set(policy.seen[0].parts) == shown | {"wrist", "proprio", "state"}
+    assert set(policy.goals.parts) == (shown | {"proprio"} if shown else {"wrist"}) | {"state"}
+    for step, seen in enumerate(policy.seen):
+        assert np.allclose(seen["proprio"], pairs.start + step)
+        assert np.allclose(seen["proprio"], seen.state)
+    frames = result.recordings["a"].frames
+    assert frames.shape[:2] == ((2 if kind.pictures else 0), pairs.budget + 1)

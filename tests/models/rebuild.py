@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import nn
 
-from leworld._config import ModuleConfig
-from leworld.encoders import ActionEncoder, ConvEncoder, ViTEncoder
+from leworld._config import MAPPING, ModuleConfig
+from leworld.encoders import ActionEncoder, ConvEncoder, PartsEncoder, ViTEncoder
 from leworld.models import LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
@@ -13,7 +13,16 @@ from leworld.regularizers import SIGReg
 
 TABLE: dict[str, type[nn.Module]] = {
     cls.__name__: cls
-    for cls in (ActionEncoder, ConvEncoder, ViTEncoder, LeWM, Projector, TransformerPredictor, SIGReg)
+    for cls in (
+        ActionEncoder,
+        ConvEncoder,
+        PartsEncoder,
+        ViTEncoder,
+        LeWM,
+        Projector,
+        TransformerPredictor,
+        SIGReg,
+    )
 }
 
 
@@ -23,6 +32,8 @@ def rebuild(config: ModuleConfig) -> nn.Module:
 
 
 def _build(value: Any) -> Any:
+    if isinstance(value, ModuleConfig) and value.class_name == MAPPING:
+        return {key: _build(item) for key, item in value.arguments.items()}
     if isinstance(value, ModuleConfig):
         return TABLE[value.class_name](**{key: _build(item) for key, item in value.arguments.items()})
     return value

@@ -300,3 +300,17 @@ def test_the_shadow_asks_for_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     _memory.check_rebuilds(_memory.config_in_memory(model, "model"), model, "model")
     assert devices == {"meta"}
     assert isinstance(model.encoder, ConvEncoder)
+
+
+def test_a_model_in_distributed_data_parallel_is_saved_as_what_it_wraps(tmp_path: Path) -> None:
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1
+    )
+    try:
+        wrapped = nn.parallel.DistributedDataParallel(tiny_lewm())
+        leworld.save(wrapped, tmp_path / "wrapped")
+    finally:
+        torch.distributed.destroy_process_group()
+    leworld.save(tiny_lewm(), tmp_path / "bare")
+    for file in (tmp_path / "bare").iterdir():
+        assert file.read_bytes() == (tmp_path / "wrapped" / file.name).read_bytes()

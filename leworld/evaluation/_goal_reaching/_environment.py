@@ -1,6 +1,7 @@
 """What goal reaching needs of an environment."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,9 +15,10 @@ class GoalEnvironment(Protocol):
 
     - `reset(options={"state": ..., "goal": ...})` puts copy i into row i of `state`, with row i of `goal` as
       its goal. Both have the axes (env, state).
-    - The observation is the pixels: uint8 with the axes (env, height, width, channel).
-    - The info of `reset` and `step` holds "state" (env, state), and that of `reset` also "goal_pixels", the
-      picture of the goal.
+    - The observation is the pixels, uint8 with the axes (env, height, width, channel), or a mapping of named
+      parts: `pixels`, further pictures, and vectors (env, dim).
+    - The info of `reset` and `step` holds "state" (env, state), and that of `reset` also what the goal would
+      look like: "goal_pixels", and "goal_<part>" for other parts that a model compares.
     - A copy that has reached its goal goes on like any other: no automatic reset. In gymnasium's words,
       `metadata["autoreset_mode"]` is `DISABLED`.
 
@@ -38,13 +40,13 @@ class GoalEnvironment(Protocol):
     @abstractmethod
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Set states and goals, and return pixels and info."""
+    ) -> tuple[np.ndarray | Mapping[str, np.ndarray], dict[str, Any]]:
+        """Set states and goals, and return observation and info."""
         ...
 
     @abstractmethod
     def step(
         self, actions: np.ndarray, /
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Apply one action a copy and return pixels, rewards, terminated, truncated and info."""
+    ) -> tuple[np.ndarray | Mapping[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Apply one action a copy and return observation, rewards, terminated, truncated and info."""
         ...

@@ -145,7 +145,7 @@ def _play(
     """Play one group of pairs and return its states, frames, goal frames and the policy's seconds."""
     filled = np.minimum(np.arange(rows.start, rows.start + env.num_envs), rows.stop - 1)
     start, goal = pairs.start[filled], pairs.goal[filled]
-    pixels, info = env.reset(seed=seed, options={"state": start, "goal": goal})
+    seen, info = env.reset(seed=seed, options={"state": start, "goal": goal})
     state = np.array(info["state"], dtype=np.float32)
     if state.shape != start.shape or not np.allclose(state, start, rtol=1e-5, atol=1e-3):
         raise ConfigError(
@@ -153,18 +153,18 @@ def _play(
             f"it reports {describe(state)} that differ from the starts of the pairs",
             "Honour `options` in `reset`, and draw pairs whose starts are valid states",
         )
-    goal_pixels = np.array(info["goal_pixels"])
+    now, target = _sensed(seen, state), _goal(info, goal)
     show = slice(0, max(0, min(rows.stop, num_recorded) - rows.start))
-    states, frames = [state], [np.array(pixels[show])]
+    states, frames = [state], [_picture(now, show)]
     began = time.perf_counter()
-    policy.reset(Observation(pixels=goal_pixels, state=goal))
+    policy.reset(target)
     seconds = time.perf_counter() - began
     for _ in range(pairs.budget):
         began = time.perf_counter()
-        action = policy.act(Observation(pixels=np.asarray(pixels), state=state))
+        action = policy.act(now)
         seconds += time.perf_counter() - began
         _check_action(name, action, env.num_envs)
-        pixels, _, _, _, info = env.step(action)
+        seen, _, _, _, info = env.step(action)
         state = np.array(info["state"], dtype=np.float32)
         if not np.isfinite(state).all():
             raise NonFiniteError(
@@ -172,11 +172,31 @@ def _play(
                 f"after an action of `{name}` a state is NaN or infinite",
                 "Look into the environment's dynamics",
             )
+        now = _sensed(seen, state)
         states.append(state)
-        frames.append(np.array(pixels[show]))
+        frames.append(_picture(now, show))
         bar.update()
     moments = np.stack(states, axis=1)[: len(rows)]
-    return moments, np.stack(frames, axis=1), goal_pixels[show], seconds
+    return moments, np.stack(frames, axis=1), _picture(target, show), seconds
+
+
+def _sensed(seen: np.ndarray | Mapping[str, np.ndarray], state: np.ndarray) -> Observation:
+    """Return what an environment showed, pixels alone or named parts, with the true state beside it."""
+    parts = dict(seen) if isinstance(seen, Mapping) else {"pixels": seen}
+    return Observation(parts={name: np.asarray(part) for name, part in parts.items()} | {"state": state})
+
+
+def _goal(info: Mapping[str, Any], goal: np.ndarray) -> Observation:
+    """Return what the goals look and feel like: the entries `goal_<part>` of the info, and their states."""
+    parts = {key.removeprefix("goal_"): np.array(info[key]) for key in info if key.startswith("goal_")}
+    return Observation(parts=parts | {"state": goal})
+
+
+def _picture(seen: Observation, show: slice) -> np.ndarray:
+    """Copy the pixels of the recorded copies; without pixels, no copy is recorded."""
+    if "pixels" in seen:
+        return np.array(seen["pixels"][show])
+    return np.zeros((0, 1, 1, 3), np.uint8)
 
 
 def _check_options(
@@ -207,7 +227,7 @@ def _check_options(
     if getattr(mode, "value", mode) not in (None, "Disabled"):
         raise ConfigError(
             "goal_reaching needs an environment whose copies go on after reaching the goal",
-            f"its autoreset mode is {getattr(mode, 'value', mode)}",
+            f"its autoreset mode is {getattr(mode, 'name', mode)}",
             'Construct it with `autoreset_mode="Disabled"`',
         )
 

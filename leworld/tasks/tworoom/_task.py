@@ -11,6 +11,7 @@ from ...data import Episodes
 from ...envs import TwoRoomArena
 from ...errors import ConfigError
 from ...evaluation import Backdrop, GoalEnvironment, GoalPairs, GoalSteps, Quantity
+from .._registry import register
 from .._task import Task
 from ._held_out import two_room_held_out
 from ._pairs import PROTOCOLS, two_room_pairs, two_room_steps
@@ -146,3 +147,6 @@ class TwoRoomTask(Task):
         from ._recipe import TwoRoomRecipe
 
         return TwoRoomRecipe()
+
+
+register(TwoRoomTask())
