@@ -11,7 +11,18 @@ LAYERS = {
     "errors": 0,
     "_checks": 1,
     **dict.fromkeys(
-        ["_typing", "_config", "_random", "_counter", "_distributed", "_files", "_json", "_tensors"], 2
+        [
+            "_typing",
+            "_config",
+            "_random",
+            "_counter",
+            "_distributed",
+            "_files",
+            "_json",
+            "_targets",
+            "_tensors",
+        ],
+        2,
     ),
     "_folder": 2.5,
     "kernels": 3,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..training import TrainSettings
 
 _INVERSE = "-inverse"
+_INVERSE_EPISODES = 400
 
 _EPILOG = """Examples:
 
@@ -156,13 +157,12 @@ def _train_inverse(
     resume: bool,
 ) -> None:
     from ..hub import load
-    from ..training import train_inverse
-    from ..training._inverse_recipe import INVERSE_SETTINGS, NUM_EPISODES
+    from ..training import INVERSE_SETTINGS, train_inverse
 
     world = load(model)
     settings = _changed(INVERSE_SETTINGS, seed, changes)
     size = None if world.processor is None else world.processor.image_size
-    gathered = task.collect(episodes or NUM_EPISODES, seed=seed, image_size=size, progress=True)
+    gathered = task.collect(episodes or _INVERSE_EPISODES, seed=seed, image_size=size, progress=True)
     train_inverse(world, gathered, folder=out, settings=settings, resume=resume)
     click.echo(f"inverse  {out / 'inverse'}")
     click.echo(f"metrics  {out / 'metrics.csv'}")

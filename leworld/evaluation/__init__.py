@@ -11,6 +11,8 @@ Every result is a `Result`.
 
 from typing import Any
 
+from ._frame_latents import FrameLatents as FrameLatents
+from ._frame_latents import frame_latents as frame_latents
 from ._goal_reaching._backdrop import Backdrop as Backdrop
 from ._goal_reaching._environment import GoalEnvironment as GoalEnvironment
 from ._goal_reaching._goal_steps import GoalSteps as GoalSteps

@@ -8,14 +8,19 @@ from ..data import Episodes
 from ..errors import ConfigError, DataError, NonFiniteError
 
 
-def state_column(owner: str, episodes: Episodes, column: str) -> np.ndarray:
-    """Return a numeric column as float32 "row state", or say what is wrong with it."""
+def check_episodes(owner: str, episodes: object) -> None:
+    """Raise `ConfigError` unless `episodes` are recorded episodes."""
     if not isinstance(episodes, Episodes):
         raise ConfigError(
             f"{owner} needs `episodes` to be a `leworld.data.Episodes`",
             f"`episodes` is {describe(episodes)}",
             "Read them with `read_hdf5`, or collect them with `collect`",
         )
+
+
+def state_column(owner: str, episodes: Episodes, column: str) -> np.ndarray:
+    """Return a numeric column as float32 "row state", or say what is wrong with it."""
+    check_episodes(owner, episodes)
     if column not in episodes.columns:
         raise DataError(
             f"{owner} needs episodes with the column `{column}`",

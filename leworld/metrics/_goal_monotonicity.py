@@ -1,14 +1,14 @@
 """Whether latent distance shows the way to a goal."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_number, check_size
+from .._checks import check_finite, check_number, check_size, describe
 from .._typing import shapechecked
 from ..errors import ConfigError, ShapeError
 
@@ -67,12 +67,13 @@ class GoalMonotonicity:
 
 @shapechecked
 def goal_monotonicity(
-    before: Float[Tensor, "step dim"],
-    after: Float[Tensor, "step dim"],
+    before: Float[Tensor, "step dim *rest"],
+    after: Float[Tensor, "step dim *rest"],
     *,
-    goal: Float[Tensor, "step dim"],
+    goal: Float[Tensor, "step dim *rest"],
     distance: Float[Tensor, " step"],
     edges: Sequence[float],
+    measure: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> GoalMonotonicity:
     r"""Compute how often a small step toward a goal lowers the latent distance to it, by start distance.
 
@@ -83,7 +84,7 @@ def goal_monotonicity(
        \big[\, \|z^{after}_n - z^{goal}_n\|^2 < \|z^{before}_n - z^{goal}_n\|^2 \,\big] $$
 
     Shapes:
-        One step a row in all tensors.
+        One step a row in all tensors; latents with several axes count over all of them.
 
     Args:
         before: Embeddings of the states that the steps leave.
@@ -91,6 +92,8 @@ def goal_monotonicity(
         goal: Embeddings of the goals.
         distance: True distance from the state before the step to the goal, in the world's units.
         edges: Increasing borders of the distance bins, at least two. Steps outside all bins are not counted.
+        measure: Distance of latents from goals, one number a step, in place of the squared one; for example a
+            model's `latent_distance`.
 
     Raises:
         ShapeError: Tensors that disagree in shape, no steps, or not floating-point.
@@ -98,8 +101,8 @@ def goal_monotonicity(
         ConfigError: Edges that do not increase, or fewer than two.
 
     Numerics:
-        float64, no gradients. An equal distance (a collapsed embedding) counts as not lowered, so constant
-        embeddings score 0.
+        float64 (a `measure` in what it computes), no gradients. An equal distance (a collapsed embedding)
+        counts as not lowered, so constant embeddings score 0.
 
     Example:
         ```python
@@ -128,11 +131,24 @@ def goal_monotonicity(
             f"`edges={borders}` was given",
             "Pass for example (0, 20, 40, 80)",
         )
-    target = goal.detach().double()
-    start = (before.detach().double() - target).square().sum(dim=-1)
-    end = (after.detach().double() - target).square().sum(dim=-1)
+    start, end = (_apart(measure, latents.detach(), goal.detach()) for latents in (before, after))
     lowered = end < start
     inside = [(distance >= low) & (distance < high) for low, high in itertools.pairwise(borders)]
     count = tuple(int(mask.sum()) for mask in inside)
     share = tuple(float(lowered[mask].double().mean()) for mask in inside)
     return GoalMonotonicity(edges=borders, share=share, count=count)
+
+
+def _apart(
+    measure: Callable[[Tensor, Tensor], Tensor] | None, latents: Tensor, goal: Tensor
+) -> Float[Tensor, " step"]:
+    if measure is None:
+        return (latents.double() - goal.double()).square().flatten(1).sum(dim=-1)
+    apart = measure(latents, goal)
+    if not isinstance(apart, Tensor) or apart.shape != latents.shape[:1]:
+        raise ShapeError(
+            "goal_monotonicity needs `measure` to return one distance for each step",
+            f"it returned {describe(apart)} for {len(latents)} steps",
+            "Sum over all axes behind the first",
+        )
+    return apart

@@ -94,6 +94,11 @@ class WorldModel(nn.Module, ABC):
             cls.latent_shape = (size,)
 
     @property
+    def carries_state(self) -> bool:
+        """Whether a latent depends on what came before its frame: whether the model writes `_observe`."""
+        return type(self)._observe is not WorldModel._observe
+
+    @property
     def embedding_dim(self) -> int:
         """Size of a latent that is a vector."""
         if len(self.latent_shape) != 1:
@@ -348,7 +353,7 @@ class WorldModel(nn.Module, ABC):
 
     def _filter(self, observations: Any, actions: Tensor, /) -> Tensor:
         """Turn frames into latents, with what was done between them."""
-        if type(self)._observe is WorldModel._observe:
+        if not self.carries_state:
             return self._encode(observations)
         frames = observations if isinstance(observations, Tensor) else next(iter(observations.parts.values()))
         state, latents = None, []

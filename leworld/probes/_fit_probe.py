@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, describe
+from .._targets import Kind, class_hits, degrees_off, encode_targets
 from .._typing import shapechecked
 from ..errors import ConfigError, ShapeError
-from ._kinds import Kind, class_hits, degrees_off, encode_targets
 from ._probe import Probe
 from ._score import ProbeScore
 from ._split import EpisodeSplit

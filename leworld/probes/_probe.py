@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .._checks import check_equal_size, check_finite, check_number, check_size, describe
+from .._targets import constant_columns
 from .._typing import shapechecked
 from ..errors import ConfigError, ShapeError
 from ._score import ProbeScore, score_predictions
@@ -145,6 +146,11 @@ class Probe(nn.Module, ABC):
         self._check("score", "embeddings", embeddings, "targets", targets, low=2)
         return score_predictions(self.forward(embeddings), targets, self.target_std)
 
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether a sample is a set of tokens (token, dim) and not one vector."""
+        return len(self._axes) > 1
+
     def extra_repr(self) -> str:
         """Say the sizes."""
         return f"embedding_dim={self.embedding_dim}, target_dim={self.target_dim}"
@@ -196,12 +202,6 @@ class Probe(nn.Module, ABC):
             expected_by="set when the probe was constructed",
             fix=f"Construct the probe with the size of `{name}`",
         )
-
-
-def constant_columns(values: Tensor) -> Tensor:
-    """Tell which columns of float64 "sample target" vary by no more than rounding of their size."""
-    eps = 16 * torch.finfo(torch.float64).eps
-    return (values - values.mean(dim=0)).abs().amax(dim=0) <= eps * values.abs().amax(dim=0)
 
 
 def common_scale(embeddings: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from .._checks import check_number, describe
@@ -17,7 +15,9 @@ from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
 from ..errors import ConfigError, LeWorldError
 from ..evaluation import (
+    FrameLatents,
     Quantity,
+    frame_latents,
     imagined_rollouts,
     latent_map,
     metric_monotonicity,
@@ -25,8 +25,6 @@ from ..evaluation import (
     probing,
     surprise,
 )
-from ..evaluation._columns import strided_rows
-from ..evaluation._encode import encode_frames
 from ..hub import CheckpointRecord, checkpoint_info
 from ..models import WorldModel
 from ..tasks import Task
@@ -198,12 +196,12 @@ def _make_training(subject: _Subject) -> Section:
 
 
 def _make_gaussianity(subject: _Subject) -> Section:
-    embeddings, _, episode = _embed(subject)
+    found = _latents(subject)
     drawn = np.random.default_rng(subject.seed)
-    rows = [int(drawn.choice(np.flatnonzero(episode == number))) for number in np.unique(episode)]
-    slices = min(4, embeddings.shape[1])
+    rows = [int(drawn.choice(np.flatnonzero(found.episode == number))) for number in np.unique(found.episode)]
+    vectors = found.vectors
     return _gaussianity.gaussianity_section(
-        embeddings, embeddings[torch.tensor(rows)], num_slices=slices, seed=subject.seed
+        vectors, vectors[rows], num_slices=min(4, vectors.shape[1]), seed=subject.seed
     )
 
 
@@ -259,6 +257,8 @@ def _make_imagination(subject: _Subject) -> Section:
     episodes = subject.episodes
     half = len(episodes) // 2
     decoder = subject.decoder
+    if episodes.pixels is None:
+        return Section.missing(_imagination.TITLE, "no pictures called `pixels` to draw.")
     if decoder is None:
         size = None if subject.model.processor is None else subject.model.processor.image_size
         if size is not None and size > _LARGEST_PICTURE:
@@ -297,15 +297,14 @@ def _make_open_loop(subject: _Subject) -> Section:
 
 
 def _make_latent_map(subject: _Subject) -> Section:
-    embeddings, rows, _ = _embed(subject)
+    found = _latents(subject)
     values = {}
     for name, quantity in subject.quantities.items():
-        columns = np.asarray(subject.episodes.columns[quantity.column]).reshape(
-            len(subject.episodes.pixels), -1
-        )
+        columns = np.asarray(subject.episodes.columns[quantity.column])
+        columns = columns.reshape(subject.episodes.num_rows, -1)
         for component in quantity.components or range(min(2, columns.shape[1])):
-            values[f"{name} {component}"] = columns[rows, component]
-    return _latent_map.latent_map_section(latent_map(embeddings, seed=subject.seed), values)
+            values[f"{name} {component}"] = columns[found.rows, component]
+    return _latent_map.latent_map_section(latent_map(found.vectors, seed=subject.seed), values)
 
 
 def _make_monotonicity(subject: _Subject) -> Section:
@@ -320,11 +319,8 @@ def _make_monotonicity(subject: _Subject) -> Section:
     return _monotonicity.monotonicity_section(metric_monotonicity(subject.model, steps, world=task.world))
 
 
-def _embed(subject: _Subject) -> tuple[Tensor, np.ndarray, np.ndarray]:
-    """Embeddings of every fifth frame, its row, and its episode."""
-    rows, episode = strided_rows(subject.episodes, _STRIDE)
-    embeddings = encode_frames(subject.model, subject.episodes.pixels[rows], owner="build_report")
-    return embeddings, rows, episode.numpy()
+def _latents(subject: _Subject) -> FrameLatents:
+    return frame_latents(subject.model, subject.episodes, stride=_STRIDE)
 
 
 PARTS: dict[str, Callable[[_Subject], Section]] = {

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .._checks import describe
+from ..data import PicturePart, Processor
 from ..errors import ConfigError
 from ..hub import CheckpointRecord
 from ..models import WorldModel
@@ -50,7 +51,7 @@ def card_section(model: WorldModel, record: CheckpointRecord | None = None) -> S
     facts += [
         ("class", type(model).__name__),
         ("parameters", f"{count:,}"),
-        ("embedding", f"{model.embedding_dim} components"),
+        ("latent", f"{' x '.join(map(str, model.latent_shape))} numbers"),
         ("history", f"{model.history_size} frame{'s' * (model.history_size > 1)}"),
     ]
     for name in ("encoder", "predictor", "regularizer"):
@@ -63,7 +64,7 @@ def card_section(model: WorldModel, record: CheckpointRecord | None = None) -> S
     else:
         facts += [
             ("environment", processor.environment_id or "unknown"),
-            ("pictures", f"{processor.image_size} x {processor.image_size} pixels"),
+            ("observation", _parts(processor)),
             ("frameskip", processor.frameskip),
             ("action components", processor.action_dim),
             ("action statistics", processor.statistics_source or "of unknown source"),
@@ -88,3 +89,18 @@ def card_section(model: WorldModel, record: CheckpointRecord | None = None) -> S
         header = ("protocol", "source", "success", "95 % interval", "episodes")
         body += "<h3>Scores on record</h3>" + table(header, rows, label="Scores on record", numbers=2)
     return Section(TITLE, body)
+
+
+def _parts(processor: Processor) -> str:
+    """Name what the model is shown: pictures with their size, vectors with theirs."""
+    parts = (
+        [] if processor.image_size is None else [f"pixels, {processor.image_size} x {processor.image_size}"]
+    )
+    for name, part in processor.parts.items():
+        size = (
+            f"{part.image_size} x {part.image_size}"
+            if isinstance(part, PicturePart)
+            else f"{part.dim} numbers"
+        )
+        parts.append(f"{name}, {size}")
+    return "; ".join(parts)

@@ -14,6 +14,7 @@ from ._batchnorm import reestimate_batchnorm as reestimate_batchnorm
 from ._collapse import CollapseMonitor as CollapseMonitor
 from ._collapse import CollapseWarning as CollapseWarning
 from ._decoder import train_decoder as train_decoder
+from ._inverse_recipe import INVERSE_SETTINGS as INVERSE_SETTINGS
 from ._inverse_recipe import load_inverse as load_inverse
 from ._inverse_recipe import train_inverse as train_inverse
 from ._module import WorldModelModule as WorldModelModule

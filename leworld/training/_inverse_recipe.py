@@ -31,7 +31,6 @@ INVERSE_FOLDER = "inverse"
 INVERSE_SETTINGS = TrainSettings(
     num_steps=1000, batch_size=64, optimizer=OptimizerSettings(learning_rate=1e-3), save_every=250
 )
-NUM_EPISODES = 400
 _WEIGHTS = 5
 
 

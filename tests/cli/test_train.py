@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 import leworld
 from leworld.cli._main import top
+from leworld.cli._train import _INVERSE_EPISODES
 from leworld.tasks import TwoRoomRecipe
-from leworld.training import load_inverse
-from leworld.training._inverse_recipe import INVERSE_SETTINGS, NUM_EPISODES
+from leworld.training import INVERSE_SETTINGS, load_inverse
 
 SMALL = ["--steps", "2", "--episodes", "2", "--batch-size", "8"]
 
@@ -96,7 +96,7 @@ def test_options_reach_the_inverse_recipe(monkeypatch: pytest.MonkeyPatch) -> No
     assert (seen["data"], seen["folder"], seen["resume"]) == ((6, 4), Path("runs/tworoom-inverse"), False)
     assert type(seen["world"]).__name__ == "LeWM"
     CliRunner().invoke(top, ["train", "tworoom-inverse"])
-    assert (seen["data"], seen["settings"]) == ((NUM_EPISODES, 0), INVERSE_SETTINGS)
+    assert (seen["data"], seen["settings"]) == ((_INVERSE_EPISODES, 0), INVERSE_SETTINGS)
 
 
 @pytest.mark.parametrize(

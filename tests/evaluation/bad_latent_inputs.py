@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import torch
 
-from leworld.data import Episodes
+from leworld.data import Episodes, Observation
 from leworld.envs import TwoRoomArena
 from leworld.errors import ConfigError, DataError, NonFiniteError, ShapeError
 from leworld.evaluation import (
@@ -17,6 +17,7 @@ from leworld.evaluation import (
     SurpriseMonitor,
     SurpriseResult,
     SurpriseRow,
+    frame_latents,
     open_loop,
     perturb,
     prediction_errors,
@@ -72,7 +73,9 @@ def _on_model(function, **fixed):
     return make
 
 
-_surprise, _errors, _open = (_on_model(f) for f in (surprise, prediction_errors, open_loop))
+_surprise, _errors, _open, _frames = (
+    _on_model(f) for f in (surprise, prediction_errors, open_loop, frame_latents)
+)
 
 
 def _shared(make):
@@ -171,6 +174,8 @@ ROWS = [
         "ProbingResult.from_json", "another kind", DataError, ("kind",), lambda: ProbingResult.from_json({})
     ),
     *(row for make in (_surprise, _errors, _open) for row in _shared(make)),
+    *_shared(_frames)[:4],
+    _frames("no stride", ConfigError, ("stride",), stride=0),
     _surprise("no kinds", ConfigError, ("kinds",), kinds=()),
     _surprise("a word for kinds", ConfigError, ("kinds",), kinds="teleport"),
     _surprise("unknown kind", ConfigError, ("teleprot", "teleport"), kinds=("teleprot",)),
@@ -186,6 +191,8 @@ ROWS = [
     _surprise("negative seed", ConfigError, ("seed",), seed=-1),
     _surprise("a mask of another length", ShapeError, ("mask",), normal_events={"a": np.ones(3, bool)}),
     _perturb("unknown kind", ConfigError, ("freeze",), "freez"),
+    _perturb("an unknown part", ConfigError, ("wrist",), part="wrist"),
+    _perturb("a vector for a camera", ConfigError, ("pictures", "state"), part="state"),
     _perturb("no frameskip", ConfigError, ("frameskip",), frameskip=0),
     _perturb("negative seed", ConfigError, ("seed",), seed=-1),
     _perturb("no episodes", ConfigError, ("Episodes",), episodes="tworoom.h5"),
@@ -201,6 +208,7 @@ ROWS = [
     _monitor("a rate of 1", ConfigError, ("false_alarm_rate",), false_alarm_rate=1.0),
     _monitor("too few for the rate", ConfigError, ("false_alarm_rate",), false_alarm_rate=0.001),
     _observe("a batch of frames", ShapeError, ("pixels",), (_FRAME[None],)),
+    _observe("two moments", ShapeError, ("one moment",), (Observation(np.stack([_FRAME, _FRAME])),)),
     _observe("float pixels", ShapeError, ("uint8",), (_FRAME / 255,)),
     _observe("actions before the first frame", ConfigError, ("reset",), (_FRAME, np.zeros((5, 2)))),
     _observe("no actions", ConfigError, ("actions",), (_FRAME,), (_FRAME,)),

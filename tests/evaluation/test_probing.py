@@ -184,8 +184,22 @@ def test_tokens_are_read_by_the_probe_for_tokens() -> None:
         "attentive": lambda dim, out: AttentiveProbe(dim, out, hidden_dim=16, num_heads=2, max_epochs=2),
     }
     result = probing({"tokens": tokens}, episodes(20), quantities=POSITION, probes=probes)
-    assert "axes (sample, dim)" in str(result.row("position", probe="linear").undefined)
     assert result.row("position", probe="attentive").undefined is None
+    # A linear probe gets all tokens of a frame in one vector, in their order.
+    vectors = probing(
+        {"tokens": lambda frames: tokens(frames).flatten(1)},
+        episodes(20),
+        quantities=POSITION,
+        probes={"linear": RidgeProbe},
+    )
+    assert result.row("position", probe="linear").r2 == vectors.row("position", probe="linear").r2
+    last = probing(
+        {"tokens": lambda frames: tokens(frames)[:, -1]},
+        episodes(20),
+        quantities=POSITION,
+        probes={"linear": RidgeProbe},
+    )
+    assert result.row("position", probe="linear").r2 != last.row("position", probe="linear").r2
 
 
 def test_the_seed_decides(tmp_path) -> None:

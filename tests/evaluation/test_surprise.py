@@ -225,7 +225,7 @@ def test_the_monitor_keeps_no_more_than_it_needs() -> None:
     assert monitor.observe(frame) is None
     for _ in range(20):
         monitor.observe(frame, np.zeros((2, 1)))
-    assert len(monitor._frames) == len(monitor._blocks) == 2
+    assert (monitor._state.latents.shape[1], monitor._state.actions.shape[1]) == (2, 1)
     with pytest.raises(ConfigError, match="reset"):
         monitor.observe(frame)
     with pytest.raises(ShapeError, match="actions"):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from leworld._targets import degrees_off, encode_targets
 from leworld.probes import RidgeProbe, fit_probe, split_by_episode
-from leworld.probes._kinds import degrees_off, encode_targets
 
 EPISODE = torch.arange(40).repeat_interleave(10)
 SPLIT = split_by_episode(EPISODE)

@@ -1,12 +1,17 @@
 """Whether a model's latent distance falls on the way to a goal."""
 
+from functools import partial
+
+import numpy as np
 import torch
+from torch import Tensor
 
 from ..._checks import describe
+from ...data import Observation
 from ...errors import ConfigError
 from ...metrics import GoalMonotonicity, goal_monotonicity
-from ...models import WorldModel
-from .._encode import encode_frames
+from ...models import WorldModel, embed, processor_of
+from .._latent_paths import distance as latent_distance
 from .._state_world import StateWorld
 from ._goal_steps import GoalSteps
 
@@ -21,7 +26,8 @@ def metric_monotonicity(model: WorldModel, steps: GoalSteps, *, world: StateWorl
     Args:
         model: A world model with its processor.
         steps: Steps toward goals; a task's `goal_steps` draws them.
-        world: Draws the frames of states; a task's `world`.
+        world: Draws the frames of states; a task's `world`. If the model reads further parts, a method
+            `sense(states)` of it returns them by name, as `StateTask.sense` does.
 
     Returns:
         The share of steps that lower the latent distance, by start distance.
@@ -38,7 +44,7 @@ def metric_monotonicity(model: WorldModel, steps: GoalSteps, *, world: StateWorl
         from leworld.tasks import get_task
 
         class Flat(WorldModel):
-            history_size, embedding_dim, action_dim = 1, 3, 2
+            history_size, embedding_dim, action_dim = 1, 3, 10
 
             def _encode(self, observations):
                 return 0 * observations.mean(dim=(-2, -1))
@@ -62,11 +68,22 @@ def metric_monotonicity(model: WorldModel, steps: GoalSteps, *, world: StateWorl
             f"`steps` is {describe(steps)} and `world` is {describe(world)}",
             "Pass what a task's `goal_steps()` returns, and its `world`",
         )
-    processor = getattr(model, "processor", None)
-    size = 1 if processor is None else processor.image_size  # without one, encode_frames says what is missing
     before, after, goal = (
-        encode_frames(model, world.render(states, size), owner=owner)
-        for states in (steps.start, steps.after, steps.goal)
+        _latents(model, world, states, owner=owner) for states in (steps.start, steps.after, steps.goal)
     )
-    distance = torch.from_numpy(steps.distance)
-    return goal_monotonicity(before, after, goal=goal, distance=distance, edges=steps.edges)
+    return goal_monotonicity(
+        before,
+        after,
+        goal=goal,
+        distance=torch.from_numpy(steps.distance),
+        edges=steps.edges,
+        measure=partial(latent_distance, model),
+    )
+
+
+def _latents(model: WorldModel, world: StateWorld, states: np.ndarray, *, owner: str) -> Tensor:
+    """Embed what an agent senses in some states, each on its own."""
+    size = processor_of(model, owner=owner).image_size
+    pixels = None if size is None else world.render(states, size)
+    sense = getattr(world, "sense", None)
+    return embed(model, Observation(pixels, {} if sense is None else sense(states)), owner=owner)

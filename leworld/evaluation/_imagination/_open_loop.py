@@ -8,18 +8,16 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ..._checks import check_finite, check_number
+from ..._checks import check_number
 from ..._files import write_atomically
-from ...costs import evaluation_mode
 from ...data import Episodes
 from ...errors import DataError, ShapeError
 from ...metrics import horizon_error
-from ...models import WorldModel
+from ...models import WorldModel, processor_of
 from ...probes import RidgeProbe
 from .._columns import state_column
-from .._latent_paths import latent_paths
+from .._latent_paths import distance, imagined_paths, latent_paths
 from .._result import Result, blank_figure
 
 
@@ -29,8 +27,9 @@ class OpenLoopResult(Result):
     """Error of imagined embeddings by number of steps ahead, for the model and its baselines.
 
     Attributes:
-        latent: Mean squared latent distance at every step, by `model`, `copy` (the last seen frame, again and
-            again) and `shuffled` (the model with the actions of other windows).
+        latent: Mean latent distance (the model's own, squared unless it says otherwise) at every step, by
+            `model`, `copy` (the last seen frame, again and again) and `shuffled` (the model with the actions
+            of other windows).
         physical: Root mean squared distance of the probed state from the true one, in its units, likewise,
             and `probe`: what the probe itself errs on the true embeddings. Empty without a column.
         num_windows: Number of rollouts.
@@ -117,7 +116,8 @@ def open_loop(
 ) -> OpenLoopResult:
     """Let the model imagine the future of recorded episodes and measure how far it strays, step by step.
 
-    Each rollout sees history_size frames of an episode and then only its actions. Two baselines tell what the
+    Each rollout sees history_size frames of an episode (all of them so far, if the model carries a state) and
+    then only its actions. Two baselines tell what the
     numbers are worth: copying the last frame (a model that is no better knows no dynamics), and the model
     with the actions of other rollouts (one that is as good ignores its actions). With a `column` a ridge
     probe, fitted on the other half of the episodes, turns embeddings into states, so that errors read in
@@ -184,7 +184,7 @@ def open_loop(
     order = generator.permutation(len(paths))
     used = order if column is None else order[: max(1, len(order) // 2)]
     reach = model.history_size
-    starts = [(int(e), s) for e in used for s in range(len(paths[e][0]) - reach - horizon + 1)]
+    starts = [(int(e), s) for e in used for s in range(len(paths[e]) - reach - horizon + 1)]
     if len(starts) < 2 or (column is not None and len(order) < 2):
         raise DataError(
             f"open_loop needs 2 windows of {reach} + {horizon} frames or more, and 2 episodes with a column",
@@ -192,38 +192,25 @@ def open_loop(
             "Pass more or longer episodes, or a shorter horizon",
         )
     starts = [starts[i] for i in generator.permutation(len(starts))[:num_windows]]
-    context = torch.stack([paths[e][0][s : s + reach] for e, s in starts])
-    truth = torch.stack([paths[e][0][s + reach : s + reach + horizon] for e, s in starts])
-    blocks = torch.stack([paths[e][1][s : s + reach + horizon - 1] for e, s in starts])
-    past, future = blocks[:, : reach - 1], blocks[:, reach - 1 :]
+    now = torch.stack([paths[e].latents[s + reach - 1 : s + reach] for e, s in starts])
+    truth = torch.stack([paths[e].latents[s + reach : s + reach + horizon] for e, s in starts])
+    actions = torch.stack([paths[e].blocks[s + reach - 1 : s + reach + horizon - 1] for e, s in starts])
     shift = int(generator.integers(1, len(starts)))
     imagined = {
-        "model": _rollout(model, context, past, future),
-        "copy": context[:, -1:].expand_as(truth),
-        "shuffled": _rollout(model, context, past, future.roll(shift, dims=0)),
+        "model": imagined_paths(model, paths, starts, actions, owner=owner),
+        "copy": now.expand_as(truth),
+        "shuffled": imagined_paths(model, paths, starts, actions.roll(shift, dims=0), owner=owner),
     }
-    latent = {name: tuple(horizon_error(path, truth).tolist()) for name, path in imagined.items()}
+    latent = {name: tuple(distance(model, path, truth).mean(0).tolist()) for name, path in imagined.items()}
     physical = {}
     if column is not None:
-        skip = 1 if model.processor is None else model.processor.frameskip
+        skip = processor_of(model, owner=owner).frameskip
         states = torch.from_numpy(state_column(owner, episodes, column)).double()
         of = [states[f : f + n : skip] for f, n in zip(episodes.offsets, episodes.lengths, strict=True)]
         others = order[len(used) :]
-        fitted = torch.cat([paths[e][0] for e in others]), torch.cat([of[e] for e in others])
+        fitted = torch.cat([paths[e].latents for e in others]).flatten(1), torch.cat([of[e] for e in others])
         probe = RidgeProbe(fitted[0].shape[1], fitted[1].shape[1], penalties=(1e-6,)).fit(*fitted)
         real = torch.stack([of[e][s + reach : s + reach + horizon] for e, s in starts])
         for name, path in (imagined | {"probe": truth}).items():
-            physical[name] = tuple(horizon_error(probe(path), real).sqrt().tolist())
+            physical[name] = tuple(horizon_error(probe(path.flatten(2)), real).sqrt().tolist())
     return OpenLoopResult(latent=latent, physical=physical, num_windows=len(starts))
-
-
-@torch.no_grad()
-def _rollout(model: WorldModel, context: Tensor, past: Tensor, future: Tensor) -> Tensor:
-    weight = next(model.parameters(), None)
-    inputs = (context, past, future[:, None])
-    if weight is not None:
-        inputs = tuple(tensor.to(weight) for tensor in inputs)
-    with evaluation_mode(model):
-        imagined = model.rollout(*inputs)[:, 0].float().cpu()
-    check_finite("open_loop", "model.rollout(...)", imagined, fix="Check the model's weights")
-    return imagined

@@ -1,5 +1,6 @@
 """What a model imagines, as pictures beside the true ones."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -8,14 +9,14 @@ from torch import Tensor
 
 from ..._checks import check_finite, check_number, describe
 from ..._random import fold_seed
-from ...costs import evaluation_mode
 from ...data import Episodes
 from ...decoders import CrossAttentionDecoder
 from ...errors import ConfigError, DataError
-from ...models import WorldModel
+from ...models import WorldModel, processor_of
+from ...nn import evaluation_mode
 from ...probes import Probe, RidgeProbe
 from .._columns import state_column
-from .._latent_paths import latent_paths
+from .._latent_paths import imagined_paths, latent_paths
 from ._rollouts_result import ImaginedRollouts
 
 _AT_ONCE = 256
@@ -35,7 +36,8 @@ def imagined_rollouts(
 ) -> ImaginedRollouts:
     """Let the model imagine the future of recorded episodes, and decode what it imagines.
 
-    Each rollout sees history_size frames of an episode and then only its actions. The decoder draws the
+    Each rollout sees history_size frames of an episode (all of them so far, if the model carries a state) and
+    then only its actions. The decoder draws the
     imagined embeddings and, to tell its own faults from the model's, those of the true frames. With a
     `column`, a probe fitted on the other half of the episodes reads the state off both; its validation
     episodes are a tenth of that half.
@@ -43,7 +45,8 @@ def imagined_rollouts(
     Args:
         model: A world model with its processor, action statistics included.
         episodes: Episodes that neither the model nor the decoder was trained on.
-        decoder: A decoder trained on this model's embeddings.
+        decoder: A decoder trained on this model's latents, as vectors: its `embedding_dim` is the number of
+            entries of a latent.
         horizon: Steps to imagine, each `frameskip` rows.
         num_rollouts: Rollouts, drawn uniformly among all possible ones, at most one an episode as long as
             there are enough episodes; fewer where there are not so many.
@@ -83,13 +86,17 @@ def imagined_rollouts(
     check_number(owner, "num_rollouts", num_rollouts, low=1, integer=True)
     check_number(owner, "seed", seed, low=0, high=2**63 - 1, integer=True)
     _check_decoder(owner, model, decoder)
+    if isinstance(episodes, Episodes) and episodes.pixels is None:
+        raise DataError(
+            f"{owner} needs episodes with pictures", "`episodes.pixels` is None", "Record what it shall show"
+        )
     paths = latent_paths(model, episodes, owner=owner)
     reach = model.history_size
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(paths))
     shown = order if column is None else order[: len(order) // 2]
     starts = _draw_starts(
-        [(int(e), len(paths[e][0]) - reach - horizon + 1) for e in shown], num_rollouts, rng=rng
+        [(int(e), len(paths[e]) - reach - horizon + 1) for e in shown], num_rollouts, rng=rng
     )
     if not starts or (column is not None and len(order) < 4):
         raise DataError(
@@ -97,19 +104,19 @@ def imagined_rollouts(
             f"none of {len(shown)} is so long" if not starts else f"there are {len(order)}",
             "Pass more or longer episodes, or a shorter horizon",
         )
-    skip = 1 if model.processor is None else model.processor.frameskip
+    skip = processor_of(model, owner=owner).frameskip
     rows_of = [
-        first + skip * np.arange(len(path)) for first, (path, _) in zip(episodes.offsets, paths, strict=True)
+        first + skip * np.arange(len(path)) for first, path in zip(episodes.offsets, paths, strict=True)
     ]
-    truth = torch.stack([paths[e][0][s + reach - 1 : s + reach + horizon] for e, s in starts])
-    context = torch.stack([paths[e][0][s : s + reach] for e, s in starts])
-    blocks = torch.stack([paths[e][1][s : s + reach + horizon - 1] for e, s in starts])
+    truth = torch.stack([paths[e].latents[s + reach - 1 : s + reach + horizon] for e, s in starts])
+    actions = torch.stack([paths[e].blocks[s + reach - 1 : s + reach + horizon - 1] for e, s in starts])
     rows = np.stack([rows_of[e][s + reach - 1 : s + reach + horizon] for e, s in starts])
-    imagined = torch.cat([truth[:, :1], _rollout(owner, model, context, blocks)], dim=1)
+    future = imagined_paths(model, paths, starts, actions, owner=owner)
+    imagined = torch.cat([truth[:, :1], future], dim=1)
     states: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None] = (None, None, None)
     if column is not None:
         values = state_column(owner, episodes, column)
-        others = [(paths[e][0], values[rows_of[e]]) for e in order[len(shown) :]]
+        others = [(paths[e].latents.flatten(1), values[rows_of[e]]) for e in order[len(shown) :]]
         fitted = _fit_probe(others, RidgeProbe if probe is None else probe, seed)
         states = (values[rows], _read(fitted, truth), _read(fitted, imagined))
     return ImaginedRollouts(
@@ -132,7 +139,7 @@ def _check_decoder(owner: str, model: object, decoder: object) -> None:
             f"it is {describe(decoder)}",
             "Train one with `leworld.training.train_decoder`",
         )
-    size = getattr(model, "embedding_dim", decoder.embedding_dim)
+    size = math.prod(model.latent_shape) if isinstance(model, WorldModel) else decoder.embedding_dim
     if decoder.embedding_dim != size:
         raise ConfigError(
             f"{owner} needs a decoder of embeddings of size {size}, as the model has them",
@@ -173,29 +180,17 @@ def _fit_probe(
 
 
 def _read(probe: Probe, embeddings: Tensor) -> np.ndarray:
-    return probe(embeddings.flatten(0, 1)).unflatten(0, embeddings.shape[:2]).float().numpy()
-
-
-@torch.no_grad()
-def _rollout(owner: str, model: WorldModel, context: Tensor, blocks: Tensor) -> Tensor:
-    past = context.shape[1] - 1
-    inputs = (context, blocks[:, :past], blocks[:, None, past:])
-    weight = next(model.parameters(), None)
-    if weight is not None:
-        inputs = tuple(tensor.to(weight) for tensor in inputs)
-    with evaluation_mode(model):
-        imagined = model.rollout(*inputs)[:, 0].float().cpu()
-    check_finite(owner, "model.rollout(...)", imagined, fix="Check the model's weights")
-    return imagined
+    vectors = embeddings.flatten(0, 1).flatten(1)
+    return probe(vectors).unflatten(0, embeddings.shape[:2]).float().numpy()
 
 
 @torch.no_grad()
 def _draw(owner: str, decoder: CrossAttentionDecoder, embeddings: Tensor) -> np.ndarray:
-    """Decode "rollout moment dim" into uint8 frames "rollout moment height width channel"."""
+    """Decode "rollout moment *latent" into uint8 frames "rollout moment height width channel"."""
     weight = decoder.background
     parts = []
     with evaluation_mode(decoder):
-        for chunk in embeddings.flatten(0, 1).split(_AT_ONCE):
+        for chunk in embeddings.flatten(0, 1).flatten(1).split(_AT_ONCE):
             pictures = decoder(chunk.to(weight)).float()
             check_finite(owner, "decoder(...)", pictures, fix="Check the decoder's weights")
             parts.append((255 * pictures.clamp(0, 1)).round().to(torch.uint8).permute(0, 2, 3, 1).cpu())

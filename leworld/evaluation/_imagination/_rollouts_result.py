@@ -58,8 +58,8 @@ class ImaginedRollouts(Result):
     true_frames: UInt8[np.ndarray, "rollout moment height width channel"]
     decoded_frames: UInt8[np.ndarray, "rollout moment height width channel"]
     imagined_frames: UInt8[np.ndarray, "rollout moment height width channel"]
-    true_latents: Float[Tensor, "rollout moment dim"]
-    imagined_latents: Float[Tensor, "rollout moment dim"]
+    true_latents: Float[Tensor, "rollout moment *latent"]
+    imagined_latents: Float[Tensor, "rollout moment *latent"]
     episodes: Int[np.ndarray, " rollout"]
     true_states: Float[np.ndarray, "rollout moment state"] | None = None
     decoded_states: Float[np.ndarray, "rollout moment state"] | None = None
@@ -76,7 +76,7 @@ class ImaginedRollouts(Result):
         fits = (
             self.true_frames.ndim == 5
             and all(one.shape == self.true_frames.shape for one in frames)
-            and all(one.ndim == 3 and one.shape == latents[0].shape for one in latents)
+            and all(one.ndim >= 3 and one.shape == latents[0].shape for one in latents)
             and len(given) in (0, 3)
             and all(one.ndim == 3 and one.shape == given[0].shape for one in given)
             and all(tuple(one.shape[:2]) == lead for one in (*latents, *given))
@@ -114,9 +114,9 @@ class ImaginedRollouts(Result):
         return np.linalg.norm(read.astype(np.float64) - self.true_states, axis=-1)
 
     def latent_errors(self) -> Float[np.ndarray, "rollout moment"]:
-        """Return the squared distance of imagined and true embeddings; 0 at moment 0."""
+        """Return the squared distance of imagined and true latents over all their axes; 0 at moment 0."""
         gap = self.imagined_latents.double() - self.true_latents.double()
-        return torch.linalg.vector_norm(gap, dim=-1).square().numpy()
+        return torch.linalg.vector_norm(gap.flatten(2), dim=-1).square().numpy()
 
     def _curves(self) -> dict[str, list[float]]:
         curves = {"latent error": self.latent_errors().mean(axis=0).tolist()}

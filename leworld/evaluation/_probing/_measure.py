@@ -10,14 +10,13 @@ from tqdm import tqdm
 
 from ..._checks import check_finite, check_number, describe
 from ..._random import fold_seed
+from ..._targets import class_hits, constant_columns, degrees_off, encode_targets
 from ...data import Episodes
 from ...errors import ConfigError, LeWorldError, NonFiniteError, ShapeError
 from ...models import WorldModel
 from ...probes import EpisodeSplit, MLPProbe, Probe, RidgeProbe, split_by_episode
-from ...probes._kinds import class_hits, degrees_off, encode_targets
-from ...probes._probe import constant_columns
 from .._columns import strided_rows
-from .._encode import encode_frames
+from .._latent_paths import OnProgress, row_latents
 from ._bootstrap import bootstrap_mean, bootstrap_scores
 from ._probe_row import ProbeRow
 from ._quantity import Quantity, quantity_values
@@ -50,7 +49,8 @@ def probing(
 
     Args:
         models: World models, or any function from uint8 frames (frame, height, width, channel) to embeddings
-            (frame, dim) or tokens (frame, token, dim), by name.
+            (frame, dim) or tokens (frame, token, dim), by name. Probes that read tokens get them as they are,
+            others all of a frame's in one vector.
         episodes: Episodes that the models were not trained on, with the columns of the quantities.
         quantities: What to predict, by name.
         probes: Functions of embedding and target size that construct a probe, such as the probe classes
@@ -132,7 +132,7 @@ def probing(
     predictions: dict[Key, tuple[Tensor, Tensor]] = {}
     off = None if progress else True
     with tqdm(total=len(models) * len(rows), desc="embed", unit="frame", leave=False, disable=off) as bar:
-        embedded = {name: _embed(model, episodes.pixels[rows], bar) for name, model in models.items()}
+        embedded = {name: _embed(model, episodes, rows, bar.update) for name, model in models.items()}
     cells = tqdm(
         total=len(models) * len(quantities) * len(factories),
         desc="fit",
@@ -166,14 +166,17 @@ _EXAMPLES = {
 }
 
 
-def _embed(model: Encoder, pixels: np.ndarray, bar: tqdm) -> Tensor | NonFiniteError:
+def _embed(
+    model: Encoder, episodes: Episodes, rows: np.ndarray, on_progress: OnProgress
+) -> Tensor | NonFiniteError:
     """Embed frames; NaN is an answer here, since it is one row's trouble and not the table's."""
     if not isinstance(model, WorldModel) and callable(model):
+        pixels = episodes.observation(("pixels",), rows).pixels
         with torch.no_grad():
             parts = []
             for first in range(0, len(pixels), _BATCH):
                 parts.append(model(pixels[first : first + _BATCH]))
-                bar.update(min(_BATCH, len(pixels) - first))
+                on_progress(min(_BATCH, len(pixels) - first))
         if not all(isinstance(part, Tensor) and part.is_floating_point() for part in parts):
             raise ShapeError(
                 "probing needs encoders that return floating-point (frame, dim) or (frame, token, dim)",
@@ -193,7 +196,7 @@ def _embed(model: Encoder, pixels: np.ndarray, bar: tqdm) -> Tensor | NonFiniteE
             return error
         return embeddings
     try:
-        return encode_frames(model, pixels, owner="probing", bar=bar)
+        return row_latents(model, episodes, rows, owner="probing", on_progress=on_progress)
     except NonFiniteError as error:
         return error
 
@@ -217,6 +220,11 @@ def _measure(
         used = torch.ones_like(flat)
     answers = targets[:, used]
     probe = factory(embeddings.shape[-1], answers.shape[1])
+    if probe.reads_tokens:
+        embeddings = embeddings.flatten(1, -2) if embeddings.ndim > 3 else embeddings
+    elif embeddings.ndim > 2:
+        embeddings = embeddings.flatten(1)
+        probe = factory(embeddings.shape[-1], answers.shape[1])
     probe.fit(
         embeddings[split.train],
         answers[split.train],

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from ..._checks import check_choice, check_number, describe
+from ..._targets import Kind
 from ...data import Episodes
 from ...errors import ConfigError, DataError
-from ...probes._kinds import Kind
 from .._columns import state_column
 
 

@@ -7,13 +7,13 @@ from ...data import Episodes
 from ...models import WorldModel
 from ...probes import ProbeScore, RidgeProbe, fit_probe, split_by_episode
 from .._columns import state_column, strided_rows
-from .._encode import encode_frames
+from .._latent_paths import row_latents
 
 
 def probe_states(
     model: WorldModel, episodes: Episodes, *, column: str = "state", stride: int = 5, seed: int = 0
 ) -> ProbeScore:
-    """Fit a ridge probe from the model's embeddings to true states, and score it on other episodes.
+    """Fit a ridge probe from the model's latents, as vectors, to true states, and score it on other episodes.
 
     Every `stride`-th frame of the episodes is embedded. Seven tenths of the episodes fit the probe, one tenth
     chooses its penalty and two tenths are scored; no episode is in two parts. Pass at least 3 episodes that
@@ -77,7 +77,7 @@ def probe_states(
     check_number("probe_states", "seed", seed, low=0, high=2**63 - 1, integer=True)
     states = state_column("probe_states", episodes, column)
     rows, episode = strided_rows(episodes, stride)
-    embeddings = encode_frames(model, episodes.pixels[rows], owner="probe_states")
+    embeddings = row_latents(model, episodes, rows, owner="probe_states").flatten(1)
     targets = torch.from_numpy(states[rows])
     split = split_by_episode(episode, seed=seed)
     return fit_probe(

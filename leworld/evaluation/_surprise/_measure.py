@@ -10,7 +10,7 @@ from ..._checks import check_choice, check_finite, check_number, describe
 from ...data import Episodes
 from ...errors import ConfigError, DataError, NonFiniteError, ShapeError
 from ...metrics import auroc, paired_t_test
-from ...models import WorldModel
+from ...models import WorldModel, processor_of
 from .._latent_paths import frames_bar, latent_paths, next_errors
 from .._state_world import StateWorld
 from ._alarm_level import AlarmLevel
@@ -30,6 +30,7 @@ def surprise(
     false_alarm_rates: Sequence[float] = (0.05, 0.01, 0.001),
     calibration: float | Tensor = 0.5,
     normal_events: Mapping[str, np.ndarray] | None = None,
+    part: str = "pixels",
     seed: int = 0,
     progress: bool = False,
 ) -> SurpriseResult:
@@ -55,6 +56,7 @@ def surprise(
         normal_events: Rare but normal moments whose false alarms are counted apart, by name: a mask over the
             rows of `episodes`. A frame belongs to it when a masked row lies between the frame before
             (exclusive) and itself (inclusive); a run of such frames is one event.
+        part: The camera that events disturb, see `perturb`.
         seed: Which episodes calibrate, and the events.
         progress: Show a progress bar on the error stream if that is a terminal.
 
@@ -117,9 +119,10 @@ def surprise(
     _check_names("false_alarm_rates", false_alarm_rates, "rate", "(0.05, 0.01)")
     for kind in kinds:
         check_choice(owner, "kinds", kind, KINDS)
-    skip = 1 if getattr(model, "processor", None) is None else model.processor.frameskip  # pyright: ignore[reportOptionalMemberAccess] -- tested
+    skip = processor_of(model, owner=owner).frameskip
     with frames_bar(episodes, skip, owner, progress=progress, passes=1) as bar:
-        scores = next_errors(model, latent_paths(model, episodes, owner=owner, bar=bar), owner=owner)
+        paths = latent_paths(model, episodes, owner=owner, on_progress=bar.update)
+        scores = next_errors(model, paths, owner=owner)
     masks = _masks(episodes, normal_events or {}, skip)
     if isinstance(calibration, Tensor):
         tested, reference = np.arange(len(episodes)), calibration.detach().double().flatten().cpu()
@@ -135,12 +138,12 @@ def surprise(
     for name, mask in named.items():
         parts[name] = parts["normal frames"][torch.cat(mask)]
     rows = []
-    part = episodes.select(tested)
-    with frames_bar(part, skip, "events", progress=progress, passes=len(kinds)) as bar:
+    chosen = episodes.select(tested)
+    with frames_bar(chosen, skip, "events", progress=progress, passes=len(kinds)) as bar:
         for kind in kinds:
             try:
-                made = perturb(part, kind, frameskip=skip, world=world, seed=seed)
-                paths = latent_paths(model, made.episodes, owner=owner, bar=bar)
+                made = perturb(chosen, kind, frameskip=skip, world=world, part=part, seed=seed)
+                paths = latent_paths(model, made.episodes, owner=owner, on_progress=bar.update)
                 disturbed = next_errors(model, paths, owner=owner)
                 row, parts[kind] = _judge(made, disturbed, usual, parts, skip=skip, levels=levels)
                 rows.append(row)
@@ -151,9 +154,9 @@ def surprise(
         levels=levels,
         num_calibration=len(reference),
         spread={
-            name: (float(part.min()), float(part.median()), float(part.max()))
-            for name, part in parts.items()
-            if len(part)
+            name: (float(some.min()), float(some.median()), float(some.max()))
+            for name, some in parts.items()
+            if len(some)
         },
         undefined=undefined,
         seed=seed,
@@ -226,9 +229,9 @@ def _masks(episodes: Episodes, events: Mapping[str, np.ndarray], skip: int) -> d
                 "Rename it",
             )
         rows = np.asarray(mask)
-        if rows.shape != (len(episodes.pixels),) or rows.dtype != bool:
+        if rows.shape != (episodes.num_rows,) or rows.dtype != bool:
             raise ShapeError(
-                f"surprise needs a mask with one truth value for each of {len(episodes.pixels)} rows",
+                f"surprise needs a mask with one truth value for each of {episodes.num_rows} rows",
                 f"`normal_events[{name!r}]` is {describe(rows)}",
                 "Compare a column of the episodes with something",
             )

@@ -2,9 +2,8 @@
 
 import bisect
 import math
-from collections import deque
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -13,11 +12,11 @@ from torch import Tensor
 
 from ..._checks import check_finite, check_float_array, check_number, check_size, describe
 from ..._typing import shapechecked
-from ...data import Episodes
+from ...data import Episodes, Observation
 from ...errors import ConfigError, ShapeError
-from ...models import WorldModel
-from .._encode import encode_frames
-from .._latent_paths import predict_last
+from ...models import WorldModel, model_input, processor_of, to_weights
+from ...nn import evaluation_mode
+from .._latent_paths import distance, predict_from
 from ._prediction_errors import prediction_errors
 
 
@@ -27,7 +26,7 @@ class SurpriseReading:
     """What the monitor says of one frame.
 
     Attributes:
-        score: Squared distance of the frame's embedding from the predicted one.
+        score: Distance of the frame's latent from the predicted one, as the model measures it.
         p_value: How often a normal frame is at least as surprising.
         alarm: Whether the p-value is at most the chosen false-alarm rate.
 
@@ -48,9 +47,9 @@ class SurpriseReading:
 class SurpriseMonitor:
     """Judges each new frame of a running robot by how far it is from what the model expected.
 
-    Use it to notice a slipped object, a frozen camera or a failed actuator. It keeps the last history_size
-    embeddings and actions and the calibration scores, so memory does not grow; a frame costs one embedding
-    and one prediction.
+    Use it to notice a slipped object, a frozen camera or a failed actuator. It keeps the model's state (for
+    most models the last history_size latents and actions) and the calibration scores, so memory does not
+    grow; a frame costs one embedding and one prediction.
 
     P-values are conformal: on normal frames that are exchangeable with those of the calibration, the rate of
     false alarms is at most the chosen one, whatever the scores' distribution. Frames of one episode depend on
@@ -113,14 +112,8 @@ class SurpriseMonitor:
         check_size("SurpriseMonitor", "calibration", calibration, 0, "calibration", low=1, fix=fix)
         check_finite("SurpriseMonitor", "calibration", calibration)
         self.threshold = alarm_threshold("SurpriseMonitor", calibration, false_alarm_rate)
-        if model.processor is None:
-            raise ConfigError(
-                "SurpriseMonitor needs a model that knows how to read pixels",
-                "`model.processor` is None",
-                "Set it to the Processor that the model was trained with (`leworld.load` does)",
-            )
         self.model = model
-        self.processor = model.processor
+        self.processor = processor_of(model, owner="SurpriseMonitor")
         self.false_alarm_rate = false_alarm_rate
         self._calibration: list[float] = calibration.detach().double().sort().values.tolist()
         self.reset()
@@ -135,15 +128,17 @@ class SurpriseMonitor:
 
     def reset(self) -> None:
         """Forget the past frames, at the start of an episode."""
-        size = self.model.history_size
-        self._frames: deque[Tensor] = deque(maxlen=size)
-        self._blocks: deque[Tensor] = deque(maxlen=size)
+        self._state: Any | None = None
 
-    def observe(self, pixels: np.ndarray, actions: object = None) -> SurpriseReading | None:
+    @torch.no_grad()
+    def observe(
+        self, observation: np.ndarray | Observation, actions: object = None
+    ) -> SurpriseReading | None:
         """Judge the newest frame.
 
         Args:
-            pixels: The frame, uint8 (height, width, channel).
+            observation: The frame, uint8 (height, width, channel); or an `Observation` of this one moment,
+                its parts with a leading axis of 1.
             actions: The raw actions executed since the frame before, (frameskip, action). None for the first
                 frame of an episode.
 
@@ -153,32 +148,29 @@ class SurpriseMonitor:
         Raises:
             ConfigError: Actions with the first frame, or none with a later one.
         """
-        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3:
-            raise ShapeError(
-                "SurpriseMonitor.observe needs `pixels` to be one uint8 frame (height, width, channel)",
-                f"`pixels` is {describe(pixels)}",
-                "Pass frames one by one, as the camera gives them",
-            )
-        if (actions is None) != (not self._frames):
+        seen = model_input(self.model, _one_moment(observation))
+        if (actions is None) != (self._state is None):
+            which = "first" if self._state is None else "later"
             raise ConfigError(
                 "SurpriseMonitor.observe needs the actions since the last frame, and none with the first",
-                f"`actions` is {describe(actions)} after {len(self._frames)} remembered frames",
+                f"`actions` is {describe(actions)} with a {which} frame",
                 "Call `reset` when an episode starts",
             )
         block = None
         if actions is not None:
             shape = f"{self.processor.frameskip} {self.processor.action_dim}"
             raw = check_float_array("SurpriseMonitor.observe", "actions", actions, shape=shape)
-            block = self.processor.action_blocks(torch.from_numpy(raw.astype(np.float32)))[0]
-        frame = encode_frames(self.model, pixels[None], owner="SurpriseMonitor.observe")[0]
+            block = self.processor.action_blocks(torch.from_numpy(raw.astype(np.float32)))
+        with evaluation_mode(self.model):
+            past = None if block is None else to_weights(self.model, block)
+            state = self.model.observe(self._state, seen, past)
+            frame = self.model.present(state).float().cpu()
+        check_finite("SurpriseMonitor.observe", "model.encode(...)", frame)
         reading = None
         if block is not None:
-            self._blocks.append(block)
-            seen = torch.stack(list(self._frames))[None]
-            predicted = predict_last(self.model, seen, torch.stack(list(self._blocks))[None])[0]
-            score = float(torch.as_tensor((predicted.double() - frame.double()).square().sum()).float())
-            reading = self._judge(score)
-        self._frames.append(frame)
+            expected = predict_from(self.model, self._state, block)
+            reading = self._judge(float(distance(self.model, expected, frame)[0].float()))
+        self._state = state
         return reading
 
     def _judge(self, score: float) -> SurpriseReading:
@@ -186,6 +178,19 @@ class SurpriseMonitor:
         count = len(self._calibration)
         above = count - bisect.bisect_left(self._calibration, score)
         return SurpriseReading(score, p_value=(1 + above) / (1 + count), alarm=score > self.threshold)
+
+
+def _one_moment(observation: object) -> Observation:
+    if isinstance(observation, Observation) and len(observation) == 1:
+        return observation
+    if isinstance(observation, np.ndarray) and observation.dtype == np.uint8 and observation.ndim == 3:
+        return Observation(observation[None])
+    raise ShapeError(
+        "SurpriseMonitor.observe needs one uint8 frame (height, width, channel) of `pixels`, or an "
+        "Observation of one moment",
+        f"it was given {describe(observation)}",
+        "Pass frames one by one, as the camera gives them",
+    )
 
 
 def alarm_threshold(

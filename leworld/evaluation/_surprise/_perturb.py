@@ -1,6 +1,6 @@
 """Recorded episodes in which, from some moment on, the impossible happens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Int
 from ..._checks import check_choice, check_number, describe
 from ...data import Episodes
 from ...errors import ConfigError, DataError
-from .._columns import state_column
+from .._columns import check_episodes, state_column
 from .._state_world import StateWorld
 
 KINDS = ("teleport", "colour", "freeze", "reversal", "vanish")
@@ -52,6 +52,7 @@ def perturb(
     frameskip: int = 1,
     world: StateWorld | None = None,
     column: str = "state",
+    part: str = "pixels",
     seed: int = 0,
 ) -> Perturbed:
     """Disturb every episode once, at a moment drawn from its middle third.
@@ -68,6 +69,10 @@ def perturb(
     states usually are, and the world goes on from there with the same actions. Without a world it goes on
     with the frames and actions of another episode, so that only the cut itself is impossible.
 
+    Except in a teleport, which changes all that was sensed, other parts than `part` (further cameras,
+    proprioception) stay as recorded: a frozen camera does not freeze the joints. In a `world` a method
+    `sense(states)`, as `StateTask` has it, tells the further parts after a teleport; without it they stay.
+
     Everything before the event is left as it was. Episodes of fewer than 4 frames, `frameskip` apart, are
     left out; `source` tells which remain.
 
@@ -77,6 +82,7 @@ def perturb(
         frameskip: Distance of the frames that the model looks at, in rows; the event falls on one of them.
         world: Exact dynamics and pictures, for `teleport`.
         column: Column of the states, for `teleport` with a `world`.
+        part: The camera that is disturbed, `pixels` or a column of pictures.
         seed: Decides moments and targets.
 
     Raises:
@@ -106,12 +112,8 @@ def perturb(
     check_choice("perturb", "kind", kind, KINDS)
     check_number("perturb", "frameskip", frameskip, low=1, integer=True)
     check_number("perturb", "seed", seed, low=0, integer=True)
-    if not isinstance(episodes, Episodes):
-        raise ConfigError(
-            "perturb needs `episodes` to be a `leworld.data.Episodes`",
-            f"`episodes` is {describe(episodes)}",
-            "Read them with `read_hdf5`, or collect them with `collect`",
-        )
+    check_episodes("perturb", episodes)
+    _film(episodes, part)
     if world is not None and not isinstance(world, StateWorld):
         raise ConfigError(
             "perturb needs a `world` that can step and render states",
@@ -131,20 +133,32 @@ def perturb(
     high = np.maximum(low + 1, -(-2 * kept[source] // 3))
     event = np.random.default_rng(seed).integers(low, np.minimum(high, kept[source])) * frameskip
     generator = np.random.default_rng((seed, 1))
-    if kind == "teleport":
-        made = (
-            _splice(chosen, event, generator)
-            if world is None
-            else _jump(chosen, event, world, column, generator)
-        )
+    film = _film(chosen, part)
+    if kind != "teleport":
+        made = _redraw(chosen, event, kind, frameskip, part)
+    elif world is None:
+        made = _splice(chosen, event, film, generator)
     else:
-        made = _redraw(chosen, event, kind, frameskip)
+        made = _jump(chosen, event, world, column, generator)
     return Perturbed(episodes=made, event=event, source=source, kind=kind)
 
 
-def _redraw(episodes: Episodes, event: np.ndarray, kind: str, frameskip: int) -> Episodes:
-    """Change pixels, and columns with them where frames move in time; keep actions."""
-    row = np.arange(len(episodes.pixels))
+def _film(episodes: Episodes, part: str) -> np.ndarray:
+    """Return the pictures of a camera, or say that it is none."""
+    film = episodes.observation((part,))[part]
+    if film.ndim != 4:
+        raise ConfigError(
+            "perturb needs `part` to name pictures",
+            f"`{part}` is {describe(film)}",
+            "Name a camera, for example `pixels`",
+        )
+    return film
+
+
+def _redraw(episodes: Episodes, event: np.ndarray, kind: str, frameskip: int, part: str) -> Episodes:
+    """Change one camera; everything else stays as recorded."""
+    film = _film(episodes, part)
+    row = np.arange(len(film))
     first = np.repeat(episodes.offsets, episodes.lengths)
     moment = first + np.repeat(event, episodes.lengths)
     late = row >= moment
@@ -153,30 +167,27 @@ def _redraw(episodes: Episodes, event: np.ndarray, kind: str, frameskip: int) ->
         shown = np.where(late, moment - frameskip, row)
     elif kind == "reversal":
         shown = np.where(late, np.maximum(first, 2 * (moment - frameskip) - row), row)
-    pixels = episodes.pixels[shown]
+    pictures = film[shown]
     if kind == "colour":
-        pixels[late] = pixels[late][..., ::-1]
+        pictures[late] = pictures[late][..., ::-1]
     elif kind == "vanish":
         some = np.linspace(0, len(row) - 1, min(len(row), 301)).astype(np.int64)
-        pixels[late] = np.median(episodes.pixels[some], axis=0).astype(np.uint8)
-    if np.array_equal(pixels[late], episodes.pixels[late]):
+        pictures[late] = np.median(film[some], axis=0).astype(np.uint8)
+    if np.array_equal(pictures[late], film[late]):
         raise DataError(
             f"perturb needs frames in which `{kind}` can be seen",
             "no pixel changes",
             "Choose another kind: grey pictures have no colours, and a still picture cannot freeze",
         )
-    columns = {name: values[shown] for name, values in episodes.columns.items()}
-    return Episodes(
-        pixels,
-        episodes.actions,
-        lengths=episodes.lengths,
-        columns=columns,
-        environment_id=episodes.environment_id,
-    )
+    if part == "pixels":
+        return replace(episodes, pixels=pictures)
+    return replace(episodes, columns={**episodes.columns, part: pictures})
 
 
-def _splice(episodes: Episodes, event: np.ndarray, generator: np.random.Generator) -> Episodes:
-    """Go on with the frames, actions and columns of another episode, from its most different row of eight."""
+def _splice(
+    episodes: Episodes, event: np.ndarray, film: np.ndarray, generator: np.random.Generator
+) -> Episodes:
+    """Go on with all that another episode holds, from its most different row of eight."""
     if len(episodes) < 2:
         raise DataError(
             "perturb needs at least 2 episodes to splice, or a `world` to teleport in",
@@ -185,7 +196,7 @@ def _splice(episodes: Episodes, event: np.ndarray, generator: np.random.Generato
         )
     shown, lengths = [], []
     for index, (first, length) in enumerate(zip(episodes.offsets, episodes.lengths, strict=True)):
-        before = episodes.pixels[first + event[index] - 1].astype(np.int16)
+        before = film[first + event[index] - 1].astype(np.int16)
         wanted = int(length - event[index])
         best: tuple[int, np.ndarray] | None = None
         for _ in range(8):
@@ -194,7 +205,7 @@ def _splice(episodes: Episodes, event: np.ndarray, generator: np.random.Generato
             last = int(episodes.lengths[donor])
             start = int(generator.integers(max(1, last - wanted + 1)))
             rows = episodes.offsets[donor] + np.arange(start, min(last, start + wanted))
-            change = int(np.abs(episodes.pixels[rows[0]].astype(np.int16) - before).sum())
+            change = int(np.abs(film[rows[0]].astype(np.int16) - before).sum())
             if best is None or change > best[0]:
                 best = (change, rows)
         if best is None:
@@ -202,12 +213,12 @@ def _splice(episodes: Episodes, event: np.ndarray, generator: np.random.Generato
         shown.append(np.concatenate([first + np.arange(event[index]), best[1]]))
         lengths.append(len(shown[-1]))
     rows = np.concatenate(shown)
-    return Episodes(
-        episodes.pixels[rows],
-        episodes.actions[rows],
+    return replace(
+        episodes,
+        pixels=None if episodes.pixels is None else episodes.pixels[rows],
+        actions=episodes.actions[rows],
         lengths=np.array(lengths),
         columns={name: values[rows] for name, values in episodes.columns.items()},
-        environment_id=episodes.environment_id,
     )
 
 
@@ -219,7 +230,9 @@ def _jump(
     pool = states.copy()
     pairs = generator.integers(len(pool), size=(2, 1024))
     typical = np.median(np.linalg.norm(pool[pairs[0]] - pool[pairs[1]], axis=1))
-    pixels = episodes.pixels.copy()
+    pixels = None if episodes.pixels is None else episodes.pixels.copy()
+    sense = getattr(world, "sense", None)
+    sensed: dict[str, np.ndarray] = {}
     for index, (first, length) in enumerate(zip(episodes.offsets, episodes.lengths, strict=True)):
         now = first + int(event[index])
         candidates = pool[generator.integers(len(pool), size=256)]
@@ -228,11 +241,10 @@ def _jump(
         states[now] = candidates[int(far.argmax() if far.any() else apart.argmax())]
         for row in range(now + 1, first + length):
             states[row] = world.step(states[row - 1], episodes.actions[row - 1])
-        pixels[now : first + length] = world.render(states[now : first + length], pixels.shape[1])
-    return Episodes(
-        pixels,
-        episodes.actions,
-        lengths=episodes.lengths,
-        columns={**episodes.columns, column: states},
-        environment_id=episodes.environment_id,
-    )
+        after = slice(now, first + length)
+        if pixels is not None:
+            pixels[after] = world.render(states[after], pixels.shape[1])
+        for name, values in ({} if sense is None else sense(states[after])).items():
+            if name in episodes.columns:
+                sensed.setdefault(name, episodes.columns[name].copy())[after] = values
+    return replace(episodes, pixels=pixels, columns={**episodes.columns, **sensed, column: states})

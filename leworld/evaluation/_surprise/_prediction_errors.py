@@ -8,13 +8,15 @@ from .._latent_paths import latent_paths, next_errors
 
 
 def prediction_errors(model: WorldModel, episodes: Episodes) -> list[Tensor]:
-    r"""Compute the surprise of every frame: the squared distance of its embedding from the predicted one.
+    r"""Compute the surprise of every frame: the distance of its latent from the predicted one.
 
-    $$ s_{t+1} = \| \hat z_{t+1} - z_{t+1} \|^2, \qquad
+    $$ s_{t+1} = d(\hat z_{t+1}, z_{t+1}), \qquad
        \hat z_{t+1} = \text{predict}(z_{t-h+1 .. t}, a_{t-h+1 .. t}) $$
 
-    with the last h = history_size frames before it, or as many as there are. Frames are those that the model
-    works on, `frameskip` rows apart. Each is embedded and predicted once.
+    with the last h = history_size frames before it, or as many as there are, and d the model's
+    `latent_distance`: the squared distance unless it has one of its own. A model that carries a state
+    predicts from the state after all frames of the episode so far. Frames are those that the model works on,
+    `frameskip` rows apart. Each is embedded and predicted once.
 
     Args:
         model: A world model with its processor, action statistics included.
@@ -30,7 +32,7 @@ def prediction_errors(model: WorldModel, episodes: Episodes) -> list[Tensor]:
         NonFiniteError: The model's embeddings or predictions are NaN or infinite.
 
     Numerics:
-        The model's dtype; the distance in float64, returned as float32.
+        The model's dtype; the squared distance in float64, returned as float32.
 
     Source:
         Maes et al., LeWorldModel, 2026, arXiv 2603.19312, section 5.2 and appendix F.3.

@@ -1,4 +1,4 @@
-"""Angles and rotations as targets that a regression can learn, and their errors in degrees."""
+"""Numbers, angles, rotations and classes as targets that a regression can learn, and their errors."""
 
 import math
 from typing import Literal, get_args
@@ -6,8 +6,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from .._checks import check_choice
-from ..errors import ShapeError
+from ._checks import check_choice
+from .errors import ShapeError
 
 Kind = Literal["number", "angle", "quaternion", "class"]
 
@@ -55,6 +55,12 @@ def degrees_off(owner: str, predicted: Tensor, values: Tensor, kind: str) -> Ten
 def class_hits(predicted: Tensor, answers: Tensor) -> Tensor:
     """Say of each sample, as 0 or 1, whether the class of the greatest prediction is the true one."""
     return (predicted.argmax(dim=-1) == answers.argmax(dim=-1)).double()
+
+
+def constant_columns(values: Tensor) -> Tensor:
+    """Tell which columns of float64 "sample target" vary by no more than rounding of their size."""
+    eps = 16 * torch.finfo(torch.float64).eps
+    return (values - values.mean(dim=0)).abs().amax(dim=0) <= eps * values.abs().amax(dim=0)
 
 
 def _one_hot(owner: str, values: Tensor) -> Tensor:
