@@ -21,7 +21,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "image_size": 16, "patch_size": 8, "hidden_dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 16
     },
     "PartsEncoder": {
-        "encoders": {"pixels": ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 4))}, "embedding_dim": 8
+        "encoders": {"pixels": ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 4))},
+        "embedding_dim": 8,
     },
     "VectorEncoder": {"in_dim": 4, "embedding_dim": 8},
     "CrossAttentionDecoder": {
