@@ -78,7 +78,7 @@ class OraclePolicy(Policy):
         from leworld.tasks import get_task
 
         world = get_task("tworoom").world
-        policy = OraclePolicy(world, CEMPlanner(horizon=2, num_samples=64, num_iterations=5))
+        policy = OraclePolicy(world, CEMPlanner(horizon=2, num_samples=128, num_iterations=10))
         pixels = np.zeros((1, 8, 8, 3), dtype=np.uint8)
         state = np.array([[40.0, 60.0]], dtype=np.float32)
         policy.reset(Observation(pixels=pixels, state=np.array([[40.0, 110.0]], dtype=np.float32)))
