@@ -3,8 +3,8 @@
 import functools
 import inspect
 import os
-from collections.abc import Callable
-from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args, get_origin
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from .errors import ConfigError, LeWorldError, ShapeError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Limit: TypeAlias = float | Sequence[float] | np.ndarray
+Limits: TypeAlias = tuple[Limit, Limit]  # lowest and highest raw action
 
 _ENABLED = os.environ.get("LEWORLD_SHAPECHECK", "1") != "0"
 

@@ -6,6 +6,8 @@ action units and numpy, as environments do.
 """
 
 from ..data import Observation  # noqa: F401 -- where it lived before
+from ._action_limits import check_choices as check_choices
+from ._action_limits import limit_arrays as limit_arrays
 from ._decision import Decision as Decision
 from ._inverse_model import GoalConditionedInverseModel as GoalConditionedInverseModel
 from ._inverse_policy import InversePolicy as InversePolicy

@@ -1,21 +1,38 @@
 """Limits of raw actions."""
 
-from collections.abc import Sequence
-from typing import TypeAlias
-
 import numpy as np
 
-from .._checks import describe
+from .._checks import check_number, describe
 from ..errors import ConfigError
-
-Limit: TypeAlias = float | Sequence[float] | np.ndarray
-Limits: TypeAlias = tuple[Limit, Limit]
 
 
 def limit_arrays(
     owner: str, limits: object, action_dim: int, *, finite: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest and highest action as float32 arrays (action), or say what is wrong with them."""
+    """Return the lowest and the highest raw action, one number a component, or say what is wrong with them.
+
+    Every option `action_limits` of leworld is read by it; use it in policies and tasks of your own.
+
+    Args:
+        owner: Who asks, for the message.
+        limits: The lowest and the highest action, each a number or one a component.
+        action_dim: Components of an action.
+        finite: Whether infinite limits are refused.
+
+    Returns:
+        Two float32 arrays (action).
+
+    Raises:
+        ConfigError: If `limits` are no such pair, hold NaN, or are reversed.
+
+    Example:
+        ```python
+        from leworld.control import limit_arrays
+
+        low, high = limit_arrays("my policy", (-1.0, [1.0, 2.0]), 2)
+        assert low.tolist() == [-1.0, -1.0] and high.tolist() == [1.0, 2.0]
+        ```
+    """
     if not isinstance(limits, tuple | list) or len(limits) != 2:
         raise ConfigError(
             f"{owner} needs `action_limits` to be the lowest and the highest action",
@@ -41,3 +58,27 @@ def limit_arrays(
             "Swap them",
         )
     return ends[0], ends[1]
+
+
+def check_choices(owner: str, action_choices: object, action_dim: int) -> None:
+    """Raise `ConfigError` unless choices are at least two and as many as components of the one-hot action.
+
+    Args:
+        owner: Who asks, for the message.
+        action_choices: Number of choices.
+        action_dim: Components of a raw action, which is one-hot.
+
+    Example:
+        ```python
+        from leworld.control import check_choices
+
+        assert check_choices("my policy", 4, 4) is None
+        ```
+    """
+    check_number(owner, "action_choices", action_choices, low=2, integer=True)
+    if action_choices != action_dim:
+        raise ConfigError(
+            f"{owner} needs as many action components as choices, since choices are one-hot",
+            f"`action_choices={action_choices}` and `action_dim={action_dim}`",
+            f"Pass `action_dim={action_choices}`",
+        )

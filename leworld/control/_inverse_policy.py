@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_number
-from .._typing import shapechecked
+from .._typing import Limits, shapechecked
 from ..data import Observation
 from ..errors import ShapeError
 from ..models import WorldModel, model_input, processor_of, to_weights
 from ..nn import evaluation_mode
-from ._action_limits import Limits, limit_arrays
+from ._action_limits import limit_arrays
 from ._inverse_model import GoalConditionedInverseModel
 from ._policy import Policy
 from ._state_goal import Goal, goal_latents

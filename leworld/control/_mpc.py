@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .._checks import check_number, describe
 from .._random import fold_seed
-from .._typing import shapechecked
+from .._typing import Limits, shapechecked
 from ..data import Observation
 from ..errors import ConfigError, ShapeError
 from ..models import (
@@ -26,7 +26,7 @@ from ..models import (
 )
 from ..nn import evaluation_mode
 from ..planners import Planner
-from ._action_limits import Limits, limit_arrays
+from ._action_limits import limit_arrays
 from ._decision import Decision
 from ._inverse_model import GoalConditionedInverseModel
 from ._memory import Memory

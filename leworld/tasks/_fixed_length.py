@@ -17,6 +17,9 @@ class FixedLength:
         self.env = env
         self.num_envs = env.num_envs
         self.metadata = {"autoreset_mode": "NextStep"}
+        for name in ("single_action_space", "action_space"):  # tell of discrete actions
+            if hasattr(env, name):
+                setattr(self, name, getattr(env, name))
         self._steps = steps
         self._taken = 0
 

@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 from .._checks import describe, nearest
+from ..control import check_choices
 from ..errors import ConfigError
 from ..models import WorldModel
 from ._task import Task
@@ -207,6 +208,8 @@ def _check(task: object) -> None:
                 f"`{kind.__name__}.{name}` is {value!r}",
                 f"Set `{name}`",
             )
+    if task.action_choices is not None:
+        check_choices("register", task.action_choices, task.action_dim)
     own = kind.reached is not Task.reached and bool(task.success_words)
     if (task.success_radius is not None) == own or not task.protocols:
         raise ConfigError(

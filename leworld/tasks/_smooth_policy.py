@@ -6,6 +6,8 @@ from typing import Any, final
 import numpy as np
 
 from .._checks import check_number
+from .._typing import Limits
+from ..control import check_choices, limit_arrays
 from ..errors import ConfigError
 
 
@@ -18,10 +20,12 @@ class SmoothPolicy:
     $\epsilon_t$, clipped to the limits. It remembers about $1 / (1 - c)$ steps.
 
     Args:
-        action_dim: Components of an action.
+        action_dim: Components of an action; for choices their number.
         correlation: $c$, of an action with the one before, in [0, 1).
-        action_low: Lowest action; a standard deviation is half of the span.
-        action_high: Highest action.
+        action_limits: Lowest and highest action, each a number or one a component; a standard deviation is
+            half of the span. Unused with choices.
+        action_choices: Number of choices where the action is one: the policy returns the number of the
+            largest component, which stays the same for a while.
         seed: Seed of its own generator, see `reset`.
 
     Raises:
@@ -46,18 +50,19 @@ class SmoothPolicy:
         action_dim: int,
         *,
         correlation: float = 0.9,
-        action_low: float = -1.0,
-        action_high: float = 1.0,
+        action_limits: Limits = (-1.0, 1.0),
+        action_choices: int | None = None,
         seed: int = 0,
     ) -> None:
         owner = "SmoothPolicy"
         check_number(owner, "action_dim", action_dim, low=1, integer=True)
         check_number(owner, "correlation", correlation, low=0.0, high=np.nextafter(1.0, 0.0))
-        check_number(owner, "action_low", action_low)
-        check_number(owner, "action_high", action_high, low=action_low, open_low=True)
+        if action_choices is not None:
+            check_choices(owner, action_choices, action_dim)
         self.action_dim = int(action_dim)
         self.correlation = float(correlation)
-        self.limits = (float(action_low), float(action_high))
+        self.action_limits = limit_arrays(owner, action_limits, self.action_dim)
+        self.action_choices = action_choices
         self.reset(seed)
 
     def reset(self, seed: int) -> None:
@@ -67,7 +72,7 @@ class SmoothPolicy:
         self._noise: np.ndarray | None = None
 
     def __call__(self, info: Mapping[str, Any]) -> np.ndarray:
-        """Return float32 actions (env, action) for as many environments as `info["state"]` has rows."""
+        """Return float32 actions (env, action), or int64 choices (env,), one a row of `info["state"]`."""
         if not isinstance(info, Mapping) or "state" not in info:
             raise ConfigError(
                 "SmoothPolicy needs the environment's info with `state`, whose rows it counts",
@@ -78,5 +83,7 @@ class SmoothPolicy:
         if self._noise is not None and self._noise.shape == fresh.shape:
             fresh = self.correlation * self._noise + np.sqrt(1 - self.correlation**2) * fresh
         self._noise = fresh
-        low, high = self.limits
+        if self.action_choices is not None:
+            return fresh.argmax(axis=1)
+        low, high = self.action_limits
         return np.clip((low + high) / 2 + fresh * (high - low) / 2, low, high).astype(np.float32)

@@ -1,7 +1,9 @@
 """A task whose world is told by how states move and look."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -12,6 +14,7 @@ from ..evaluation import GoalEnvironment, GoalSteps, StateWorld
 from ._smooth_policy import SmoothPolicy
 from ._task import CollectingPolicy, Task
 
+Shown: TypeAlias = np.ndarray | dict[str, np.ndarray]
 _CANDIDATES = 32
 _NUM_BINS = 6
 
@@ -21,7 +24,8 @@ class StateTask(Task, ABC):
 
     The environment, the exact dynamics of the oracle, teleports, and steps toward goals follow from them. Add
     success (`success_radius`, or `reached`, `distance` and `success_words`), and the collecting policy if
-    smooth random actions are not enough.
+    smooth random actions are not enough. Where an agent senses more than one picture, `sense` tells the rest.
+    With `action_choices`, `step` sees the choices as one-hot rows, as data hold them.
 
     Example:
         ```python
@@ -67,6 +71,14 @@ class StateTask(Task, ABC):
     ) -> UInt8[np.ndarray, "*batch height width 3"]:
         """Return an RGB picture of each state."""
 
+    def sense(self, states: Float[np.ndarray, "*batch state"], /) -> Mapping[str, np.ndarray]:
+        """Return what is sensed beside `pixels`, by name: vectors "*batch dim", or uint8 pictures.
+
+        None unless overridden. The environment then shows mappings with these parts beside `pixels`, tells
+        those of the goal as `goal_<part>`, and collected episodes hold them as columns.
+        """
+        return {}
+
     @property
     def world(self) -> StateWorld:
         """The task itself."""
@@ -77,8 +89,10 @@ class StateTask(Task, ABC):
         return _StateEnvironment(self, num_envs, self.image_size if image_size is None else image_size)
 
     def collecting_policy(self) -> CollectingPolicy:
-        """Smooth random actions between the limits."""
-        return SmoothPolicy(self.action_dim, action_low=self.action_low, action_high=self.action_high)
+        """Smooth random actions between the limits, or choices that last for a while."""
+        return SmoothPolicy(
+            self.action_dim, action_limits=self.action_limits, action_choices=self.action_choices
+        )
 
     def goal_steps(self, num_steps: int = 2000, *, seed: int = 0) -> GoalSteps:
         """Draw starts and goals as episodes start, and step by the best of a few actions.
@@ -89,7 +103,10 @@ class StateTask(Task, ABC):
         generator = np.random.default_rng(seed)
         start, goal = (self.draw_states(num_steps, generator).astype(np.float32) for _ in range(2))
         shape = (num_steps, _CANDIDATES, self.action_dim)
-        actions = generator.uniform(self.action_low, self.action_high, shape)
+        if self.action_choices is None:
+            actions = generator.uniform(*self.action_limits, shape)
+        else:
+            actions = np.eye(self.action_choices)[generator.integers(self.action_choices, size=shape[:2])]
         ends = np.asarray(self.step(start[:, None], actions), dtype=np.float32)
         best = self.distance(ends, goal[:, None]).argmin(axis=1)
         after, apart = ends[np.arange(num_steps), best], self.distance(start, goal)
@@ -105,6 +122,15 @@ class StateTask(Task, ABC):
         )
 
 
+@dataclass(frozen=True)
+class _Choices:
+    """The space of a discrete action, as gymnasium describes one."""
+
+    n: int
+    shape: tuple[int, ...] = ()
+    start: int = 0
+
+
 class _StateEnvironment:
     """Copies of a state task's world, moved and drawn together; nothing resets by itself."""
 
@@ -116,36 +142,37 @@ class _StateEnvironment:
         self.num_envs = int(num_envs)
         self.image_size = int(image_size)
         self.metadata = {"autoreset_mode": "Disabled"}
+        if task.action_choices is not None:
+            self.single_action_space = _Choices(task.action_choices)
         self._generator = np.random.default_rng()
         self._state = self._goal = np.zeros((self.num_envs, 0), np.float32)
+        self._goal_parts: dict[str, np.ndarray] = {}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
+    ) -> tuple[Shown, dict[str, Any]]:
         """Start an episode everywhere; `options` may set `state` and `goal`, else they are drawn."""
         if seed is not None:
             self._generator = np.random.default_rng(seed)
         given = dict(options or {})
         self._state, self._goal = (self._read(given, key) for key in ("state", "goal"))
-        self._goal_pixels = self._draw(self._goal)
-        return self._draw(self._state), self._info()
+        goal = self._sensed(self._goal)
+        self._goal_parts = {f"goal_{name}": part for name, part in goal.items()}
+        return self._shown(), self._info()
 
     def step(
         self, actions: np.ndarray, /
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Move every copy by one action, clipped to the limits."""
+    ) -> tuple[Shown, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Move every copy by one action: (env, action), clipped to the limits, or choices (env,)."""
         task = self.task
         if not self._state.size:
             raise ConfigError(
                 f"{task.name} needs a started episode", "`reset` was never called", "Call `reset()` first"
             )
-        shape = f"{self.num_envs} {task.action_dim}"
-        checked = check_float_array(task.name, "actions", actions, shape=shape)
-        moved = task.step(self._state, np.clip(checked, task.action_low, task.action_high))
-        self._state = np.array(moved, dtype=np.float32)
+        self._state = np.array(task.step(self._state, self._moves(actions)), dtype=np.float32)
         there = np.asarray(task.reached(self._state, self._goal))
         never = np.zeros(self.num_envs, np.bool_)
-        return self._draw(self._state), there.astype(np.float64), there, never, self._info()
+        return self._shown(), there.astype(np.float64), there, never, self._info()
 
     def _read(self, given: dict[str, Any], key: str) -> np.ndarray:
         value = given.get(key)
@@ -159,6 +186,43 @@ class _StateEnvironment:
                 "Return that from `draw_states`, and pass that in `options`",
             )
         return states
+
+    def _moves(self, actions: object) -> np.ndarray:
+        """Return actions as the task's `step` takes them: clipped, or choices as one-hot rows."""
+        task, count = self.task, self.task.action_choices
+        if count is None:
+            shape = f"{self.num_envs} {task.action_dim}"
+            return np.clip(check_float_array(task.name, "actions", actions, shape=shape), *task.action_limits)
+        index = np.asarray(actions)
+        fits = index.shape == (self.num_envs,) and index.dtype.kind in "iu"
+        if not fits or index.min() < 0 or index.max() >= count:
+            raise ShapeError(
+                f"{task.name} needs one choice for each of {self.num_envs} copies, from 0 to {count - 1}",
+                f"`actions` is {describe(actions)}",
+                "Pass numbers of choices, not one-hot rows",
+            )
+        return np.eye(count, dtype=np.float32)[index]
+
+    def _shown(self) -> Shown:
+        """Return the picture, or the picture and further parts by name."""
+        sensed = self._sensed(self._state)
+        return sensed if len(sensed) > 1 else sensed["pixels"]
+
+    def _sensed(self, states: np.ndarray) -> dict[str, np.ndarray]:
+        parts = {"pixels": self._draw(states)}
+        for name, value in self.task.sense(states).items():
+            part = np.array(value)
+            picture = part.ndim == 4 and part.dtype == np.uint8
+            fits = (picture or (part.ndim == 2 and part.dtype.kind in "biuf")) and len(part) == self.num_envs
+            if not fits or name in ("pixels", "state", "goal"):
+                raise ShapeError(
+                    f"{self.task.name} needs `sense` to return vectors (env={self.num_envs}, dim) or uint8 "
+                    "pictures, with names other than `pixels`, `state` and `goal`",
+                    f"`{name}` is {describe(part)}",
+                    "Return one row for each state",
+                )
+            parts[name] = part
+        return parts
 
     def _draw(self, states: np.ndarray) -> np.ndarray:
         pictures = np.asarray(self.task.render(states, self.image_size))
@@ -175,5 +239,5 @@ class _StateEnvironment:
         return {
             "state": self._state.copy(),
             "goal": self._goal.copy(),
-            "goal_pixels": self._goal_pixels.copy(),
+            **{name: part.copy() for name, part in self._goal_parts.items()},
         }

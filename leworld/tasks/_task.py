@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 
 from .._checks import check_choice, check_number
 from .._random import fold_seed
+from .._typing import Limits
 from ..control import MPCPolicy, Policy, RandomPolicy
 from ..data import Episodes, collect
 from ..evaluation import (
@@ -67,9 +68,10 @@ class Task(ABC):
     Attributes:
         name: Short name, for the command line: `leworld train NAME`.
         environment_id: Name of the world in data and checkpoints; `task_of` finds the task by it.
-        action_dim: Components of a raw action.
-        action_low: Lowest raw action.
-        action_high: Highest raw action.
+        action_dim: Components of a raw action; for choices their number.
+        action_limits: Lowest and highest raw action, each a number or one a component.
+        action_choices: Number of choices where the action is one, or None. Environments then take, and
+            policies return, numbers of choices (env,); data hold one-hot actions.
         image_size: Side of a picture in pixels where nothing else asks for one.
         frameskip: Raw actions in a block of the recipe's model.
         episode_steps: Actions in a collected episode.
@@ -106,8 +108,8 @@ class Task(ABC):
     name: str
     environment_id: str
     action_dim: int
-    action_low: float = -1.0
-    action_high: float = 1.0
+    action_limits: Limits = (-1.0, 1.0)
+    action_choices: int | None = None
     image_size: int = 64
     frameskip: int = 5
     episode_steps: int = 60
@@ -210,16 +212,15 @@ class Task(ABC):
         )
 
     def oracle(self, planner: Planner, *, frameskip: int, seed: int = 0) -> Policy | None:
-        """Make a policy that plans with the true dynamics, or None where there are none."""
-        if self.world is None:
+        """Make a policy that plans with the true dynamics, or None without them or for discrete actions."""
+        if self.world is None or self.action_choices is not None:
             return None
         return OraclePolicy(
             self.world,
             planner,
             action_dim=self.action_dim,
             frameskip=frameskip,
-            action_low=self.action_low,
-            action_high=self.action_high,
+            action_limits=self.action_limits,
             distance=self.distance if self.success_radius is None else None,
             seed=seed,
         )
@@ -265,7 +266,7 @@ class Task(ABC):
             progress: Show a progress bar.
         """
         planner = CEMPlanner() if planner is None else planner
-        limits = (self.action_low, self.action_high)
+        limits = self.action_limits
         policies: dict[str, Policy] = {
             type(model).__name__: MPCPolicy(model, planner, action_limits=limits, seed=seed)
         }
@@ -275,7 +276,9 @@ class Task(ABC):
         for name in baselines:
             check_choice(f"{type(self).__name__}.play", "baselines", name, ("random", "oracle"))
         if "random" in baselines:
-            policies["random"] = RandomPolicy(processor.action_dim, action_limits=limits, seed=seed)
+            policies["random"] = RandomPolicy(
+                self.action_dim, action_limits=limits, action_choices=self.action_choices, seed=seed
+            )
         if "oracle" in baselines:
             oracle = self.oracle(planner, frameskip=processor.frameskip, seed=seed)
             policies |= {} if oracle is None else {"oracle": oracle}

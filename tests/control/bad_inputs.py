@@ -11,8 +11,10 @@ from leworld.control import (
     MPCPolicy,
     RandomPolicy,
     StateGoal,
+    check_choices,
     former_plan,
     goal_cost,
+    limit_arrays,
 )
 from leworld.costs import GoalCost
 from leworld.data import Observation
@@ -50,7 +52,36 @@ def _ready():
 
 
 _FRAMES = np.zeros((2, 4, 4, 3), np.uint8)
+
+
+def _limits(case, mentions, limits, action_dim=2):
+    return BadInput(
+        "leworld.control.limit_arrays",
+        case,
+        lambda: limit_arrays("it", limits, action_dim),
+        ConfigError,
+        mentions,
+    )
+
+
+def _choices(case, mentions, count, action_dim=3):
+    return BadInput(
+        "leworld.control.check_choices",
+        case,
+        lambda: check_choices("it", count, action_dim),
+        ConfigError,
+        mentions,
+    )
+
+
 ROWS = [
+    _limits("one number", ("lowest and the highest", "it"), 1.0),
+    _limits("reversed", ("at most", "[1.0, 1.0]"), (1.0, -1.0)),
+    _limits("three numbers for two", ("2 of them",), ([1.0, 2.0, 3.0], 9.0)),
+    _limits("infinite", ("finite",), (-1.0, float("inf"))),
+    _choices("one choice", ("action_choices",), 1),
+    _choices("other components", ("action_choices=2", "action_dim=3"), 2),
+    _random("other components than choices", ("action_choices=3",), action_choices=3),
     _mpc("no processor", ("processor", "fit_processor"), change=lambda p: None),
     _mpc(
         "no action statistics",

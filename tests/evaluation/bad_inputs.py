@@ -292,7 +292,7 @@ ROWS = [
     _oracle("executing more than planned", ("receding_horizon",), receding_horizon=6),
     _oracle("no frameskip", ("frameskip",), frameskip=0),
     _oracle("no action", ("action_dim",), action_dim=0),
-    _oracle("reversed limits", ("action_high",), action_low=1.0, action_high=-1.0),
+    _oracle("reversed limits", ("action_limits",), action_limits=(1.0, -1.0)),
     _oracle("a number for a distance", ("distance",), distance=3),
     _oracle("negative seed", ("seed",), seed=-1),
     _row(

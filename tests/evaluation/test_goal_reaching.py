@@ -13,6 +13,7 @@ from leworld.planners import CEMPlanner
 from leworld.tasks import two_room_held_out, two_room_pairs
 from tests.evaluation.checks import scripted
 from tests.evaluation.fakes import Expert, Plane, Sighted, Still, plain_processor
+from tests.tasks.worlds import Switched
 
 PROTOCOLS = ("trajectory-25", "same-room", "cross-door")
 
@@ -242,3 +243,47 @@ def test_policies_see_every_part_and_what_the_goal_is_like(kind):
         assert np.allclose(seen["proprio"], seen.state)
     frames = result.recordings["a"].frames
     assert frames.shape[:2] == ((2 if kind.pictures else 0), pairs.budget + 1)
+
+
+class Telling(Plane):
+    """The plane whose info tells vectors, and entries that are no parts."""
+
+    def reset(self, *, seed=None, options=None):
+        pixels, info = super().reset(seed=seed, options=options)
+        told = {"goal_proprio": self.goal.copy(), "goal_name": ["there"] * self.num_envs}
+        return pixels, info | self._told() | told
+
+    def step(self, actions, /):
+        *rest, info = super().step(actions)
+        return *rest, info | self._told()
+
+    def _told(self):
+        number = np.arange(self.num_envs)
+        return {"proprio": self.state.copy(), "_proprio": self.state, "time": number, "goal_age": number}
+
+
+def test_vectors_of_the_info_are_parts_and_nothing_else_of_it():
+    pairs, _ = scripted()
+    policy = Noting()
+    goal_reaching(pairs, {"a": policy}, env=Telling(len(pairs)), progress=False)
+    assert set(policy.seen[0].parts) == {"pixels", "proprio", "state"}
+    assert set(policy.goals.parts) == {"pixels", "proprio", "state"}
+    for step, seen in enumerate(policy.seen):
+        assert np.allclose(seen["proprio"], pairs.unsolved().start[0] + step)
+    assert np.allclose(policy.goals["proprio"], policy.goals.state)
+
+
+def test_choices_are_played_and_the_random_policy_takes_each():
+    task = Switched()
+    pairs = task.pairs("trajectory-5", 40, seed=1)
+    policy = RandomPolicy(3, action_choices=3, seed=2)
+    result = goal_reaching(pairs, {"random": policy}, env=task.make(20, 16), progress=False)
+    moves = np.diff(result.recordings["random"].states[..., 0], axis=1) / 0.1
+    assert set(np.unique(moves.round().astype(int))) == {-1, 0, 1}
+    frame = Observation(np.zeros((300, 4, 4, 3), np.uint8))
+    policy.reset(frame)
+    drawn = policy.act(frame)
+    assert drawn.dtype == np.int64
+    assert np.bincount(drawn, minlength=3).min() > 60
+    policy.reset(frame)
+    assert np.array_equal(drawn, policy.act(frame))

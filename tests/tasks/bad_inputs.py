@@ -23,7 +23,7 @@ from leworld.tasks import (
 from leworld.tasks.tworoom._pairs import two_room_steps
 from tests.bad_input import BadInput
 from tests.hub.examples import tiny_lewm
-from tests.tasks.worlds import Dot
+from tests.tasks.worlds import Dot, Switched
 from tests.training.tiny import tiny_model, tiny_settings
 
 HERE = np.array([60.0, 60.0])
@@ -92,6 +92,18 @@ def _env(call):
     return call(env)
 
 
+def _senses(**parts):
+    task = Dot()
+    task.sense = lambda states: parts
+    return task.make(3, 8).reset(seed=0)
+
+
+def _chosen(actions):
+    env = Switched().make(3, 8)
+    env.reset(seed=0)
+    return env.step(actions)
+
+
 ROWS = [
     _row("get_task", "a misspelt name", lambda: get_task("twroom"), "Did you mean `tworoom`"),
     _row("task_of", "a name", lambda: task_of("lewm-tworoom-tiny"), "WorldModel"),  # type: ignore[arg-type]
@@ -111,7 +123,26 @@ ROWS = [
     _row("load_task", "no task", lambda: _file("ARM = 1", "ARM"), "it is 1"),
     _row("SmoothPolicy", "no actions", lambda: SmoothPolicy(0), "action_dim"),
     _row("SmoothPolicy", "never new", lambda: SmoothPolicy(1, correlation=1.0), "correlation"),
-    _row("SmoothPolicy", "reversed limits", lambda: SmoothPolicy(1, action_low=2.0), "action_high"),
+    _row(
+        "SmoothPolicy", "reversed limits", lambda: SmoothPolicy(1, action_limits=(2.0, 1.0)), "action_limits"
+    ),
+    _row("SmoothPolicy", "other choices", lambda: SmoothPolicy(1, action_choices=3), "action_choices=3"),
+    _register("other components than choices", "action_choices=3", action_choices=3),
+    _row(
+        "StateTask.make", "a part in place of pixels", lambda: _senses(pixels=2), "`sense`", error=ShapeError
+    ),
+    _row("StateTask.make", "a part of words", lambda: _senses(touch="soft"), "touch", error=ShapeError),
+    _row(
+        "StateTask.make", "parts of fewer", lambda: _senses(touch=np.zeros((2, 1))), "env=3", error=ShapeError
+    ),
+    _row("StateTask.make", "one-hot choices", lambda: _chosen(np.eye(3)), "one choice", error=ShapeError),
+    _row(
+        "StateTask.make",
+        "a choice too many",
+        lambda: _chosen(np.array([0, 1, 3])),
+        "0 to 2",
+        error=ShapeError,
+    ),
     _row("SmoothPolicy", "negative seed", lambda: SmoothPolicy(1, seed=-1), "seed"),
     _row("SmoothPolicy", "no state", lambda: SmoothPolicy(1)({"goal": HERE}), "`state`", "['goal']"),
     _row("SmoothPolicy", "an array", lambda: SmoothPolicy(1)(HERE), "ndarray"),  # type: ignore[arg-type]

@@ -2,12 +2,17 @@
 
 import numpy as np
 
+from leworld.control import limit_arrays
 from leworld.data import Episodes
 from leworld.evaluation import GoalEnvironment, GoalPairs, GoalSteps, StateWorld
 from leworld.evaluation._surprise._perturb import KINDS
-from leworld.tasks import Task
+from leworld.tasks import StateTask, Task
 
 SIZE = 16
+
+
+def parts_of(shown) -> dict[str, np.ndarray]:
+    return dict(shown) if isinstance(shown, dict) else {"pixels": shown}
 
 
 def check_facts(task: Task) -> None:
@@ -15,7 +20,9 @@ def check_facts(task: Task) -> None:
     assert task.name
     assert task.environment_id
     assert task.action_dim >= 1
-    assert task.action_low < task.action_high
+    low, high = limit_arrays("task", task.action_limits, task.action_dim)
+    assert (low < high).all()
+    assert task.action_choices in (None, task.action_dim)
     assert task.protocols
     assert task.budget >= 1
     assert (task.success_radius is None) == bool(task.success_words)
@@ -35,20 +42,24 @@ def check_environment(task: Task) -> None:
     _, other = env.reset(seed=4)
     assert not np.array_equal(other["state"], states)
     goals = np.array(other["state"])
-    pixels, info = env.reset(seed=0, options={"state": states, "goal": goals})
+    first, info = env.reset(seed=0, options={"state": states, "goal": goals})
+    pixels = parts_of(first)["pixels"]
     assert np.allclose(info["state"], states, atol=1e-4), "the start is ignored"
     assert np.allclose(info["goal"], goals, atol=1e-4), "the goal is ignored"
     assert pixels.shape == (4, SIZE, SIZE, 3)
     assert pixels.dtype == np.uint8
     assert not np.array_equal(pixels[0], pixels[1]), "different states look alike"
     shown, _ = env.reset(seed=0, options={"state": goals, "goal": goals})
-    assert np.array_equal(np.asarray(info["goal_pixels"]), shown), "the goal's picture is another one"
-    push = np.full((4, task.action_dim), task.action_high, np.float32)
+    for name, part in parts_of(shown).items():
+        assert np.array_equal(np.asarray(info[f"goal_{name}"]), part), f"the goal's {name} is another one"
+    _, high = limit_arrays("task", task.action_limits, task.action_dim)
+    push = np.tile(high, (4, 1)) if task.action_choices is None else np.full(4, task.action_choices - 1)
     for _ in range(3):
-        pixels, _, _, _, info = env.step(push)
+        last, _, _, _, info = env.step(push)
     assert not np.allclose(info["state"], goals, atol=1e-4), "actions do nothing, or the copy was reset"
     still, _ = env.reset(seed=0, options={"state": np.array(info["state"]), "goal": goals})
-    assert np.array_equal(still, pixels), "a state looks different when it is set"
+    for name, part in parts_of(still).items():
+        assert np.array_equal(part, parts_of(last)[name]), "a state looks different when it is set"
 
 
 def check_success(task: Task, held_out: Episodes) -> None:
@@ -77,8 +88,17 @@ def check_data(task: Task) -> None:
         assert quantity.column in first.columns
     known = first.actions[np.isfinite(first.actions).all(axis=1)]
     assert known.shape[1] == task.action_dim
-    assert known.min() >= task.action_low
-    assert known.max() <= task.action_high
+    low, high = limit_arrays("task", task.action_limits, task.action_dim)
+    assert first.action_choices == task.action_choices
+    if task.action_choices is None:
+        assert (known >= low).all()
+        assert (known <= high).all()
+    else:
+        assert (known.sum(axis=1) == 1).all()
+        assert (known.mean(axis=0) > 0).all(), "a choice is never taken"
+    env = task.make(1, SIZE)
+    for name in parts_of(env.reset(seed=0)[0]):
+        assert name == "pixels" or name in first.columns, f"{name} is not kept"
     starts = {tuple(row) for row in np.asarray(first.columns["state"])[first.offsets].tolist()}
     rest = [other, *(task.collect(6, seed=seed, image_size=SIZE) for seed in range(3))]
     for episodes in rest:
@@ -109,6 +129,7 @@ def check_world(task: Task, held_out: Episodes) -> None:
     if world is None:
         assert task.oracle(_planner(), frameskip=2) is None
         return
+    assert (task.oracle(_planner(), frameskip=2) is None) == (task.action_choices is not None)
     assert isinstance(world, StateWorld)
     states = np.asarray(held_out.columns["state"], np.float32)
     inside = np.isfinite(held_out.actions).all(axis=1)
@@ -116,6 +137,9 @@ def check_world(task: Task, held_out: Episodes) -> None:
     after = np.asarray(world.step(states[rows], held_out.actions[rows]))
     assert np.allclose(task.distance(after, states[rows + 1]), 0.0, atol=1e-3), "another motion"
     assert np.array_equal(world.render(states[rows], SIZE), held_out.pixels[rows]), "another picture"
+    if isinstance(task, StateTask):
+        for name, part in task.sense(states[rows]).items():
+            assert np.array_equal(part, held_out.columns[name][rows]), f"another {name}"
     steps = task.goal_steps(60, seed=1)
     if steps is not None:
         assert isinstance(steps, GoalSteps)

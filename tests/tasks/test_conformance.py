@@ -12,7 +12,7 @@ from leworld.errors import LeWorldError
 from leworld.tasks import Task, TwoRoomTask, get_task
 from tests._source import ROOT
 from tests.tasks.conformance import check_task
-from tests.tasks.worlds import Dot
+from tests.tasks.worlds import Dot, Feeling, Switched
 from tests.tasks.wrong import WRONG
 
 TASKS: dict[str, Task] = {
@@ -20,6 +20,8 @@ TASKS: dict[str, Task] = {
     "three doors": TwoRoomTask(TwoRoomArena([(40.0, 12.0), (112.0, 12.0), (190.0, 12.0)])),
     "arm": Arm(),
     "dot": Dot(),
+    "feeling": Feeling(),
+    "switched": Switched(),
 }
 
 

@@ -1,4 +1,4 @@
-"""A small world for tests: a bright dot on a line."""
+"""Small worlds for tests: a bright dot on a line, one that feels its place, one moved by choices."""
 
 import numpy as np
 
@@ -23,3 +23,22 @@ class Dot(StateTask):
         level = 255 * np.exp(-20 * (states[..., None] - place) ** 2)
         rows = level.astype(np.uint8)[..., None, :, :].repeat(image_size, axis=-3)
         return rows.repeat(3, axis=-1)
+
+
+class Feeling(Dot):
+    """The dot with a second camera, twice as bright, and with a sense of where it is."""
+
+    name, environment_id = "feeling", "tests/Feeling-v0"
+
+    def sense(self, states):
+        wrist = 255 - self.render(states, 8)
+        return {"proprio": np.concatenate([states, states**2], axis=-1).astype(np.float32), "wrist": wrist}
+
+
+class Switched(Dot):
+    """The dot moved by three choices: left, nowhere, right."""
+
+    name, environment_id, action_dim, action_choices = "switched", "tests/Switched-v0", 3, 3
+
+    def step(self, states, actions):
+        return super().step(states, (actions @ np.float32([-1, 0, 1]))[..., None])

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from leworld.tasks import StateTask
-from tests.tasks.worlds import Dot
+from tests.tasks.worlds import Dot, Feeling, Switched
 
 
 class ReachedInverted(Dot):
@@ -110,7 +110,39 @@ class RestartsByItself(Dot):
         return env
 
 
+class _Numb(_Environment):
+    """Shows the goal's parts as if they were felt now."""
+
+    def reset(self, *, seed=None, options=None):
+        seen, info = self.env.reset(seed=seed, options=options)
+        return seen, info | {f"goal_{name}": part for name, part in seen.items()}
+
+
+class GoalFeelsLikeNow(Feeling):
+    def make(self, num_envs, image_size=None):
+        return _Numb(self, num_envs, image_size)
+
+
+class FeelsAnotherState(Feeling):
+    def sense(self, states):
+        noise = np.random.default_rng().normal(size=np.shape(states))
+        return {"proprio": states + noise}
+
+
+class NoRight(Switched):
+    def step(self, states, actions):
+        return super().step(states, np.minimum(actions, [1, 1, 0]))
+
+
+class OtherChoices(Switched):
+    action_choices = 2
+
+
 WRONG = [
+    GoalFeelsLikeNow,
+    FeelsAnotherState,
+    NoRight,
+    OtherChoices,
     ReachedInverted,
     AlwaysReached,
     HeldOutIsTrainingData,

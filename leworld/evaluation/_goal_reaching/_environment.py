@@ -17,6 +17,8 @@ class GoalEnvironment(Protocol):
       its goal. Both have the axes (env, state).
     - The observation is the pixels, uint8 with the axes (env, height, width, channel), or a mapping of named
       parts: `pixels`, further pictures, and vectors (env, dim).
+    - Vectors (env, dim) in the info, for example "proprio", count as parts as well.
+    - Actions are (env, action), or the numbers of choices (env,) in a discrete world.
     - The info of `reset` and `step` holds "state" (env, state), and that of `reset` also what the goal would
       look like: "goal_pixels", and "goal_<part>" for other parts that a model compares.
     - A copy that has reached its goal goes on like any other: no automatic reset. In gymnasium's words,

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..._checks import check_number, describe
 from ..._random import fold_seed
-from ...control import Policy
+from ..._typing import Limits
+from ...control import Policy, limit_arrays
 from ...data import Observation
 from ...errors import ConfigError
 from ...planners import Planner
@@ -54,8 +55,7 @@ class OraclePolicy(Policy):
         action_dim: Components of a raw action.
         frameskip: Raw actions in a planned block.
         receding_horizon: Planned blocks to execute before planning anew; default: all of them.
-        action_low: Lowest raw action.
-        action_high: Highest raw action.
+        action_limits: Lowest and highest raw action, each a number or one a component.
         distance: Distance of states "... state" to goals, which broadcast; Euclidean when None.
         seed: Seed of the planner's noise.
 
@@ -78,7 +78,7 @@ class OraclePolicy(Policy):
         from leworld.tasks import get_task
 
         world = get_task("tworoom").world
-        policy = OraclePolicy(world, CEMPlanner(horizon=2, num_samples=128, num_iterations=10))
+        policy = OraclePolicy(world, CEMPlanner(horizon=2, num_samples=64, num_iterations=10))
         pixels = np.zeros((1, 8, 8, 3), dtype=np.uint8)
         state = np.array([[40.0, 60.0]], dtype=np.float32)
         policy.reset(Observation(pixels=pixels, state=np.array([[40.0, 110.0]], dtype=np.float32)))
@@ -96,16 +96,14 @@ class OraclePolicy(Policy):
         action_dim: int = 2,
         frameskip: int = 5,
         receding_horizon: int | None = None,
-        action_low: float = -1.0,
-        action_high: float = 1.0,
+        action_limits: Limits = (-1.0, 1.0),
         distance: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
         seed: int = 0,
     ) -> None:
         check_number("OraclePolicy", "action_dim", action_dim, low=1, integer=True)
         check_number("OraclePolicy", "frameskip", frameskip, low=1, integer=True)
         check_number("OraclePolicy", "seed", seed, low=0, integer=True)
-        check_number("OraclePolicy", "action_low", action_low)
-        check_number("OraclePolicy", "action_high", action_high, low=action_low, open_low=True)
+        limits = limit_arrays("OraclePolicy", action_limits, action_dim)
         if not isinstance(dynamics, Dynamics) or not isinstance(planner, Planner):
             raise ConfigError(
                 "OraclePolicy needs `dynamics` with a method `step` and a `leworld.planners.Planner`",
@@ -127,7 +125,8 @@ class OraclePolicy(Policy):
         self._action_dim = action_dim
         self._frameskip = frameskip
         self._num_executed = blocks * frameskip
-        self._bounds = (action_low, action_high)
+        low, high = (torch.from_numpy(limit).repeat(frameskip) for limit in limits)
+        self._bounds = (low, high)
         self._seed = seed
         self._goal: np.ndarray | None = None
         self._generators: list[torch.Generator] = []

@@ -49,7 +49,7 @@ def goal_reaching(
 
     Raises:
         ConfigError: No policy, only solved pairs, an environment that resets itself or ignores the start.
-        ShapeError: A policy returned actions of another shape than (env, action).
+        ShapeError: A policy returned actions of another shape than (env, action), or integers (env,).
         NonFiniteError: A policy returned NaN or infinite actions.
 
     Randomness:
@@ -153,7 +153,7 @@ def _play(
             f"it reports {describe(state)} that differ from the starts of the pairs",
             "Honour `options` in `reset`, and draw pairs whose starts are valid states",
         )
-    now, target = _sensed(seen, state), _goal(info, goal)
+    now, target = _sensed(seen, info, state), _goal(info, goal)
     show = slice(0, max(0, min(rows.stop, num_recorded) - rows.start))
     states, frames = [state], [_picture(now, show)]
     began = time.perf_counter()
@@ -172,7 +172,7 @@ def _play(
                 f"after an action of `{name}` a state is NaN or infinite",
                 "Look into the environment's dynamics",
             )
-        now = _sensed(seen, state)
+        now = _sensed(seen, info, state)
         states.append(state)
         frames.append(_picture(now, show))
         bar.update()
@@ -180,16 +180,35 @@ def _play(
     return moments, np.stack(frames, axis=1), _picture(target, show), seconds
 
 
-def _sensed(seen: np.ndarray | Mapping[str, np.ndarray], state: np.ndarray) -> Observation:
-    """Return what an environment showed, pixels alone or named parts, with the true state beside it."""
-    parts = dict(seen) if isinstance(seen, Mapping) else {"pixels": seen}
-    return Observation(parts={name: np.asarray(part) for name, part in parts.items()} | {"state": state})
+def _sensed(seen: Any, info: Mapping[str, Any], state: np.ndarray) -> Observation:
+    """Return what an environment showed, vectors of its info, and the true state beside them."""
+    if isinstance(seen, Mapping):
+        shown = {name: np.asarray(part) for name, part in seen.items()}
+    else:
+        bare = np.asarray(seen)
+        shown = {"observation" if bare.ndim == 2 else "pixels": bare}
+    told = {key: part for key, part in _parts(info, len(state)).items() if part.ndim == 2}
+    told = {key: part for key, part in told.items() if not key.startswith(("_", "goal", "final"))}
+    return Observation(parts=told | shown | {"state": state})
 
 
 def _goal(info: Mapping[str, Any], goal: np.ndarray) -> Observation:
     """Return what the goals look and feel like: the entries `goal_<part>` of the info, and their states."""
-    parts = {key.removeprefix("goal_"): np.array(info[key]) for key in info if key.startswith("goal_")}
+    known = {key.removeprefix("goal_"): info[key] for key in info if key.startswith("goal_")}
+    parts = {key: part.copy() for key, part in _parts(known, len(goal)).items()}
     return Observation(parts=parts | {"state": goal})
+
+
+def _parts(entries: Mapping[str, Any], num_envs: int) -> dict[str, np.ndarray]:
+    """Return those entries that can be parts of an observation: pictures, and vectors (env, dim)."""
+    found = {}
+    for key, value in entries.items():
+        array = np.asarray(value)
+        picture = array.ndim == 4 and array.dtype == np.uint8
+        vector = array.ndim == 2 and array.dtype.kind in "biuf" and key != "pixels"
+        if str(key).isidentifier() and (picture or vector) and len(array) == num_envs:
+            found[key] = array
+    return found
 
 
 def _picture(seen: Observation, show: slice) -> np.ndarray:
@@ -233,9 +252,11 @@ def _check_options(
 
 
 def _check_action(name: str, action: object, num_envs: int) -> None:
-    if not isinstance(action, np.ndarray) or action.ndim != 2 or action.shape[0] != num_envs:
+    usable = isinstance(action, np.ndarray) and action.shape[:1] == (num_envs,)
+    if not isinstance(action, np.ndarray) or not usable or not _is_action(action):
         raise ShapeError(
-            f"goal_reaching needs actions of the axes (env, action) with env={num_envs}",
+            f"goal_reaching needs actions of the axes (env, action), or numbers of choices (env,), with "
+            f"env={num_envs}",
             f"policy `{name}` returned {describe(action)}",
             "Return one raw action for every environment",
         )
@@ -245,3 +266,7 @@ def _check_action(name: str, action: object, num_envs: int) -> None:
             f"policy `{name}` returned {int((~np.isfinite(action)).sum())} NaN or infinite components",
             "Look into the plan's outcome, or bound the search",
         )
+
+
+def _is_action(action: np.ndarray) -> bool:
+    return action.ndim == 2 or (action.ndim == 1 and action.dtype.kind in "iu")
