@@ -7,16 +7,16 @@ from ..errors import ConfigError
 
 
 def limit_arrays(
-    owner: str, limits: object, action_dim: int, *, finite: bool = True
+    limits: object, action_dim: int, *, owner: str, finite: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest and the highest raw action, one number a component, or say what is wrong with them.
 
     Every option `action_limits` of leworld is read by it; use it in policies and tasks of your own.
 
     Args:
-        owner: Who asks, for the message.
         limits: The lowest and the highest action, each a number or one a component.
         action_dim: Components of an action.
+        owner: Who asks, for the message.
         finite: Whether infinite limits are refused.
 
     Returns:
@@ -29,7 +29,7 @@ def limit_arrays(
         ```python
         from leworld.control import limit_arrays
 
-        low, high = limit_arrays("my policy", (-1.0, [1.0, 2.0]), 2)
+        low, high = limit_arrays((-1.0, [1.0, 2.0]), 2, owner="my policy")
         assert low.tolist() == [-1.0, -1.0] and high.tolist() == [1.0, 2.0]
         ```
     """
@@ -60,19 +60,19 @@ def limit_arrays(
     return ends[0], ends[1]
 
 
-def check_choices(owner: str, action_choices: object, action_dim: int) -> None:
+def check_choices(action_choices: object, action_dim: int, *, owner: str) -> None:
     """Raise `ConfigError` unless choices are at least two and as many as components of the one-hot action.
 
     Args:
-        owner: Who asks, for the message.
         action_choices: Number of choices.
         action_dim: Components of a raw action, which is one-hot.
+        owner: Who asks, for the message.
 
     Example:
         ```python
         from leworld.control import check_choices
 
-        assert check_choices("my policy", 4, 4) is None
+        assert check_choices(4, 4, owner="my policy") is None
         ```
     """
     check_number(owner, "action_choices", action_choices, low=2, integer=True)
