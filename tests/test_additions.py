@@ -20,7 +20,7 @@ ADDED = {
     "tasks": ("tworoom/_task", "TwoRoomTask"),
 }
 USE = """
-import tempfile, leworld
+import leworld, tempfile
 from leworld import encoders, models, nn, planners, predictors, regularizers, tasks
 model = models.NewLeWM(
     encoders.NewConvEncoder(16, 8, channels=(4, 4)),

@@ -23,11 +23,11 @@ from leworld.probes import RidgeProbe
 from leworld.report import build_report
 from leworld.tasks import Task
 from leworld.training import TrainSettings, train
-from tests.extension import backbone, gru, pldm, recurrent, reward, tokens, world
+from tests.extension import backbone, gru, pldm, proprio, recurrent, reward, tokens, world
 from tests.extension.point import Point
 
 STUBS = {stub.__name__.rpartition(".")[2]: stub for stub in (
-    pldm, tokens, backbone, gru, world, reward, recurrent
+    pldm, tokens, backbone, proprio, gru, world, reward, recurrent
 )}  # fmt: skip
 MAX_LINES = 60
 PLANNER = CEMPlanner(horizon=2, num_samples=16, num_elites=4, num_iterations=2)
@@ -108,8 +108,9 @@ def test_it_plans(run: Run) -> None:
     assert 0 <= result.policies["watched"].success_rate <= 1
     actions = np.stack(policy.actions)
     assert actions.shape == (pairs.budget, 3, run.task.action_dim)
-    assert (run.task.action_low <= actions).all()
-    assert (actions <= run.task.action_high).all()
+    low, high = run.task.action_limits
+    assert (low <= actions).all()
+    assert (actions <= high).all()
     assert np.ptp(actions) > 0.1
     if "policy" not in vars(run.stub):
         ours = played.recordings[type(run.model).__name__].states
@@ -150,6 +151,11 @@ def test_it_is_reported(run: Run) -> None:
     assert "Traceback" not in page
     for name in run.stub.TERMS:
         assert f"{name.replace('_', ' ').capitalize()}, by step." in page
+
+
+def test_every_stub_is_on_the_path() -> None:
+    files = {path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if "test_" not in path.stem}
+    assert files == {*STUBS, "point"}
 
 
 @pytest.mark.parametrize("name", STUBS)

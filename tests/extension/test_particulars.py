@@ -9,11 +9,11 @@ import torch
 import leworld
 from leworld.costs import GoalCost
 from leworld.data import Observation, Windows, fit_processor
-from leworld.errors import CheckpointError
+from leworld.errors import CheckpointError, ConfigError
 from leworld.models import LeWM, WorldModel, embed
 from leworld.planners import CEMPlanner
 from leworld.training import TrainSettings, train
-from tests.extension import backbone, gru, recurrent, reward, tokens, world
+from tests.extension import backbone, gru, proprio, recurrent, reward, tokens, world
 from tests.extension.point import Point
 
 SETTINGS = TrainSettings(num_steps=2, batch_size=8, batchnorm_windows=16)
@@ -132,3 +132,18 @@ def test_a_carried_state_remembers_what_was_seen_and_done() -> None:
     window = torch.stack((same, same), dim=1)
     torch.testing.assert_close(model.encode(window, blocks[:, None])[:, 1], done)
     assert torch.equal(model.encode(window)[0], model.encode(window)[1])
+
+
+@torch.no_grad()
+def test_every_part_of_an_observation_is_read() -> None:
+    episodes = proprio.TASK.collect(3)
+    model = proprio.build(fit_processor(episodes, frameskip=2, parts=proprio.PARTS)).eval()
+    model.processor = fit_processor(episodes, frameskip=2, parts=proprio.PARTS)
+    seen = episodes.observation(model.observation_parts).at(slice(0, 4))
+    latents = embed(model, seen)
+    assert model.observation_parts == ("pixels", "wrist", "proprio")
+    for name in model.observation_parts:
+        other = Observation(parts={**seen.parts, name: seen[name][::-1].copy()})
+        assert (embed(model, other) - latents).abs().max() > 1e-4, name
+        with pytest.raises(ConfigError, match=name):
+            embed(model, seen.select([part for part in model.observation_parts if part != name]))
