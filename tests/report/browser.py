@@ -50,7 +50,7 @@ MEASURE = """() => {
     width: document.documentElement.scrollWidth, viewport: document.documentElement.clientWidth,
     ground: luminance(ground(document.body)), texts, marks,
     images: [...document.images].map(i => ({alt: i.alt, natural: i.naturalWidth, box: box(i)})),
-    charts: [...document.querySelectorAll('svg')].map(s =>
+    charts: [...document.querySelectorAll('svg')].filter(s => !s.parentElement.closest('svg')).map(s =>
         ({alt: s.getAttribute('aria-label'), box: box(s)})),
     outside: [...document.querySelectorAll('figure, table, p, h1, h2')].filter(e => !e.closest('.scroll') &&
         (e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 ||
