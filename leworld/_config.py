@@ -51,6 +51,10 @@ class ModuleConfig:
         values = {key: _to_json(self.class_name, key, value) for key, value in self.arguments.items()}
         return {"class": self.class_name} | values
 
+    def described(self) -> dict[str, Any]:
+        """Return what `to_json` does, with the name of its kind in place of what no file can hold."""
+        return {"class": self.class_name} | {key: _described(value) for key, value in self.arguments.items()}
+
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "ModuleConfig":
         """Read what `to_json` wrote."""
@@ -184,3 +188,11 @@ def _to_json(owner: str, name: str, value: Any) -> Any:
     if isinstance(value, ModuleConfig):
         return value.to_json()
     return [_to_json(owner, name, item) for item in value] if isinstance(value, list) else value
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, Unrecorded):
+        return value.kind
+    if isinstance(value, ModuleConfig):
+        return value.described()
+    return [_described(item) for item in value] if isinstance(value, list) else value

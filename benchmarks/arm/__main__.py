@@ -27,7 +27,7 @@ def summary(outcome: PolicyOutcome) -> dict[str, float]:
 
 
 @click.command(help=__doc__)
-@click.option("--steps", default=2500, show_default=True, help="Optimizer steps.")
+@click.option("--steps", default=2000, show_default=True, help="Optimizer steps.")
 @click.option("--lambda", "weight", default=0.09, show_default=True, help="SIGReg's weight.")
 def main(steps: int, weight: float) -> None:
     """Train, play, probe, and write benchmarks/results/arm.json."""

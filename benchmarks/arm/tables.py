@@ -23,6 +23,7 @@ def arm() -> str:
     return (
         f"Share of {row['pairs_played']} goals of {row['protocol']} reached, with 95 % Wilson intervals; "
         f"{facts['num_episodes']:,} episodes of {facts['episode_steps']} actions, an embedding of "
-        f"{facts['embedding_dim']}, lambda {facts['regularizer_weight']}. Minutes are those of collecting "
+        f"{facts['embedding_dim']}, lambda {facts['regularizer_weight']}, "
+        f"{facts['settings']['num_steps']:,} steps. Minutes are those of collecting "
         f"and training, R2 that of a linear probe.\n\n{markdown(head, [cells])}\n\n{source(result)}"
     )

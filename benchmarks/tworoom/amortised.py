@@ -22,7 +22,7 @@ from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolic
 from leworld.data import Observation
 from leworld.envs import TwoRoomArena
 from leworld.models import WorldModel
-from leworld.tasks import two_room_pairs
+from leworld.tasks import task_of, two_room_pairs
 from leworld.training import train_inverse
 
 ALONE = "inverse model alone"
@@ -94,7 +94,7 @@ def main(folder: Path) -> None:
     success = successes()
     model = leworld.load(MODEL)
     started = time.process_time()
-    inverse = train_inverse(model, folder=folder, resume=False, progress=False)
+    inverse = train_inverse(model, task_of(model).collect(400), folder=folder, resume=False, progress=False)
     training = time.process_time() - started
     rows = [*(cost(model, inverse, count) for count in (1, SIDE_BY_SIDE)), *success]
     for row in rows:

@@ -137,7 +137,7 @@ class Timed(Policy):
 def trained_inverse(model: WorldModel, folder: Path) -> GoalConditionedInverseModel:
     """Load the inverse model in `folder`, trained by the recipe, or train it."""
     if not (folder / "inverse").exists():
-        train_inverse(model, folder=folder, progress=False)
+        train_inverse(model, TASK.collect(400), folder=folder, progress=False)
     return load_inverse(folder / "inverse")
 
 

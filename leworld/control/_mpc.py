@@ -270,16 +270,17 @@ class MPCPolicy(Policy):
             fold_seed(self._seed, index, memory.num_plans)
             for index, memory in zip(indices, memories, strict=True)
         ]
-        plan = self._planner.plan(
-            self._cost(situation),
-            batch=len(memories),
-            action_dim=self._processor.block_dim,
-            init=self._proposed(situation),
-            bounds=self._bounds,
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-            max_candidates=self._max_candidates,
-            time_budget=self._time_budget,
-        )
+        with evaluation_mode(self._model):
+            plan = self._planner.plan(
+                self._cost(situation),
+                batch=len(memories),
+                action_dim=self._processor.block_dim,
+                init=self._proposed(situation),
+                bounds=self._bounds,
+                generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+                max_candidates=self._max_candidates,
+                time_budget=self._time_budget,
+            )
         surprise = self._surprise(memories, situation.latents)
         queued = plan.actions[:, : self._executed_blocks].float().cpu()
         actions = self._processor.raw_actions(queued).flatten(1, 2)
@@ -313,6 +314,7 @@ class MPCPolicy(Policy):
             environments=indices,
         )
 
+    @torch.no_grad()
     def _proposed(self, situation: Situation) -> Tensor | None:
         if isinstance(self._propose, GoalConditionedInverseModel):
             return self._propose.propose(situation.goal_cost(), situation.horizon)

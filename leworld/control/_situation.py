@@ -31,13 +31,26 @@ class Situation:
     Example:
         ```python
         import torch
-        from leworld.control import MPCPolicy
-        from leworld.planners import CEMPlanner
+        from leworld.control import Situation
+        from leworld.models import History, WorldModel
 
-        def cost(situation):  # stay close to the origin of the latent space, whatever the goal
-            return lambda actions: situation.model.imagine(situation.state, actions).square().mean((2, 3))
+        class Line(WorldModel):  # an action moves a point along a line
+            history_size, latent_shape, action_dim = 1, (1,), 1
 
-        make = lambda model: MPCPolicy(model, CEMPlanner(), cost=cost)
+            def _encode(self, observations):
+                return observations.mean((2, 3, 4))[..., None]
+
+            def _predict(self, latents, actions):
+                return latents + actions
+
+            def _loss(self, batch, generator):
+                raise NotImplementedError
+
+        here = torch.tensor([[2.0]])
+        state = History(here[:, None], torch.zeros(1, 0, 1))
+        situation = Situation(Line(), state, here, goal=None, horizon=3, former=None, environments=(0,))
+        far = lambda actions: -situation.model.imagine(situation.state, actions)[:, :, -1, 0]  # a cost
+        assert far(torch.ones(1, 1, 3, 1)).item() == -5
         ```
     """
 
@@ -79,10 +92,10 @@ def goal_cost(situation: Situation) -> GoalCost:
 
     Example:
         ```python
+        import inspect
         from leworld.control import MPCPolicy, goal_cost
-        from leworld.planners import CEMPlanner
 
-        make = lambda model: MPCPolicy(model, CEMPlanner(), cost=goal_cost)  # the default
+        assert inspect.signature(MPCPolicy).parameters["cost"].default is goal_cost
         ```
     """
     return situation.goal_cost()
@@ -100,10 +113,10 @@ def former_plan(situation: Situation) -> Tensor | None:
 
     Example:
         ```python
+        import inspect
         from leworld.control import MPCPolicy, former_plan
-        from leworld.planners import CEMPlanner
 
-        make = lambda model: MPCPolicy(model, CEMPlanner(), propose=former_plan)  # the default
+        assert inspect.signature(MPCPolicy).parameters["propose"].default is former_plan
         ```
     """
     return situation.former

@@ -39,19 +39,27 @@ def _register(
     )
 
 
-def check_implementation(owner: str, operation: str, implementation: object) -> None:
+def check_implementation(operation: str, implementation: object, *, owner: str) -> None:
     """Raise `ConfigError` unless `operation` has that implementation, or "auto" is asked for.
 
     Args:
-        owner: Who asks, for the message.
-        operation: Name of an operation, such as "sliced_ecf".
+        operation: Name of an operation, such as "ecf_sums".
         implementation: What was asked for.
+        owner: Who asks, for the message.
+
+    Raises:
+        ConfigError: If the operation or the implementation is unknown.
 
     Example:
         ```python
+        from leworld.errors import ConfigError
         from leworld.kernels import check_implementation
 
-        check_implementation("MyRegularizer", "sliced_ecf", "auto")
+        check_implementation("ecf_sums", "auto", owner="MyRegularizer")
+        try:
+            check_implementation("ecf_sums", "nativ", owner="MyRegularizer")
+        except ConfigError as error:
+            assert "MyRegularizer" in error.rule and "`native`" in error.fix
         ```
     """
     check_choice("check_implementation", "operation", operation, _OPERATIONS)

@@ -89,7 +89,7 @@ class ExactSIGReg(Regularizer):
         group: "ProcessGroup | str | None" = None,
     ) -> None:
         super().__init__()
-        check_implementation("ExactSIGReg", "sphere_discrepancy", implementation)
+        check_implementation("sphere_discrepancy", implementation, owner="ExactSIGReg")
         check_group("ExactSIGReg", group)
         self.statistic = EppsPulley(num_knots, t_max)
         self.implementation = implementation

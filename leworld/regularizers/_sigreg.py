@@ -117,7 +117,7 @@ class SIGReg(Regularizer):
         group: "ProcessGroup | str | None" = None,
     ) -> None:
         super().__init__()
-        check_implementation("SIGReg", "ecf_sums", implementation)
+        check_implementation("ecf_sums", implementation, owner="SIGReg")
         check_group("SIGReg", group)
         check_kind("SIGReg", directions)
         self.directions = Directions("SIGReg", num_slices, seed=seed, kind=directions)

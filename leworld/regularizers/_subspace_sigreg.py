@@ -104,7 +104,7 @@ class SubspaceSIGReg(Regularizer):
         check_number("SubspaceSIGReg", "num_slices", num_slices, low=1, integer=True)
         if subspace_dim is not None:
             check_number("SubspaceSIGReg", "subspace_dim", subspace_dim, low=1, integer=True)
-        check_implementation("SubspaceSIGReg", "ecf_sums", implementation)
+        check_implementation("ecf_sums", implementation, owner="SubspaceSIGReg")
         check_group("SubspaceSIGReg", group)
         check_kind("SubspaceSIGReg", directions)
         self.directions = Directions("SubspaceSIGReg", num_subspaces * num_slices, seed=seed, kind=directions)

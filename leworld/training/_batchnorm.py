@@ -15,6 +15,8 @@ from ..models import WorldModel
 def reestimate_batchnorm(model: WorldModel, batches: Iterable[Batch]) -> None:
     """Replace the running statistics of every BatchNorm in `model` by those of its inputs over `batches`.
 
+    Layers that `model.train()` leaves in evaluation mode, as a frozen backbone's `train` does, keep theirs.
+
     Running averages lag behind the weights and remember early training; a model that is about to be
     evaluated, saved or planned with should carry the statistics of the weights it has. Costs as many passes
     over the batches as the model has BatchNorm layers, without gradients.
@@ -68,14 +70,17 @@ def reestimate_batchnorm(model: WorldModel, batches: Iterable[Batch]) -> None:
             f"it is a {type(model).__name__}",
             "Pass the whole model, whose `encode` and `predict` reach the layers",
         )
-    norms = [
-        module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats
-    ]
-    if not norms:
-        return
     modes = {module: module.training for module in model.modules()}
-    model.eval()
     try:
+        model.train()
+        norms = [
+            module
+            for module in model.modules()
+            if isinstance(module, _BatchNorm) and module.track_running_stats and module.training
+        ]
+        if not norms:
+            return
+        model.eval()
         for norm in _in_order_of_use(model, norms, batches):
             _measure(model, norm, batches)
     finally:

@@ -147,7 +147,7 @@ def _identity(model: WorldModel, windows: Windows, settings: TrainSettings, devi
         "data": digest.hexdigest(),
         "devices": devices,
         "frameskip": windows.frameskip,
-        "model": type(model).__name__ if config is None else config.to_json(),
+        "model": type(model).__name__ if config is None else config.described(),
         "settings": settings.to_json(),
         "windows": len(windows),
     }

@@ -380,6 +380,33 @@ def test_a_cost_of_ones_own_needs_no_goal():
         MPCPolicy(point_model(), planner_of()).act(paint(START))
 
 
+def test_a_cost_and_a_proposal_of_ones_own_see_the_model_in_evaluation_mode():
+    model = point_model(dropout=0.5).train()
+    model.scale.requires_grad_(True)
+    modes = []
+
+    def cost(situation):
+        modes.append(situation.model.training)
+
+        def of(actions):
+            modes.append(situation.model.dropout.training)
+            return situation.model.imagine(situation.state, actions).square().sum((2, 3))
+
+        return of
+
+    def propose(situation):
+        modes.append(situation.model.training)
+        return situation.model.scale * torch.ones(len(situation), situation.horizon, 2 * FRAMESKIP)
+
+    policy = MPCPolicy(model, small_cem(), cost=cost, propose=propose)
+    policy.act(paint(START))
+    assert not any(modes)
+    assert len(modes) > 3
+    assert model.training
+    assert model.dropout.training
+    assert not policy.decisions[0].plan.actions.requires_grad
+
+
 @pytest.mark.parametrize("make", SAMPLING, ids=lambda make: make.__name__)
 def test_every_sampling_planner_reads_first_guesses(make):
     """Of two proposals the second is right; a search too small to find anything returns it."""

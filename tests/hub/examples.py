@@ -20,6 +20,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "ViTEncoder": {
         "image_size": 16, "patch_size": 8, "hidden_dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 16
     },
+    "PartsEncoder": {
+        "encoders": {"pixels": ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 4))},
+        "embedding_dim": 8,
+    },
+    "VectorEncoder": {"in_dim": 4, "embedding_dim": 8},
     "CrossAttentionDecoder": {
         "embedding_dim": 8, "image_size": 16, "patch_size": 8, "hidden_dim": 8, "depth": 1
     },
@@ -52,7 +57,8 @@ def tiny_lewm(encoder: str = "conv", *, seed: int = 0, part: nn.Module | None = 
     `part` takes the place of the encoder, or that of the regularizer if it is one.
     """
     is_regularizer = part is not None and type(part).__module__.startswith("leworld.regularizers")
-    is_encoder = part is not None and type(part).__name__ in ("ConvEncoder", "ViTEncoder", "Centre", "Seeded")
+    encoders = ("ConvEncoder", "PartsEncoder", "ViTEncoder", "Centre", "Seeded")
+    is_encoder = part is not None and type(part).__name__ in encoders
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         image_encoder = (

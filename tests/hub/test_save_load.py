@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import torch
 
 import leworld
 from leworld._tensors import tensor_state
+from leworld.data import VectorPart
 from leworld.errors import CheckpointError, ConfigError
 from leworld.hub import Score
+from leworld.hub.catalog._card import model_card
 from leworld.nn import configurable
 from leworld.serialise import _weights
 from leworld.serialise._build import build
@@ -243,6 +246,18 @@ def test_a_name_wins_over_a_folder_of_that_name(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(CheckpointError, match="elsewhere"):
         leworld.load("lewm-tworoom-tiny")
     assert same_tensors(tiny_lewm(), leworld.load("./lewm-tworoom-tiny"))
+
+
+def test_the_card_tells_latents_and_parts_of_any_kind(tmp_path: Path) -> None:
+    card = (leworld.save(tiny_lewm(), tmp_path / "m") / "README.md").read_text()
+    assert "| embedding size | 8 |" in card
+    assert "| observation |" not in card
+    model = tiny_lewm()
+    model.latent_shape = (4, 2)
+    model.processor = replace(model.processor, parts={"proprio": VectorPart((0.0,), (1.0,))})
+    text = model_card(model, {}, address="here")
+    assert "| embedding size | 4 x 2 |" in text
+    assert "| observation | `pixels`, `proprio` |" in text
 
 
 def test_the_card_says_what_matters(tmp_path: Path) -> None:

@@ -40,14 +40,14 @@ ROWS: list[BadInput] = [
     BadInput(
         "leworld.kernels.check_implementation",
         "an unknown operation",
-        lambda: check_implementation("Mine", "sliced_efc", "auto"),
+        lambda: check_implementation("ecf_sum", "auto", owner="Mine"),
         ConfigError,
-        ("operation", "Did you mean `sliced_ecf`"),
+        ("operation", "Did you mean `ecf_sums`"),
     ),
     BadInput(
         "leworld.kernels.check_implementation",
         "a misspelt kernel",
-        lambda: check_implementation("Mine", "sliced_ecf", "tritn"),
+        lambda: check_implementation("ecf_sums", "tritn", owner="Mine"),
         ConfigError,
         ("Mine", "Did you mean `triton`"),
     ),

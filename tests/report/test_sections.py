@@ -1,5 +1,6 @@
 """Sections say what results hold, and pages keep to themselves."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from leworld.evaluation import ProbingResult, SurpriseResult, latent_map
+from leworld.evaluation import Backdrop, ProbingResult, SurpriseResult, latent_map
 from leworld.hub import checkpoint_info
 from leworld.report import (
     Section,
@@ -16,6 +17,7 @@ from leworld.report import (
     card_section,
     gaussianity_section,
     latent_map_section,
+    planning_section,
     probing_section,
     render_page,
     surprise_section,
@@ -153,6 +155,23 @@ def test_results_from_json_show_what_they_still_hold() -> None:
     assert shown.count("<svg") == 1  # curves around the event, no histogram of scores
     assert planning_result().recordings
     assert rollouts().true_states is not None
+
+
+def test_paths_lie_on_the_picture_of_the_world() -> None:
+    bare = planning_section(planning_result())
+    floor = Backdrop(np.full((32, 32, 3), 200, np.uint8), x=(0.0, 224.0), y=(0.0, 224.0))
+    drawn = planning_section(dataclasses.replace(planning_result(), backdrop=floor))
+    assert "<image" not in bare.body
+    assert drawn.body.count("<image") == 2
+    check_page(render_page([drawn], title="t"))
+
+
+def test_success_by_a_rule_is_told_in_its_words_and_unit() -> None:
+    rule = {"success_radius": None, "success": "with both joints right", "distance_unit": "rad"}
+    body = text_of(planning_section(dataclasses.replace(planning_result(), **rule)))
+    assert "reached with both joints right." in body
+    assert "final distance (rad)" in body
+    assert "41.00" in body
 
 
 def test_gaussianity_tells_a_gaussian_from_a_collapsed_embedding() -> None:

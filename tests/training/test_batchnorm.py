@@ -46,6 +46,16 @@ def test_statistics_are_those_of_the_inputs_in_evaluation_mode(batches):
         torch.testing.assert_close(norm.running_var.double(), inputs.var(0), rtol=1e-5, atol=1e-6)
 
 
+def test_layers_that_train_leaves_in_evaluation_mode_keep_their_statistics(batches, monkeypatch):
+    model = tiny_model()
+    frozen, measured = model.projector.norm, model.prediction_projector.norm
+    monkeypatch.setattr(frozen, "train", lambda mode=True: nn.Module.train(frozen, False))
+    frozen.running_mean.fill_(0.5)
+    reestimate_batchnorm(model, batches)
+    assert (frozen.running_mean == 0.5).all()
+    assert (measured.running_mean != 0).all()
+
+
 def test_plain_running_averages_would_fail_that_test(batches):
     model = tiny_model().train()
     for batch in batches:

@@ -6,11 +6,14 @@ from itertools import pairwise
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from torch import nn
 from torch.utils.data import DataLoader
 
 from leworld.data import Windows, to_batch
 from leworld.errors import ConfigError
 from leworld.metrics import effective_rank
+from leworld.models import LeWM
+from leworld.regularizers import SIGReg
 from leworld.training import OptimizerSettings, WorldModelModule, train
 from tests.training.tiny import tiny_model, tiny_settings, tiny_windows
 
@@ -108,6 +111,28 @@ def test_training_lowers_the_prediction_error_and_learns_to_use_actions(tmp_path
     header, *rows = [line.split(",") for line in (tmp_path / "metrics.csv").read_text().splitlines()]
     over_copy = [float(row[header.index("prediction_over_copy")]) for row in rows]
     assert over_copy[-1] < 0.5 * over_copy[0]
+
+
+def test_a_part_that_no_file_can_hold_is_trained_and_tells_runs_apart(tmp_path):
+    class Halved(nn.Module):
+        def __init__(self, regularizer):
+            super().__init__()
+            self.regularizer = regularizer
+
+        def forward(self, embeddings, *, generator=None):
+            return self.regularizer(embeddings, generator=generator) / 2
+
+    def model(regularizer):
+        plain = tiny_model()
+        made = LeWM(**{**dict(plain.named_children()), "regularizer": regularizer})
+        made.processor = plain.processor
+        return made
+
+    options = {"folder": tmp_path, "settings": tiny_settings(num_steps=2), "progress": False}
+    train(model(Halved(SIGReg(8))), tiny_windows(), **options)
+    train(model(Halved(SIGReg(8))), tiny_windows(), **options)
+    with pytest.raises(ConfigError, match="resumes the run"):
+        train(model(SIGReg(8)), tiny_windows(), **options)
 
 
 def test_a_model_that_does_not_fit_its_windows_is_refused():

@@ -79,12 +79,15 @@ def _facts(model: WorldModel) -> str:
         "architecture": f"`{type(model).__name__}`",
         "parameters": f"{sum(parameter.numel() for parameter in model.parameters()):,}",
         "history size": getattr(model, "history_size", "unknown"),
-        "embedding size": getattr(model, "embedding_dim", "unknown"),
+        "embedding size": " x ".join(map(str, getattr(model, "latent_shape", ()))) or "unknown",
     }
     if processor is None:
         rows["processor"] = "none: images and actions must be normalised by hand"
     else:
         known = processor.action_mean is not None and processor.action_std is not None
+        parts = processor.observation_parts
+        if parts != ("pixels",):
+            rows["observation"] = ", ".join(f"`{name}`" for name in parts)
         rows |= {
             "image size": processor.image_size,
             "frameskip": processor.frameskip,
