@@ -7,7 +7,7 @@ from ..errors import ConfigError
 
 
 def limit_arrays(
-    owner: str, limits: object, action_dim: int, *, finite: bool = True
+    owner: str, limits: object, *, action_dim: int, finite: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest and the highest raw action, one number a component, or say what is wrong with them.
 
@@ -29,7 +29,7 @@ def limit_arrays(
         ```python
         from leworld.control import limit_arrays
 
-        low, high = limit_arrays("my policy", (-1.0, [1.0, 2.0]), 2)
+        low, high = limit_arrays("my policy", (-1.0, [1.0, 2.0]), action_dim=2)
         assert low.tolist() == [-1.0, -1.0] and high.tolist() == [1.0, 2.0]
         ```
     """
@@ -60,7 +60,7 @@ def limit_arrays(
     return ends[0], ends[1]
 
 
-def check_choices(owner: str, action_choices: object, action_dim: int) -> None:
+def check_choices(owner: str, action_choices: object, *, action_dim: int) -> None:
     """Raise `ConfigError` unless choices are at least two and as many as components of the one-hot action.
 
     Args:
@@ -72,7 +72,7 @@ def check_choices(owner: str, action_choices: object, action_dim: int) -> None:
         ```python
         from leworld.control import check_choices
 
-        assert check_choices("my policy", 4, 4) is None
+        assert check_choices("my policy", 4, action_dim=4) is None
         ```
     """
     check_number(owner, "action_choices", action_choices, low=2, integer=True)

@@ -150,7 +150,9 @@ class MPCPolicy(Policy):
             check_number("MPCPolicy", "time_budget", time_budget, low=0, open_low=True)
         if processor.action_choices is not None:
             action_limits = (0.0, 1.0)  # one-hot
-        self._low, self._high = limit_arrays("MPCPolicy", action_limits, processor.action_dim, finite=bounded)
+        self._low, self._high = limit_arrays(
+            "MPCPolicy", action_limits, action_dim=processor.action_dim, finite=bounded
+        )
         self._bounds = processor.block_bounds(self._low, self._high) if bounded else None
         self._model = model
         self._processor = processor

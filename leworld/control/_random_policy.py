@@ -49,9 +49,9 @@ class RandomPolicy(Policy):
         check_number("RandomPolicy", "action_dim", action_dim, low=1, integer=True)
         check_number("RandomPolicy", "seed", seed, low=0, integer=True)
         if action_choices is not None:
-            check_choices("RandomPolicy", action_choices, action_dim)
+            check_choices("RandomPolicy", action_choices, action_dim=action_dim)
         self._choices = action_choices
-        self._low, self._high = limit_arrays("RandomPolicy", action_limits, action_dim)
+        self._low, self._high = limit_arrays("RandomPolicy", action_limits, action_dim=action_dim)
         self._seed = seed
         self._sources: list[np.random.Generator] = []
 

@@ -209,7 +209,7 @@ def _check(task: object) -> None:
                 f"Set `{name}`",
             )
     if task.action_choices is not None:
-        check_choices("register", task.action_choices, task.action_dim)
+        check_choices("register", task.action_choices, action_dim=task.action_dim)
     own = kind.reached is not Task.reached and bool(task.success_words)
     if (task.success_radius is not None) == own or not task.protocols:
         raise ConfigError(

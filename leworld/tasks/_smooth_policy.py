@@ -58,10 +58,10 @@ class SmoothPolicy:
         check_number(owner, "action_dim", action_dim, low=1, integer=True)
         check_number(owner, "correlation", correlation, low=0.0, high=np.nextafter(1.0, 0.0))
         if action_choices is not None:
-            check_choices(owner, action_choices, action_dim)
+            check_choices(owner, action_choices, action_dim=action_dim)
         self.action_dim = int(action_dim)
         self.correlation = float(correlation)
-        self.action_limits = limit_arrays(owner, action_limits, self.action_dim)
+        self.action_limits = limit_arrays(owner, action_limits, action_dim=self.action_dim)
         self.action_choices = action_choices
         self.reset(seed)
 

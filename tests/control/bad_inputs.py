@@ -58,7 +58,7 @@ def _limits(case, mentions, limits, action_dim=2):
     return BadInput(
         "leworld.control.limit_arrays",
         case,
-        lambda: limit_arrays("it", limits, action_dim),
+        lambda: limit_arrays("it", limits, action_dim=action_dim),
         ConfigError,
         mentions,
     )
@@ -68,7 +68,7 @@ def _choices(case, mentions, count, action_dim=3):
     return BadInput(
         "leworld.control.check_choices",
         case,
-        lambda: check_choices("it", count, action_dim),
+        lambda: check_choices("it", count, action_dim=action_dim),
         ConfigError,
         mentions,
     )

@@ -20,7 +20,7 @@ def check_facts(task: Task) -> None:
     assert task.name
     assert task.environment_id
     assert task.action_dim >= 1
-    low, high = limit_arrays("task", task.action_limits, task.action_dim)
+    low, high = limit_arrays("task", task.action_limits, action_dim=task.action_dim)
     assert (low < high).all()
     assert task.action_choices in (None, task.action_dim)
     assert task.protocols
@@ -52,7 +52,7 @@ def check_environment(task: Task) -> None:
     shown, _ = env.reset(seed=0, options={"state": goals, "goal": goals})
     for name, part in parts_of(shown).items():
         assert np.array_equal(np.asarray(info[f"goal_{name}"]), part), f"the goal's {name} is another one"
-    _, high = limit_arrays("task", task.action_limits, task.action_dim)
+    _, high = limit_arrays("task", task.action_limits, action_dim=task.action_dim)
     push = np.tile(high, (4, 1)) if task.action_choices is None else np.full(4, task.action_choices - 1)
     for _ in range(3):
         last, _, _, _, info = env.step(push)
@@ -88,7 +88,7 @@ def check_data(task: Task) -> None:
         assert quantity.column in first.columns
     known = first.actions[np.isfinite(first.actions).all(axis=1)]
     assert known.shape[1] == task.action_dim
-    low, high = limit_arrays("task", task.action_limits, task.action_dim)
+    low, high = limit_arrays("task", task.action_limits, action_dim=task.action_dim)
     assert first.action_choices == task.action_choices
     if task.action_choices is None:
         assert (known >= low).all()

@@ -103,7 +103,7 @@ class OraclePolicy(Policy):
         check_number("OraclePolicy", "action_dim", action_dim, low=1, integer=True)
         check_number("OraclePolicy", "frameskip", frameskip, low=1, integer=True)
         check_number("OraclePolicy", "seed", seed, low=0, integer=True)
-        limits = limit_arrays("OraclePolicy", action_limits, action_dim)
+        limits = limit_arrays("OraclePolicy", action_limits, action_dim=action_dim)
         if not isinstance(dynamics, Dynamics) or not isinstance(planner, Planner):
             raise ConfigError(
                 "OraclePolicy needs `dynamics` with a method `step` and a `leworld.planners.Planner`",
