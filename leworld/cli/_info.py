@@ -51,7 +51,8 @@ def _facts(record: "CheckpointRecord") -> list[tuple[str, str]]:
     else:
         rows += [
             ("environment", processor.environment_id or "unknown"),
-            ("image size", str(processor.image_size)),
+            ("observation", ", ".join(processor.observation_parts)),
+            ("image size", str(processor.image_size or "none")),
             ("frameskip", str(processor.frameskip)),
             ("action size", str(processor.action_dim)),
             ("action mean", _numbers(processor.action_mean)),

@@ -262,6 +262,21 @@ class Telling(Plane):
         return {"proprio": self.state.copy(), "_proprio": self.state, "time": number, "goal_age": number}
 
 
+class Aimless(Plane):
+    """The plane that shows pixels, but not how its goals look."""
+
+    def reset(self, *, seed=None, options=None):
+        pixels, info = super().reset(seed=seed, options=options)
+        return pixels, {"state": info["state"]}
+
+
+def test_a_goal_without_a_picture_is_played_and_not_filmed():
+    pairs, script = scripted()
+    result = goal_reaching(pairs, {"script": script}, env=Aimless(2), progress=False)
+    assert result.policies["script"].success_rate == 4 / 5
+    assert len(result.recordings["script"].frames) == 0
+
+
 def test_vectors_of_the_info_are_parts_and_nothing_else_of_it():
     pairs, _ = scripted()
     policy = Noting()

@@ -1,6 +1,7 @@
 """Every command works in a world of the user's own, named by `--task`."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ from leworld.tasks import _registry as registry
 DOT = ["--task", "tests.tasks.worlds:Dot"]
 
 
-@pytest.fixture(autouse=True)
-def _known_tasks_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_KNOWN", dict(registry._KNOWN))
+@pytest.fixture(scope="module", autouse=True)
+def _known_tasks_as_before() -> Iterator[None]:
+    known = dict(registry._KNOWN)
+    yield
+    registry._KNOWN.clear()
+    registry._KNOWN.update(known)
 
 
 def run(*arguments: str) -> Result:

@@ -155,6 +155,7 @@ def _play(
         )
     now, target = _sensed(seen, info, state), _goal(info, goal)
     show = slice(0, max(0, min(rows.stop, num_recorded) - rows.start))
+    show = show if "pixels" in now and "pixels" in target else None
     states, frames = [state], [_picture(now, show)]
     began = time.perf_counter()
     policy.reset(target)
@@ -211,11 +212,9 @@ def _parts(entries: Mapping[str, Any], num_envs: int) -> dict[str, np.ndarray]:
     return found
 
 
-def _picture(seen: Observation, show: slice) -> np.ndarray:
-    """Copy the pixels of the recorded copies; without pixels, no copy is recorded."""
-    if "pixels" in seen:
-        return np.array(seen["pixels"][show])
-    return np.zeros((0, 1, 1, 3), np.uint8)
+def _picture(seen: Observation, show: slice | None) -> np.ndarray:
+    """Copy the pixels of the recorded copies; None without pixels, where no copy is recorded."""
+    return np.zeros((0, 1, 1, 3), np.uint8) if show is None else np.array(seen["pixels"][show])
 
 
 def _check_options(
