@@ -1,6 +1,7 @@
-"""The task of a model, and the episodes that `probe`, `surprise` and `report` look at."""
+"""What commands look at: a model, its task, and episodes of its world."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,24 @@ if TYPE_CHECKING:
     from ..data import Episodes
     from ..models import WorldModel
     from ..tasks import Task
+
+
+def load_model(name: str, classes: Sequence[str] = ()) -> "WorldModel":
+    """Load a model by name or folder, with the classes that the user named with --class."""
+    from .._imports import import_named
+    from ..hub import load
+
+    found = []
+    for place in classes:
+        source, cls = import_named(place, owner="--class")
+        if not isinstance(cls, type):
+            raise ConfigError(
+                f"--class needs {source} to hold a class under the name `{place.rpartition(':')[2]}`",
+                "there is no such name" if cls is None else f"it is a {type(cls).__name__}",
+                "Name a subclass of torch.nn.Module",
+            )
+        found.append(cls)
+    return load(name, classes=found)
 
 
 def find_task(model: "WorldModel", place: str | None) -> "Task":

@@ -52,6 +52,18 @@ def task_option() -> Option:
     )
 
 
+def class_option() -> Option:
+    """Where classes of the user's own are that a checkpoint names."""
+    return click.option(
+        "--class",
+        "classes",
+        metavar="FILE.py:NAME",
+        multiple=True,
+        help="Class of your own that the model is made of, in a file or as package.module:NAME; its code is "
+        "run. May be given several times.",
+    )
+
+
 def seed_option(decides: str) -> Option:
     """The seed, and what follows from it."""
     return click.option(

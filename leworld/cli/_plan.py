@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ._episodes import find_task
+from ._episodes import find_task, load_model
 from ._measure import write_result
-from ._options import out_option, pairs_option, seed_option, task_option
+from ._options import class_option, out_option, pairs_option, seed_option, task_option
 
 _EPILOG = """Examples:
 
@@ -27,6 +27,7 @@ _EPILOG = """Examples:
     "reached 25 steps later.  [default: the task's first]",
 )
 @task_option()
+@class_option()
 @pairs_option(100)
 @seed_option("the pairs and the planner's noise")
 @click.option(
@@ -50,6 +51,7 @@ def plan(
     model: str,
     protocol: str | None,
     place: str | None,
+    classes: tuple[str, ...],
     num_pairs: int,
     seed: int,
     iterations: int,
@@ -62,10 +64,9 @@ def plan(
     MODEL is a name from `leworld list`, or a folder that holds a model. Prints a table with 95 % Wilson
     intervals.
     """
-    from ..hub import load
     from ..planners import CEMPlanner
 
-    loaded = load(model)
+    loaded = load_model(model, classes)
     planner = CEMPlanner(num_samples=samples, num_elites=max(1, samples // 10), num_iterations=iterations)
     task = find_task(loaded, place)
     protocol = task.protocols[0] if protocol is None else protocol

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import MissingExtraError
-from ._options import data_option, episodes_option, out_option, seed_option, task_option
+from ._options import class_option, data_option, episodes_option, out_option, seed_option, task_option
 
 if TYPE_CHECKING:
     from ..evaluation import Quantity
@@ -25,6 +25,7 @@ _EPILOG = """Examples:
 @click.argument("model")
 @data_option()
 @task_option()
+@class_option()
 @click.option(
     "--quantity",
     "quantities",
@@ -44,6 +45,7 @@ def probe(
     model: str,
     data: Path | None,
     place: str | None,
+    classes: tuple[str, ...],
     quantities: tuple[str, ...],
     episodes: int,
     stride: int,
@@ -57,12 +59,11 @@ def probe(
     targets, Pearson's r, and R2 with its 95 % interval over episodes.
     """
     from ..evaluation import Quantity, probing
-    from ..hub import load
     from ..probes import MLPProbe, RidgeProbe
-    from ._episodes import held_out, known_task
+    from ._episodes import held_out, known_task, load_model
 
     named = dict(read_quantity(text) for text in quantities)
-    loaded = load(model)
+    loaded = load_model(model, classes)
     task = known_task(loaded, place)
     found = held_out(loaded, task, data, episodes, seed=seed)
     if not named:

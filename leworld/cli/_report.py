@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ._options import data_option, episodes_option, seed_option, task_option
+from ._options import class_option, data_option, episodes_option, seed_option, task_option
 
 _EPILOG = """Examples:
 
@@ -19,6 +19,7 @@ _EPILOG = """Examples:
 @click.argument("model")
 @data_option()
 @task_option()
+@class_option()
 @click.option(
     "--quantity",
     "quantities",
@@ -48,6 +49,7 @@ def report(
     model: str,
     data: Path | None,
     place: str | None,
+    classes: tuple[str, ...],
     quantities: tuple[str, ...],
     decoder: Path | None,
     episodes: int,
@@ -63,13 +65,12 @@ def report(
     """
     from .._files import write_atomically
     from ..decoders import load_decoder
-    from ..hub import load
     from ..report import build_report
-    from ._episodes import held_out, known_task
+    from ._episodes import held_out, known_task, load_model
     from ._probe import read_quantity
 
     named = dict(read_quantity(text) for text in quantities)
-    loaded = load(model)
+    loaded = load_model(model, classes)
     painter = None if decoder is None else load_decoder(decoder)
     task = known_task(loaded, place)
     found = held_out(loaded, task, data, episodes, seed=seed)

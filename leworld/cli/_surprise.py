@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..errors import MissingExtraError
-from ._options import data_option, episodes_option, out_option, seed_option, task_option
+from ._options import class_option, data_option, episodes_option, out_option, seed_option, task_option
 
 _KINDS = ("teleport", "colour", "freeze", "reversal", "vanish")
 _EPILOG = """Examples:
@@ -22,6 +22,7 @@ _EPILOG = """Examples:
 @click.argument("model")
 @data_option()
 @task_option()
+@class_option()
 @click.option(
     "--kind", "kinds", type=click.Choice(_KINDS), multiple=True, help="Kind of event.  [default: the task's]"
 )
@@ -41,6 +42,7 @@ def surprise(
     model: str,
     data: Path | None,
     place: str | None,
+    classes: tuple[str, ...],
     kinds: tuple[str, ...],
     episodes: int,
     rates: tuple[float, ...],
@@ -54,10 +56,9 @@ def surprise(
     counted apart.
     """
     from ..evaluation import surprise as measure
-    from ..hub import load
-    from ._episodes import held_out, known_task
+    from ._episodes import held_out, known_task, load_model
 
-    loaded = load(model)
+    loaded = load_model(model, classes)
     task = known_task(loaded, place)
     found = held_out(loaded, task, data, episodes, seed=seed)
     here = None if data is not None and place is None else task  # recorded elsewhere: no exact world

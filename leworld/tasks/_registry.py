@@ -1,10 +1,7 @@
 """The tasks that leworld knows, by name and by environment."""
 
-import importlib
-import importlib.util
-from pathlib import Path
-
 from .._checks import describe, nearest
+from .._imports import import_named
 from ..control import check_choices
 from ..errors import ConfigError
 from ..models import WorldModel
@@ -156,40 +153,16 @@ def load_task(place: str) -> Task:
             assert load_task(f"{file}:ROOM").name == "tworoom"
         ```
     """
-    source, _, attribute = str(place).rpartition(":")
-    if not source or not attribute.isidentifier():
-        raise ConfigError(
-            "load_task needs `FILE.py:NAME` or `package.module:NAME`",
-            f"{place!r} was given",
-            "Pass for example arm.py:ARM",
-        )
-    try:
-        module = _import_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
-    except (ImportError, OSError) as error:
-        raise ConfigError(
-            "load_task needs a file or a module that can be imported",
-            f"importing {source} failed with {type(error).__name__}: {error}",
-            "Check the path, and that what the file imports is installed",
-        ) from error
-    found = getattr(module, attribute, None)
+    source, found = import_named(place, owner="load_task")
     if isinstance(found, type) and issubclass(found, Task):
         found = found()
     if not isinstance(found, Task):
         raise ConfigError(
-            f"load_task needs {source} to hold a task under the name `{attribute}`",
+            f"load_task needs {source} to hold a task under the name `{place.rpartition(':')[2]}`",
             "there is no such name" if found is None else f"it is {describe(found)}",
             "Name an instance of `leworld.tasks.Task`",
         )
     return register(found, overwrite=True)
-
-
-def _import_file(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise ImportError(f"there is no file {path}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _check(task: object) -> None:

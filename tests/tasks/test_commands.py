@@ -6,11 +6,27 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from torch import Tensor, nn
 
 import leworld
 from leworld.cli._main import top
 from leworld.decoders import CrossAttentionDecoder, save_decoder
+from leworld.nn import configurable
 from leworld.tasks import _registry as registry
+
+
+@configurable
+class Tinted(nn.Module):
+    """An encoder of the user's own."""
+
+    def __init__(self, image_size: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.image_size, self.embedding_dim = image_size, embedding_dim
+        self.output = nn.Linear(3 * image_size**2, embedding_dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.output(images.flatten(1))
+
 
 DOT = ["--task", "tests.tasks.worlds:Dot"]
 
@@ -73,3 +89,22 @@ def test_an_inverse_model_needs_a_model_where_none_ships(tmp_path: Path) -> None
     other = CliRunner().invoke(top, ["train", "dat", *DOT])
     assert other.exit_code == 2
     assert "'dot'" in other.stderr
+
+
+def test_a_model_of_classes_of_ones_own(model: str, tmp_path: Path) -> None:
+    """A checkpoint that names a user's class is refused with the class's name, and loads where it is told."""
+    own = leworld.load(model)
+    own.encoder = Tinted(16, own.encoder.embedding_dim)
+    folder = str(leworld.save(own, tmp_path / "own"))
+    quick = ["--pairs", "2", "--samples", "4", "--iterations", "1"]
+    refused = CliRunner().invoke(top, ["plan", folder, *DOT, *quick])
+    assert refused.exit_code == 2
+    assert "Tinted" in refused.stderr
+    assert "--class" in refused.stderr
+    told = ["--class", "tests.tasks.test_commands:Tinted"]
+    assert "LeWM" in run("plan", folder, *DOT, *quick, *told).stdout
+    assert "state" in run("probe", folder, *DOT, *told, "--episodes", "4", "--linear").stdout
+    for place, words in (("tests.tasks.test_commands:Nobody", "no such name"), ("Tinted", "FILE.py:NAME")):
+        wrong = CliRunner().invoke(top, ["plan", folder, *DOT, "--class", place])
+        assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
+        assert words in wrong.stderr
