@@ -77,7 +77,7 @@ class InversePolicy(Policy):
         inverse.check_fits(model, owner="InversePolicy")
         check_number("InversePolicy", "horizon", horizon, low=1, integer=True)
         self._low, self._high = limit_arrays(
-            "InversePolicy", action_limits, self._processor.action_dim, finite=False
+            "InversePolicy", action_limits, action_dim=self._processor.action_dim, finite=False
         )
         self._model = model
         self._inverse = inverse
