@@ -108,8 +108,9 @@ def test_it_plans(run: Run) -> None:
     assert 0 <= result.policies["watched"].success_rate <= 1
     actions = np.stack(policy.actions)
     assert actions.shape == (pairs.budget, 3, run.task.action_dim)
-    assert (run.task.action_low <= actions).all()
-    assert (actions <= run.task.action_high).all()
+    low, high = run.task.action_limits
+    assert (low <= actions).all()
+    assert (actions <= high).all()
     assert np.ptp(actions) > 0.1
     if "policy" not in vars(run.stub):
         ours = played.recordings[type(run.model).__name__].states
