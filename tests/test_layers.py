@@ -18,6 +18,7 @@ LAYERS = {
             "_counter",
             "_distributed",
             "_files",
+            "_imports",
             "_json",
             "_targets",
             "_tensors",
