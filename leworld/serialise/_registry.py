@@ -65,7 +65,8 @@ def resolve(name: str, own: Mapping[str, type[nn.Module]], *, where: str) -> typ
     cls = own.get(name) or lookup(name)
     if cls is None:
         raise CheckpointError(
-            f"{where} needs `class` to name a class of leworld, or one passed to `load` in `classes`",
+            f"{where} needs `class` to name a class of leworld, or one passed to `load` in `classes`, to a "
+            "command by `--class FILE.py:NAME`",
             f"it is `{name}`",
             nearest(name, {*REGISTERED, *own}),
         )
