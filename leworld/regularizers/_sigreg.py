@@ -7,14 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._config import configurable
-from .._distributed import check_group
+from .._distributed import check_group, sum_over_ranks
 from .._typing import shapechecked
-from ..kernels import check_implementation
+from ..kernels import check_implementation, ecf_sums
 from ..normality import EppsPulley
 from ._directions import Directions
 from ._regularizer import Regularizer
 from ._samplers import check_kind
-from ._sliced_epps_pulley import sliced_epps_pulley
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -146,3 +145,26 @@ class SIGReg(Regularizer):
     def extra_repr(self) -> str:
         """Show the settings that no submodule shows."""
         return f"num_slices={self.directions.num}, seed={self.directions.seed}"
+
+
+def sliced_epps_pulley(
+    embeddings: Tensor,
+    directions: Tensor,
+    *,
+    statistic: EppsPulley,
+    implementation: str,
+    group: "ProcessGroup | None",
+) -> Tensor:
+    """Return the statistic, averaged over directions (dim, slice) and leading axes, of all ranks' samples."""
+    sums = ecf_sums(
+        embeddings,
+        directions,
+        spacing=statistic.spacing,
+        num_knots=statistic.num_knots - 1,
+        implementation=implementation,
+    )
+    num_samples: int | Tensor = embeddings.shape[-2]
+    if group is not None:
+        total = sum_over_ranks(torch.cat([sums.flatten(), sums.new_full((1,), num_samples)]), group)
+        sums, num_samples = total[:-1].view_as(sums), total[-1]
+    return statistic.from_sums(sums, num_samples).mean()

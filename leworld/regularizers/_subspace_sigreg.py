@@ -16,7 +16,7 @@ from ..normality import EppsPulley
 from ._directions import Directions
 from ._regularizer import Regularizer
 from ._samplers import check_kind
-from ._sliced_epps_pulley import sliced_epps_pulley
+from ._sigreg import sliced_epps_pulley
 from ._subspaces import embed_directions
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from .._checks import accumulation_dtype, check_finite, check_number, check_one_
 from .._config import configurable
 from .._distributed import active_group, check_group, gather_samples
 from .._typing import shapechecked
-from ._checks import check_embeddings, checked_value
 from ._moments import off_diagonal_covariance, std_hinge
+from ._regularizer import check_embeddings, checked_value
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
