@@ -101,3 +101,12 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
 def test_a_broken_example_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AssertionError):
         run_blocks("```python\nassert 1 == 2\n```\n", Path("page.md"), tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_an_api_page_begins_with_its_rooms_own_words(room: str) -> None:
+    source = ROOT / "leworld" / room / "__init__.py"
+    source = source if source.exists() else ROOT / "leworld" / f"{room}.py"
+    words = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8")))
+    page = (ROOT / "docs" / "api" / f"{room}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# leworld.{room}\n\n{words}\n")
