@@ -17,4 +17,5 @@ from ._random_policy import RandomPolicy as RandomPolicy
 from ._situation import Situation as Situation
 from ._situation import former_plan as former_plan
 from ._situation import goal_cost as goal_cost
+from ._state_goal import Goal as Goal
 from ._state_goal import StateGoal as StateGoal

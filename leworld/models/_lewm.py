@@ -10,6 +10,7 @@ from .._checks import check_number
 from .._config import configurable
 from ..data import Batch
 from ..errors import ConfigError
+from ..predictors import IncrementalPredictor
 from ..regularizers import SIGReg
 from ._incremental import can_roll_incrementally, incremental_rollout
 from ._losses import Losses
@@ -116,6 +117,12 @@ class LeWM(WorldModel):
         _check_fit(
             ("prediction_projector", prediction_projector, "out_dim"), ("projector", projector, "out_dim")
         )
+        if isinstance(predictor, IncrementalPredictor) and not isinstance(_slides(predictor), bool):
+            raise ConfigError(
+                "LeWM needs its predictor to say by `slides` whether it forgets what leaves its window",
+                f"{type(predictor).__name__} has `slides={_slides(predictor)!r}`",
+                "Set `slides = True` for windows of `history_size`, `False` for a recurrent predictor",
+            )
         self.history_size = _size("predictor", predictor, "history_size")
         self.latent_shape = (_size("projector", projector, "out_dim"),)
         self.action_dim = _size("action_encoder", action_encoder, "action_dim")
@@ -150,6 +157,10 @@ class LeWM(WorldModel):
             latents=embeddings.detach(),
             values={"regularizer": regularizer},
         )
+
+
+def _slides(predictor: nn.Module) -> object:
+    return getattr(predictor, "slides", None)
 
 
 def _size(name: str, part: nn.Module, attribute: str) -> int:

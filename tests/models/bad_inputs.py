@@ -20,6 +20,7 @@ from leworld.models import (
     to_weights,
 )
 from leworld.nn import Projector, configurable
+from leworld.predictors import IncrementalPredictor
 from tests.bad_input import BadInput
 from tests.models.cases import batch, lewm
 
@@ -44,6 +45,18 @@ def encode(frames: torch.Tensor) -> object:
 
 def predict(embeddings: torch.Tensor, actions: torch.Tensor) -> object:
     return lewm().predict(embeddings, actions)
+
+
+class Undecided(IncrementalPredictor):
+    """A predictor that does not say what becomes of its past."""
+
+    embedding_dim, condition_dim, history_size = 5, 7, 3
+
+    def prepare(self, embeddings, past_conditions, conditions):
+        raise NotImplementedError
+
+    def extend(self, memory, embeddings):
+        raise NotImplementedError
 
 
 def able() -> LeWM:
@@ -150,6 +163,7 @@ ROWS: list[BadInput] = [
     ),
     row("LeWM.observe", "a time axis", lambda: observe(None, X), ShapeError, "(batch, channel"),
     row("LeWM.imagine", "raw actions", lambda: lewm().imagine(HISTORY, C[..., :2]), ShapeError, "frameskip"),
+    row("LeWM", "no `slides`", lambda: build(predictor=Undecided()), ConfigError, "`slides`"),
     row("Losses", "no term", lambda: Losses({}, latents=Z), ConfigError, "at least one"),
     row(
         "Losses", "a term that is no scalar", lambda: Losses({"a": Z}, latents=Z), ShapeError, "`a`", "scalar"
