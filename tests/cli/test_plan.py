@@ -106,6 +106,7 @@ def interrupted(self, observation):
     os.kill(os.getpid(), signal.SIGINT)  # the terminal's Ctrl-C, at a moment that is the same on any machine
     signal.pause()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for background jobs
 MPCPolicy.act = interrupted
 sys.argv = ["leworld", "plan", sys.argv[1], "--protocol", "same-room"]
 main()
