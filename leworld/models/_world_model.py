@@ -333,12 +333,7 @@ class WorldModel(nn.Module, ABC):
     def _observe(
         self, state: State, observation: Any, past_action: Tensor | None, generator: torch.Generator | None, /
     ) -> State:
-        moment = (
-            observation.unsqueeze(1)
-            if isinstance(observation, Tensor)
-            else observation.at((slice(None), None))
-        )
-        latents = self._encode(moment)
+        latents = self._encode(_at(observation, (slice(None), None)))
         if past_action is None:
             return History(latents, latents.new_zeros(len(latents), 0, self.action_dim))
         latents = torch.cat((state.latents, latents), dim=1)[:, -self.history_size :]
