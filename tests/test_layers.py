@@ -20,6 +20,7 @@ LAYERS = {
             "_files",
             "_imports",
             "_json",
+            "_moved",
             "_targets",
             "_tensors",
         ],

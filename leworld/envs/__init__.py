@@ -8,6 +8,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .._moved import moved
 from .tworoom import _registration
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _registration.register_if_installed()
 
 def __getattr__(name: str) -> Any:
     if name == "ExpertPolicy":
-        raise ImportError("`ExpertPolicy` is in `leworld.tasks` now: from leworld.tasks import ExpertPolicy")
+        return moved(name, old=__name__, new="leworld.tasks")
     if name not in _HOMES:
         raise AttributeError(f"module 'leworld.envs' has no attribute {name!r}")
     if name in ("TwoRoom", "TwoRoomVector"):

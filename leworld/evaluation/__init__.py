@@ -11,6 +11,7 @@ Every result is a `Result`.
 
 from typing import Any
 
+from .._moved import moved
 from ._frame_latents import FrameLatents as FrameLatents
 from ._frame_latents import frame_latents as frame_latents
 from ._goal_reaching._backdrop import Backdrop as Backdrop
@@ -52,5 +53,5 @@ from ._surprise._result import SurpriseRow as SurpriseRow
 
 def __getattr__(name: str) -> Any:
     if name in ("two_room_held_out", "two_room_pairs"):
-        raise ImportError(f"`{name}` is in `leworld.tasks` now: from leworld.tasks import {name}")
+        return moved(name, old=__name__, new="leworld.tasks")
     raise AttributeError(f"module 'leworld.evaluation' has no attribute {name!r}")

@@ -10,6 +10,7 @@ extra `train` (Lightning).
 
 from typing import Any
 
+from .._moved import moved
 from ._batchnorm import reestimate_batchnorm as reestimate_batchnorm
 from ._collapse import CollapseMonitor as CollapseMonitor
 from ._collapse import CollapseWarning as CollapseWarning
@@ -22,13 +23,12 @@ from ._settings import OptimizerSettings as OptimizerSettings
 from ._settings import TrainSettings as TrainSettings
 from ._train import train as train
 
-_MOVED = {
-    "TwoRoomRecipe": "from leworld.tasks import TwoRoomRecipe",
-    "train_tworoom": "use `leworld.tasks.TwoRoomRecipe().train(folder)`",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name in _MOVED:
-        raise ImportError(f"`{name}` is in `leworld.tasks` now: {_MOVED[name]}")
+    if name == "TwoRoomRecipe":
+        return moved(name, old=__name__, new="leworld.tasks")
+    if name == "train_tworoom":
+        raise ImportError(
+            "`train_tworoom(folder, recipe)` is now `leworld.tasks.TwoRoomRecipe().train(folder)`"
+        )
     raise AttributeError(f"module 'leworld.training' has no attribute {name!r}")
