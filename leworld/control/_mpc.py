@@ -186,9 +186,9 @@ class MPCPolicy(Policy):
             return
         indices = list(environments)
         num_goals = len(indices) if latents is None else len(latents)
-        if len(indices) != num_goals or min(indices, default=0) < 0:
+        if len(indices) != num_goals or min(indices, default=0) < 0 or len(set(indices)) < len(indices):
             raise ConfigError(
-                "MPCPolicy.reset needs one goal for each index in `environments`",
+                "MPCPolicy.reset needs one goal for each index in `environments`, each named once",
                 f"`environments={indices}` and `goal` has env={num_goals}",
                 "Pass the goals of exactly these environments",
             )
@@ -230,6 +230,12 @@ class MPCPolicy(Policy):
         return self._processor.choices(torch.from_numpy(executed)).numpy()
 
     def _memories_for(self, observation: Observation) -> list[Memory]:
+        if not len(observation):
+            raise ShapeError(
+                "MPCPolicy.act needs an observation of at least one environment",
+                "`observation` has env=0",
+                "Pass one row an environment",
+            )
         if self._memories is None:
             return [Memory(None) for _ in range(len(observation))]
         if len(observation) != len(self._memories):
@@ -267,12 +273,12 @@ class MPCPolicy(Policy):
 
     def _plan(self, memories: list[Memory], indices: tuple[int, ...]) -> tuple[Decision, list[Memory]]:
         started = time.perf_counter()
-        situation = self._situation(memories, indices)
         seeds = [
             fold_seed(self._seed, index, memory.num_plans)
             for index, memory in zip(indices, memories, strict=True)
         ]
         with evaluation_mode(self._model):
+            situation = self._situation(memories, indices)
             plan = self._planner.plan(
                 self._cost(situation),
                 batch=len(memories),

@@ -39,7 +39,8 @@ class PartsEncoder(nn.Module):
         observation_parts: The names, in the order of `encoders`.
 
     Raises:
-        ConfigError: If there is no encoder, one does not say its size, or a part is missing.
+        ConfigError: If there is no encoder, one does not say its size, a part is missing, or its name
+            cannot be a module's.
 
     Example:
         ```python
@@ -64,7 +65,7 @@ class PartsEncoder(nn.Module):
                 'Pass for example {"pixels": ConvEncoder(), "proprio": VectorEncoder(7)}',
             )
         sizes = {name: _size(name, encoder) for name, encoder in encoders.items()}
-        self.encoders = nn.ModuleDict(encoders)
+        self.encoders = _named(encoders)
         self.output = nn.Linear(sum(sizes.values()), embedding_dim)
         self.embedding_dim = embedding_dim
 
@@ -95,6 +96,17 @@ class PartsEncoder(nn.Module):
             )
         encoded = [encoder(read[name]) for name, encoder in self.encoders.items()]
         return self.output(torch.cat(encoded, dim=-1))
+
+
+def _named(encoders: Mapping[str, nn.Module]) -> nn.ModuleDict:
+    try:
+        return nn.ModuleDict(encoders)
+    except (KeyError, TypeError) as error:  # a point, or a name that ModuleDict has itself
+        raise ConfigError(
+            "PartsEncoder needs names of parts that a module can have",
+            f"they are {', '.join(repr(name) for name in encoders)} ({error.args[0]})",
+            "Call the part by another word, in the data and the processor too",
+        ) from error
 
 
 def _size(name: str, encoder: object) -> int:

@@ -31,7 +31,7 @@ class Losses:
         logged: The number to log for every name: the entries of `values`, and each term that has none.
 
     Raises:
-        ConfigError: If there is no term.
+        ConfigError: If there is no term, or one without a name.
         ShapeError: If a term or value is no scalar tensor.
 
     Example:
@@ -52,6 +52,14 @@ class Losses:
     total: Float[Tensor, ""] = field(init=False)
 
     def __post_init__(self) -> None:
+        for name in ("terms", "values"):
+            found = getattr(self, name)
+            if not isinstance(found, Mapping) or not all(isinstance(key, str) for key in found):
+                raise ConfigError(
+                    f"Losses needs `{name}` to be a mapping from names to scalars",
+                    f"it is {describe(found)}",
+                    'Pass for example {"prediction": error}',
+                )
         if not self.terms:
             raise ConfigError("Losses needs at least one term", "`terms` is empty", "Pass them by name")
         for name, value in (*self.terms.items(), *self.values.items()):

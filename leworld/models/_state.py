@@ -1,7 +1,8 @@
 """What a model remembers from moment to moment while it acts, for a batch of environments."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeAlias, final
 
 import torch
@@ -40,14 +41,15 @@ class History:
 def concatenate_states(states: Sequence[State]) -> State:
     """Join states of single environments, or of several, along their first axis.
 
-    A state is a tensor whose first axis is the batch, or a tuple, list, mapping or dataclass of states.
+    A state is a tensor whose first axis is the batch, or a tuple, list, mapping or dataclass of states. Parts
+    of mappings are joined by key, whatever their order; any mapping comes back as a dict.
 
     Args:
         states: At least one; all of one structure, with equal sizes behind the first axis.
 
     Raises:
         ConfigError: If there is none, or one holds something that is no tensor.
-        ShapeError: If they differ behind the first axis.
+        ShapeError: If they differ in structure, or behind the first axis.
 
     Example:
         ```python
@@ -60,13 +62,14 @@ def concatenate_states(states: Sequence[State]) -> State:
     """
     if not states:
         raise ConfigError("concatenate_states needs at least one state", "it was given none", "Pass some")
-    if len({state_layout(state) for state in states}) > 1:
+    layouts = {state_layout(state) for state in states}
+    if len(layouts) > 1:
         raise ShapeError(
             "concatenate_states needs states of equal structure and sizes behind their first axis",
-            f"they have {sorted({str(state_layout(state)) for state in states})}"[:400],
+            f"they have {sorted(map(str, layouts))}"[:400],
             "Join only states of equally long histories, with the same `state_layout`",
         )
-    return _join(list(states))
+    return _map(lambda *tensors: torch.cat(tensors), *states)
 
 
 def state_rows(state: State, rows: slice | Sequence[int] | Tensor) -> State:
@@ -84,7 +87,8 @@ def state_rows(state: State, rows: slice | Sequence[int] | Tensor) -> State:
         assert state_rows((torch.arange(3), torch.zeros(3, 2)), [2])[0].tolist() == [2]
         ```
     """
-    return _map(state, lambda tensor: tensor[rows])
+    index = rows if isinstance(rows, slice | Tensor) else list(rows)  # a tuple would index several axes
+    return _map(lambda tensor: tensor[index], state)
 
 
 def state_layout(state: State) -> tuple[Any, ...]:
@@ -101,30 +105,38 @@ def state_layout(state: State) -> tuple[Any, ...]:
         assert state_layout(torch.zeros(1, 4)) == state_layout(torch.zeros(5, 4))
         ```
     """
-    parts: list[Any] = []
-
-    def note(tensor: Tensor) -> Tensor:
-        parts.append((tuple(tensor.shape[1:]), str(tensor.dtype)))
-        return tensor
-
-    _map(state, note)
-    return tuple(parts)
-
-
-def _map(state: State, change: Any) -> State:
-    """Rebuild a state with every tensor changed."""
     if isinstance(state, Tensor):
-        return change(state)
+        return tuple(_batched(state).shape[1:]), str(state.dtype)
+    parts = _parts(state)
+    kind = "dict" if isinstance(state, Mapping) else type(state).__qualname__
+    return kind, *((str(name), state_layout(parts[name])) for name in sorted(parts, key=str))
+
+
+def _map(change: Callable[..., Tensor], *states: State) -> State:
+    """Rebuild the first of some states of one layout, with every tensor made of those at its place."""
+    first = states[0]
+    if isinstance(first, Tensor):
+        return change(*(_batched(state) for state in states))
+    places = [_parts(state) for state in states]
+    parts = {name: _map(change, *(place[name] for place in places)) for name in places[0]}
+    if isinstance(first, Mapping):
+        return parts
+    if is_dataclass(first):
+        changed = copy.copy(first)
+        for name, part in parts.items():
+            object.__setattr__(changed, name, part)
+        return changed
+    return type(first)(*parts.values()) if hasattr(first, "_fields") else type(first)(parts.values())
+
+
+def _parts(state: State) -> dict[Any, State]:
+    """Return what a state that is no tensor consists of, by key, field or place."""
     if is_dataclass(state) and not isinstance(state, type):
-        return replace(
-            state, **{field.name: _map(getattr(state, field.name), change) for field in fields(state)}
-        )
+        return {field.name: getattr(state, field.name) for field in fields(state)}
     if isinstance(state, Mapping):
-        return {key: _map(value, change) for key, value in state.items()}
-    if isinstance(state, tuple) and hasattr(state, "_fields"):
-        return type(state)(*(_map(value, change) for value in state))
+        return dict(state)
     if isinstance(state, tuple | list):
-        return type(state)(_map(value, change) for value in state)
+        return dict(enumerate(state))
     raise ConfigError(
         "A model's state needs to be a tensor, or a tuple, list, mapping or dataclass of states",
         f"one part is {describe(state)}",
@@ -132,11 +144,11 @@ def _map(state: State, change: Any) -> State:
     )
 
 
-def _join(states: list[State]) -> State:
-    tensors: list[list[Tensor]] = []
-    for state in states:
-        found: list[Tensor] = []
-        _map(state, lambda tensor, found=found: found.append(tensor) or tensor)
-        tensors.append(found)
-    joined = iter([torch.cat(parts) for parts in zip(*tensors, strict=True)])
-    return _map(states[0], lambda _: next(joined))
+def _batched(tensor: Tensor) -> Tensor:
+    if not tensor.ndim:
+        raise ShapeError(
+            "A model's state needs tensors with the batch as their first axis",
+            f"one is {describe(tensor)}",
+            "Give it an entry for every environment",
+        )
+    return tensor

@@ -104,7 +104,7 @@ def _build(
         raise CheckpointError(
             f"{where} needs settings that `{name}` accepts", str(error), "Fix that field"
         ) from error
-    except (TypeError, ValueError, RuntimeError, ArithmeticError, AttributeError, MemoryError) as error:
+    except Exception as error:
         raise CheckpointError(
             f"{where} needs settings that `{name}` accepts",
             f"building it raised {type(error).__name__}: {error}",

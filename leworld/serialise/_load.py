@@ -11,6 +11,7 @@ from torch import nn
 
 from .._files import local_path
 from .._folder import CONFIG_FILE, WEIGHTS_FILE
+from .._tensors import unwrapped
 from .._typing import shapechecked
 from ..errors import CheckpointError
 from ._build import build
@@ -76,8 +77,9 @@ class StoredModule:
                 )
             return module
 
-        apart = [name for name, value in replace.items() if isinstance(value, nn.Module)]
-        return read_weights(self.weights, make, apart=apart).eval()
+        given = {name: modules for name, value in replace.items() if (modules := _modules(value))}
+        kept = [unwrapped(module) for modules in given.values() for module in modules]
+        return read_weights(self.weights, make, apart=given, kept=kept).eval()
 
 
 @shapechecked
@@ -154,6 +156,14 @@ def load_module(
         ```
     """
     return read_module(path).build(kind, classes=classes, replace=replace)
+
+
+def _modules(value: object) -> list[nn.Module]:
+    """Return the modules that an argument is or holds."""
+    if isinstance(value, nn.Module):
+        return [value]
+    held = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return [module for item in held for module in _modules(item)]
 
 
 def _decoder_file(path: Path) -> StoredModule:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 from .._checks import describe
 from .._config import MAPPING, ModuleConfig, Unrecorded, plain, recorded_config
@@ -48,8 +49,9 @@ def check_rebuilds(config: ModuleConfig, module: nn.Module, where: str) -> None:
         path = f"{where}.{name}".rstrip(".")
         if name not in ours or name not in theirs:
             raise _changed(where, f"`{path}` was {'added' if name in ours else 'removed'}")
-        if type(ours[name]) is not type(theirs[name]):
-            kinds = type(ours[name]).__name__, type(theirs[name]).__name__
+        kinds = tuple(type_before_parametrizations(part) for part in (ours[name], theirs[name]))
+        if kinds[0] is not kinds[1]:
+            kinds = tuple(kind.__name__ for kind in kinds)
             raise _changed(where, f"`{path}` is a {kinds[0]} where a {kinds[1]} would be built")
         for key, due in _settings(theirs[name]).items():
             value = vars(ours[name]).get(key, due)

@@ -43,14 +43,16 @@ def by_name(classes: Iterable[type[nn.Module]]) -> dict[str, type[nn.Module]]:
     """Return the classes that a caller hands over by their names.
 
     Raises:
-        ConfigError: if one is called like a class of leworld.
+        ConfigError: if one is called like another, or like a class of leworld.
     """
-    own = {cls.__name__: cls for cls in classes}
-    for name, cls in own.items():
-        if lookup(name) not in (None, cls):
+    own: dict[str, type[nn.Module]] = {}
+    for cls in classes:
+        name = cls.__name__
+        known = own.setdefault(name, cls)
+        if known is not cls or lookup(name) not in (None, cls):
             raise ConfigError(
                 "Loading needs `classes` with names of their own",
-                f"`{name}` is a class of leworld",
+                f"`{name}` is a class of leworld" if known is cls else f"two are called `{name}`",
                 "Rename yours",
             )
     return own

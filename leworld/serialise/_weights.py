@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .._checks import nearest
-from .._tensors import is_finite, shapes_only, tensor_state, zero_parameters
+from .._tensors import is_finite, parts, shapes_only, tensor_state, zero_parameters
 from ..errors import CheckpointError
 
 M = TypeVar("M", bound=nn.Module)
@@ -38,10 +38,13 @@ def make_room(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
             take(own)
 
 
-def read_weights(path: Path, make: Callable[[], M], *, apart: Collection[str] = ()) -> M:
+def read_weights(
+    path: Path, make: Callable[[], M], *, apart: Collection[str] = (), kept: Collection[nn.Module] = ()
+) -> M:
     """Build a module with `make` and fill it with the tensors, in the dtypes, of a safetensors file.
 
-    Parts of the module named in `apart` keep their tensors, whatever the file has for them.
+    Parts of the module named in `apart`, and those that are modules of `kept` under whatever name, keep their
+    tensors, whatever the file has for them.
 
     First a shadow of it without memory is compared with the header, so that a config that lies about sizes is
     refused before it can ask for memory. Then tensors are read a few at a time, each lot through a mapping of
@@ -54,7 +57,9 @@ def read_weights(path: Path, make: Callable[[], M], *, apart: Collection[str] = 
     with _open(path) as file:
         before = _identity(path)
         with shapes_only():
-            shapes, dtypes = _check_header(path, file, make(), apart)
+            shadow = make()
+            apart = (*apart, *(name for name, part in parts(shadow) if any(part is one for one in kept)))
+            shapes, dtypes = _check_header(path, file, shadow, apart)
     with zero_parameters():
         module = make()
     make_room(module, shapes)

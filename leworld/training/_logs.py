@@ -7,6 +7,8 @@ from typing import Any, final
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers.logger import Logger
 
+from .._files import write_atomically
+
 _COMPLETE = "learning_rate"  # in every row that a module logs as a whole
 _FIRST = ("loss",)
 _OWN = ("step", "epoch", *_FIRST)
@@ -42,29 +44,38 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append one row, with step counted from 1; the first row's names are the file's columns."""
+        """Append one row, with step counted from 1; a name that is new becomes a further column."""
         if _COMPLETE not in metrics:
             return
-        if not self._columns:
-            first = [name for name in _FIRST if name in metrics]
-            self._columns = self._start(["step", *first, *(name for name in metrics if name not in _OWN)])
+        first = [name for name in _FIRST if name in metrics]
+        due = ["step", *first, *(name for name in metrics if name not in _OWN)]
+        if not self._columns or not set(due) <= set(self._columns):
+            self._columns = self._widened(due)
         row = {**metrics, "step": 0 if step is None else step + 1}
         with self.path.open("a", newline="") as file:
             csv.writer(file).writerow([_short(row.get(column)) for column in self._columns])
 
-    def _start(self, columns: list[str]) -> list[str]:
-        """Write the header and the rows that a resumed run keeps, and return the columns of the file."""
-        kept: list[list[str]] = []
-        if self._first_step and self.path.exists():
+    def _widened(self, due: list[str]) -> list[str]:
+        """Write the file anew with what is kept of it, the new ones of some columns behind the old."""
+        header: list[str] = []
+        rows: list[list[str]] = []
+        if (self._columns or self._first_step) and self.path.exists():
             with self.path.open(newline="") as file:
-                header, *rows = list(csv.reader(file)) or [columns]
-            if set(header) == set(columns):
-                columns = header
-                kept = [row for row in rows if len(row) == len(columns) and int(row[0]) <= self._first_step]
-        with self.path.open("w", newline="") as file:
-            csv.writer(file).writerows([columns, *kept])
+                header, *rows = list(csv.reader(file)) or [[]]
+            if header[:1] != ["step"]:
+                header, rows = [], []
+        if not self._columns:
+            rows = [row for row in rows if len(row) == len(header) and int(row[0]) <= self._first_step]
+        columns = [*header, *(name for name in due if name not in header)]
+        blank = [_short(None)] * (len(columns) - len(header))
+
+        def write(place: Path) -> None:
+            with place.open("w", newline="") as file:
+                csv.writer(file).writerows([columns, *([*row, *blank] for row in rows)])
+
+        write_atomically(self.path, write)
         return columns
 
 
 def _short(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+    return "nan" if value is None else f"{value:.6g}"

@@ -1,5 +1,6 @@
 """The training step of a world model, as Lightning wants it."""
 
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any, final
@@ -25,6 +26,18 @@ from ._optimizer import scheduled_adamw  # noqa: E402
 
 _DROPOUT, _REGULARIZER = 3, 4
 _MAX_RANK_ROWS = 512
+_LOGGED = frozenset(
+    (
+        "step",
+        "epoch",
+        "loss",
+        "prediction_over_copy",
+        "embedding_std",
+        "effective_rank",
+        "learning_rate",
+        "collapsing",
+    )
+)
 
 
 @final
@@ -35,11 +48,11 @@ class WorldModelModule(ResumableModule):
     or loggers of your own; it then works like any LightningModule, on any number of devices.
 
     Every `settings.log_every` steps it logs `loss`; every name of the model's `Losses.logged`, of LeWM
-    `prediction` and the unweighted `regularizer`; if there is a `prediction`, `prediction_over_copy` (the
-    error over that of predicting no change at all: above 1 the predictor is worse than a copy);
-    `embedding_std` (of latents, mean over their entries), `effective_rank` (of at most 512 latents, as
-    vectors), `learning_rate`, and `collapsing` (0 or 1). It feeds a `CollapseMonitor`, which warns once in
-    plain words.
+    `prediction` and the unweighted `regularizer`, and NaN for one that a later step does not have; if there
+    is a `prediction`, `prediction_over_copy` (the error over that of predicting no change at all: above 1 the
+    predictor is worse than a copy); `embedding_std` (of latents, mean over their entries), `effective_rank`
+    (of at most 512 latents, as vectors), `learning_rate`, and `collapsing` (0 or 1). It feeds a
+    `CollapseMonitor`, which warns once in plain words.
 
     Args:
         model: The model to train; its `processor` must be set.
@@ -48,7 +61,8 @@ class WorldModelModule(ResumableModule):
             must give `RawBatch`.
 
     Raises:
-        ConfigError: The model has no processor, or the windows do not fit the model.
+        ConfigError: The model has no processor, or the windows do not fit the model; in a step, if a term of
+            the loss is called like one of the log's own numbers.
         MissingExtraError: Lightning is not installed.
 
     Randomness and ranks:
@@ -103,6 +117,7 @@ class WorldModelModule(ResumableModule):
         self.settings = settings
         self.windows = None if windows is None else windows.with_columns(_columns(model))
         self.monitor = CollapseMonitor()
+        self._names: tuple[str, ...] = ()  # of terms and values logged so far
 
     def forward(self, raw: RawBatch) -> Losses:
         """Return the losses of a batch, with the randomness of the current step."""
@@ -124,6 +139,7 @@ class WorldModelModule(ResumableModule):
         """Compute the loss of a batch and log."""
         step = self.global_step
         losses = self.losses(batch, step=step)
+        _check_names(losses)
         if (step + 1) % self.settings.log_every == 0:
             self._watch(losses, step)
         self.log("loss", losses.total.detach(), prog_bar=True, batch_size=len(batch))
@@ -132,7 +148,10 @@ class WorldModelModule(ResumableModule):
     def _watch(self, losses: Losses, step: int) -> None:
         latents = losses.latents.flatten(2).float().cpu()
         rows = latents.flatten(0, 1)
-        numbers = {name: float(value) for name, value in losses.logged.items()}
+        # Lightning goes on logging the last value of a name that is not logged again.
+        numbers = dict.fromkeys(self._names, math.nan)
+        numbers |= {name: float(value) for name, value in losses.logged.items()}
+        self._names = tuple(numbers)
         if "prediction" in numbers:
             copying = float((latents[:, 1:] - latents[:, :-1]).square().mean())
             numbers["prediction_over_copy"] = numbers["prediction"] / copying if copying > 0 else float("nan")
@@ -183,6 +202,16 @@ def _columns(model: WorldModel) -> tuple[str, ...]:
     """Name what training reads beside pixels and actions."""
     parts = () if model.processor is None else model.processor.observation_parts
     return (*(name for name in parts if name != "pixels"), *model.batch_columns)
+
+
+def _check_names(losses: Losses) -> None:
+    taken = sorted(_LOGGED.intersection(losses.logged))
+    if taken:
+        raise ConfigError(
+            "WorldModelModule needs terms and values of the loss with names that the log does not use itself",
+            f"the model's `loss` returned `{taken[0]}`",
+            f"Choose a name other than {', '.join(f'`{name}`' for name in sorted(_LOGGED))}",
+        )
 
 
 def _no_processor() -> ConfigError:

@@ -127,6 +127,20 @@ ROWS = [
         ("Observation", "uint8 array"),
     ),
     BadInput(
+        "leworld.control.MPCPolicy.act",
+        "no environment",
+        lambda: MPCPolicy(point_model(), CEMPlanner(3)).act(paint(np.zeros((0, 2)))),
+        ShapeError,
+        ("at least one environment", "env=0"),
+    ),
+    BadInput(
+        "leworld.control.MPCPolicy.reset",
+        "an environment named twice",
+        lambda: _ready().reset(paint(np.zeros((2, 2))), environments=[1, 1]),
+        ConfigError,
+        ("named once", "[1, 1]"),
+    ),
+    BadInput(
         "leworld.control.MPCPolicy.reset",
         "more environments than goals",
         lambda: _ready().reset(paint(np.zeros((1, 2))), environments=[0, 1]),

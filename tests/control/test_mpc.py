@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -405,6 +407,25 @@ def test_a_cost_and_a_proposal_of_ones_own_see_the_model_in_evaluation_mode():
     assert model.training
     assert model.dropout.training
     assert not policy.decisions[0].plan.actions.requires_grad
+
+
+def test_the_present_of_a_state_is_read_in_evaluation_mode():
+    modes = []
+
+    class Watched(Remembering):
+        def _present(self, state):
+            modes.append(self.training)
+            return super()._present(state)
+
+    model = Watched().train()
+    model.processor = point_model().processor
+    assert model.processor is not None
+    model.processor = replace(model.processor, frameskip=1)
+    policy = MPCPolicy(model, small_cem(), cost=_place_cost(np.zeros((3, 2))), receding_horizon=1)
+    policy.act(paint(START))
+    assert modes
+    assert not any(modes)
+    assert model.training
 
 
 @pytest.mark.parametrize("make", SAMPLING, ids=lambda make: make.__name__)

@@ -60,6 +60,8 @@ ROWS: list[BadInput] = [
     row("VectorEncoder", "another size", lambda: VectorEncoder(3)(IMAGE), ShapeError, "in_dim", "8"),
     row("PartsEncoder", "no encoder", lambda: PartsEncoder({}), ConfigError, "one encoder for every part"),
     row("PartsEncoder", "no size", lambda: PartsEncoder({"a": nn.Flatten()}), ConfigError, "`a`", "Flatten"),
+    row("PartsEncoder", "a point", lambda: PartsEncoder({"a.b": VectorEncoder(3, 4)}), ConfigError, "'a.b'"),
+    row("PartsEncoder", "keys", lambda: PartsEncoder({"keys": VectorEncoder(3, 4)}), ConfigError, "'keys'"),
     row("PartsEncoder", "one tensor for two", lambda: two_parts()(IMAGE), ConfigError, "`pixels`, `proprio`"),
     row(
         "PartsEncoder",

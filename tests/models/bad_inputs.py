@@ -164,6 +164,8 @@ ROWS: list[BadInput] = [
     row("LeWM.observe", "a time axis", lambda: observe(None, X), ShapeError, "(batch, channel"),
     row("LeWM.imagine", "raw actions", lambda: lewm().imagine(HISTORY, C[..., :2]), ShapeError, "frameskip"),
     row("LeWM", "no `slides`", lambda: build(predictor=Undecided()), ConfigError, "`slides`"),
+    row("Losses", "a number", lambda: Losses(1.0, latents=Z), ConfigError, "`terms`", "1.0"),  # pyright: ignore
+    row("Losses", "no name", lambda: Losses({3: Z.sum()}, latents=Z), ConfigError, "`terms`"),  # pyright: ignore
     row("Losses", "no term", lambda: Losses({}, latents=Z), ConfigError, "at least one"),
     row(
         "Losses", "a term that is no scalar", lambda: Losses({"a": Z}, latents=Z), ShapeError, "`a`", "scalar"

@@ -314,3 +314,23 @@ def test_a_model_in_distributed_data_parallel_is_saved_as_what_it_wraps(tmp_path
     leworld.save(tiny_lewm(), tmp_path / "bare")
     for file in (tmp_path / "bare").iterdir():
         assert file.read_bytes() == (tmp_path / "wrapped" / file.name).read_bytes()
+
+
+@configurable
+class Bounded(nn.Module):
+    """A layer whose weight is parametrized, of a class that torch makes for this one module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3))
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        return self.layer(vectors)
+
+
+def test_a_parametrized_layer_comes_back(tmp_path: Path) -> None:
+    module = Bounded()
+    vectors = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    module(vectors)  # a step of the power iteration
+    again = load_module(save_module(module, tmp_path / "m"), Bounded, classes=[Bounded])
+    assert torch.equal(again(vectors), module.eval()(vectors))

@@ -14,9 +14,10 @@ from torch import nn
 import leworld
 from leworld.control import GoalConditionedInverseModel
 from leworld.decoders import CrossAttentionDecoder, load_decoder
-from leworld.encoders import ConvEncoder
+from leworld.encoders import ConvEncoder, PartsEncoder, VectorEncoder
 from leworld.errors import CheckpointError, ConfigError
 from leworld.models import LeWM
+from leworld.nn import Projector, configurable
 from leworld.probes import Probe
 from leworld.regularizers import SIGReg, VICReg, WeakSIGReg
 from leworld.serialise import load_module, read_module, save_module
@@ -154,6 +155,49 @@ def test_the_tensors_of_a_replaced_part_are_neither_demanded_nor_read(tmp_path: 
     save_file(tensors, folder / "model.safetensors")
     with pytest.raises(CheckpointError, match=r"projector\.narrow\.bias"):
         leworld.load(folder, replace={"encoder": encoder})
+
+
+@configurable
+class Body(nn.Module):
+    """Keeps an argument under another name."""
+
+    def __init__(self, net: nn.Module, size: int = 1) -> None:
+        super().__init__()
+        if size > 4:
+            raise KeyError(size)
+        self.body, self.size = net, size
+
+
+def test_a_replaced_part_keeps_its_tensors_in_a_mapping_and_under_another_name(tmp_path: Path) -> None:
+    parts = {"one": VectorEncoder(3, 4), "two": VectorEncoder(3, 4)}
+    folder = save_module(PartsEncoder(parts), tmp_path / "parts")
+    fresh = {name: VectorEncoder(3, 4) for name in parts}
+    before = {name: part.output.weight.clone() for name, part in fresh.items()}
+    loaded = load_module(folder, PartsEncoder, replace={"encoders": fresh})
+    assert all(torch.equal(part.output.weight, before[name]) for name, part in loaded.encoders.items())
+
+    folder = save_module(Body(Projector(4)), tmp_path / "body")
+    fresh = Projector(4)
+    weight = fresh.narrow.weight.clone()
+    loaded = load_module(folder, Body, classes=[Body], replace={"net": fresh})
+    assert torch.equal(loaded.body.narrow.weight, weight)
+
+
+def test_whatever_a_constructor_raises_is_told_with_its_place(tmp_path: Path) -> None:
+    folder = save_module(Body(Projector(4)), tmp_path / "body")
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"size": 1', '"size": 9'))
+    with pytest.raises(
+        CheckpointError, match=r"architecture needs settings that `Body` accepts.*KeyError: 9"
+    ):
+        load_module(folder, classes=[Body])
+
+
+def test_two_classes_of_one_name_are_refused(tmp_path: Path) -> None:
+    folder = save_module(Body(Projector(4)), tmp_path / "body")
+    other = type("Body", (nn.Module,), {})
+    with pytest.raises(ConfigError, match="two are called `Body`"):
+        load_module(folder, classes=[Body, other])
 
 
 def test_a_replaced_part_need_not_be_known(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The LightningModule: losses as a function of the step, the schedule, its numbers, other Trainers."""
 
+import csv
+import io
 import math
 from itertools import pairwise
 
@@ -12,7 +14,7 @@ from torch.utils.data import DataLoader
 from leworld.data import Windows, to_batch
 from leworld.errors import ConfigError
 from leworld.metrics import effective_rank
-from leworld.models import LeWM
+from leworld.models import LeWM, Losses, WorldModel
 from leworld.regularizers import SIGReg
 from leworld.training import OptimizerSettings, WorldModelModule, train
 from tests.training.tiny import tiny_model, tiny_settings, tiny_windows
@@ -133,6 +135,62 @@ def test_a_part_that_no_file_can_hold_is_trained_and_tells_runs_apart(tmp_path):
     train(model(Halved(SIGReg(8))), tiny_windows(), **options)
     with pytest.raises(ConfigError, match="resumes the run"):
         train(model(SIGReg(8)), tiny_windows(), **options)
+
+
+class Counting(WorldModel):
+    """Has no prediction, and in its every tenth step a term more."""
+
+    history_size, latent_shape, action_dim = 2, (3,), 4
+
+    def __init__(self, name: str = "energy", *, dies_at: int = -1) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.layer = nn.Linear(3, 3)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.name, self.dies_at = name, dies_at
+        self.processor = tiny_model().processor
+
+    def _encode(self, observations):
+        return self.layer(observations.mean((3, 4)))
+
+    def _predict(self, latents, actions):
+        return latents
+
+    def _loss(self, batch, generator):
+        latents = self._encode(batch.observations)
+        self.steps += 1
+        if int(self.steps) == self.dies_at:
+            raise KeyboardInterrupt
+        terms = {self.name: latents.square().mean()}
+        if int(self.steps) % 10 == 0:
+            terms["rare"] = latents.mean().abs()
+        return Losses(terms, latents=latents.detach())
+
+
+@pytest.mark.parametrize("dies_at", [6, 9, 13, 18])
+def test_a_term_of_some_steps_is_a_column_resumed_or_not(tmp_path, dies_at):
+    def logged(folder, model):
+        train(model, tiny_windows(), folder=folder, settings=tiny_settings(), progress=False)
+        return (folder / "metrics.csv").read_text()
+
+    whole = logged(tmp_path / "whole", Counting())
+    rows = list(csv.DictReader(io.StringIO(whole)))
+    assert [row["step"] for row in rows] == ["5", "10", "15", "20"]
+    assert [row["rare"] == "nan" for row in rows] == [True, False, True, False]
+    for row in rows:
+        parts = float(row["energy"]) + (0 if row["rare"] == "nan" else float(row["rare"]))
+        assert float(row["loss"]) == pytest.approx(parts, rel=1e-4)
+
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        logged(tmp_path / "cut", Counting(dies_at=dies_at))
+    assert logged(tmp_path / "cut", Counting()) == whole
+
+
+@pytest.mark.parametrize("name", ["loss", "step", "epoch", "learning_rate", "collapsing"])
+def test_a_term_called_like_a_number_of_the_log_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match=f"returned `{name}`"):
+        train(Counting(name), tiny_windows(), folder=tmp_path, settings=tiny_settings(), progress=False)
 
 
 def test_a_model_that_does_not_fit_its_windows_is_refused():
