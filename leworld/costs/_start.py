@@ -82,7 +82,8 @@ class Start:
                     "Pass `context` and `past_actions` instead",
                 )
             self.state = state
-            context, past_actions = model.present(state).unsqueeze(1), None
+            with evaluation_mode(model):
+                context, past_actions = model.present(state).unsqueeze(1), None
         if context is None:
             raise RuntimeError("unreachable: one of the two is given")
         _check_context(owner, context)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from .._checks import check_finite, describe
 from ..data import Batch, Observation
 from ..errors import ConfigError, ShapeError
+from ._state import History, State, map_state
 
 
 def check_input(model: nn.Module, method: str, name: str, tensor: Tensor) -> None:
@@ -135,3 +136,41 @@ def check_time(model: nn.Module, method: str, name: str, tensor: Tensor, *, low:
             f"`{name}` is {describe(tensor)}, i.e. time={time}",
             f"Pass windows of at most {high} frames, which the model's `history_size` sets",
         )
+
+
+def check_state(model: nn.Module, method: str, state: State, batch: int, of: str) -> None:
+    """Refuse what is no state of a model, and one of another number of environments than the input `of`."""
+    owner = f"{type(model).__name__}.{method}"
+    if not getattr(model, "carries_state", False) and not isinstance(state, History):
+        raise ConfigError(
+            f"{owner} needs `state` to be what `observe` returned, a History",
+            f"it is {describe(state)}",
+            "Call `observe(None, observation)` when an episode begins",
+        )
+    sizes: set[int] = set()
+
+    def note(tensor: Tensor) -> Tensor:
+        sizes.add(len(tensor))
+        return tensor
+
+    map_state(note, state)
+    if sizes - {batch}:
+        raise ShapeError(
+            f"{owner} needs a state of as many environments as `{of}`",
+            f"its tensors have batch={', '.join(map(str, sorted(sizes)))} and `{of}` has batch={batch}",
+            "Take the rows that belong together with `leworld.models.state_rows`",
+        )
+
+
+def check_leaving(model: nn.Module, observations: Observation | Tensor, actions: Tensor) -> None:
+    """Refuse actions that a model with a state cannot take from frame to frame in `encode`."""
+    frames = observations if isinstance(observations, Tensor) else next(iter(observations.parts.values()))
+    owner, due = f"{type(model).__name__}.encode", frames.shape[1] - 1
+    if actions.shape[1] < due:
+        raise ShapeError(
+            f"{owner} needs an action block between each two of {due + 1} frames",
+            f"`actions` has block={actions.shape[1]}",
+            f"Pass at least {due}",
+        )
+    if due:
+        check_actions(model, "encode", "actions", actions[:, :due])

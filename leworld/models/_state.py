@@ -69,7 +69,7 @@ def concatenate_states(states: Sequence[State]) -> State:
             f"they have {sorted(map(str, layouts))}"[:400],
             "Join only states of equally long histories, with the same `state_layout`",
         )
-    return _map(lambda *tensors: torch.cat(tensors), *states)
+    return map_state(lambda *tensors: torch.cat(tensors), *states)
 
 
 def state_rows(state: State, rows: slice | Sequence[int] | Tensor) -> State:
@@ -88,7 +88,7 @@ def state_rows(state: State, rows: slice | Sequence[int] | Tensor) -> State:
         ```
     """
     index = rows if isinstance(rows, slice | Tensor) else list(rows)  # a tuple would index several axes
-    return _map(lambda tensor: tensor[index], state)
+    return map_state(lambda tensor: tensor[index], state)
 
 
 def state_layout(state: State) -> tuple[Any, ...]:
@@ -112,13 +112,13 @@ def state_layout(state: State) -> tuple[Any, ...]:
     return kind, *((str(name), state_layout(parts[name])) for name in sorted(parts, key=str))
 
 
-def _map(change: Callable[..., Tensor], *states: State) -> State:
+def map_state(change: Callable[..., Tensor], *states: State) -> State:
     """Rebuild the first of some states of one layout, with every tensor made of those at its place."""
     first = states[0]
     if isinstance(first, Tensor):
         return change(*(_batched(state) for state in states))
     places = [_parts(state) for state in states]
-    parts = {name: _map(change, *(place[name] for place in places)) for name in places[0]}
+    parts = {name: map_state(change, *(place[name] for place in places)) for name in places[0]}
     if isinstance(first, Mapping):
         return parts
     if is_dataclass(first):

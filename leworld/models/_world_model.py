@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, Self
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,7 +14,15 @@ from .._typing import checking, shapechecked
 from ..data import ActionStatistics, Batch, Observation, Processor
 from ..errors import ConfigError
 from ..metrics import latent_distance
-from ._inputs import check_actions, check_batch, check_latents, check_parts, check_time
+from ._inputs import (
+    check_actions,
+    check_batch,
+    check_latents,
+    check_leaving,
+    check_parts,
+    check_state,
+    check_time,
+)
 from ._losses import Losses
 from ._state import History, State
 
@@ -89,9 +98,9 @@ class WorldModel(nn.Module, ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         size = vars(cls).get("embedding_dim")
-        if isinstance(size, int):  # said as a class attribute
+        if isinstance(size, int | np.integer):  # said as a class attribute
             type.__delattr__(cls, "embedding_dim")
-            cls.latent_shape = (size,)
+            cls.latent_shape = (int(size),)
 
     @property
     def carries_state(self) -> bool:
@@ -131,6 +140,8 @@ class WorldModel(nn.Module, ABC):
         read = self._read(observations)
         if checking():
             check_parts(self, "encode", "observations", read)
+            if actions is not None and self.carries_state:
+                check_leaving(self, read, actions)
         return self._encode(read) if actions is None else self._filter(read, actions)
 
     @shapechecked
@@ -209,6 +220,7 @@ class WorldModel(nn.Module, ABC):
             check_parts(self, "observe", "observation", read, time=False)
             if past_action is not None:
                 check_actions(self, "observe", "past_action", past_action)
+                check_state(self, "observe", state, len(past_action), "past_action")
         return self._observe(state, read, past_action, generator)
 
     @shapechecked
@@ -229,6 +241,7 @@ class WorldModel(nn.Module, ABC):
         """
         if checking():
             check_actions(self, "imagine", "actions", actions)
+            check_state(self, "imagine", state, len(actions), "actions")
         return self._imagine(state, actions, generator)
 
     def present(self, state: State) -> Float[Tensor, " batch *latent"]:

@@ -169,7 +169,14 @@ class _StateEnvironment:
             raise ConfigError(
                 f"{task.name} needs a started episode", "`reset` was never called", "Call `reset()` first"
             )
-        self._state = np.array(task.step(self._state, self._moves(actions)), dtype=np.float32)
+        moved = np.array(task.step(self._state, self._moves(actions)), dtype=np.float32)
+        if moved.shape != self._state.shape or not np.isfinite(moved).all():
+            raise ShapeError(
+                f"{task.name} needs `step` to return finite states of shape {self._state.shape}",
+                f"it returned {describe(moved)}, {int((~np.isfinite(moved)).sum())} of it NaN or infinite",
+                "Return one state for each state that it was given",
+            )
+        self._state = moved
         there = np.asarray(task.reached(self._state, self._goal))
         never = np.zeros(self.num_envs, np.bool_)
         return self._shown(), there.astype(np.float64), there, never, self._info()
@@ -210,7 +217,14 @@ class _StateEnvironment:
 
     def _sensed(self, states: np.ndarray) -> dict[str, np.ndarray]:
         parts = {"pixels": self._draw(states)}
-        for name, value in self.task.sense(states).items():
+        sensed = self.task.sense(states)
+        if not isinstance(sensed, Mapping):
+            raise ConfigError(
+                f"{self.task.name} needs `sense` to return a mapping from names to parts",
+                f"it returned {describe(sensed)}",
+                'Return for example {"touch": vectors}',
+            )
+        for name, value in sensed.items():
             part = np.array(value)
             picture = part.ndim == 4 and part.dtype == np.uint8
             fits = (picture or (part.ndim == 2 and part.dtype.kind in "biuf")) and len(part) == self.num_envs

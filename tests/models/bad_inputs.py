@@ -162,6 +162,16 @@ ROWS: list[BadInput] = [
         "LeWM.observe", "state without action", lambda: observe(HISTORY, X[:, 0]), ConfigError, "past_action"
     ),
     row("LeWM.observe", "a time axis", lambda: observe(None, X), ShapeError, "(batch, channel"),
+    row(
+        "LeWM.observe",
+        "a state of others",
+        lambda: lewm().observe(HISTORY, X[:1, 0], B[:1, 0]),
+        ShapeError,
+        "batch=1",
+        "state_rows",
+    ),
+    row("LeWM.imagine", "no state", lambda: lewm().imagine(None, C), ConfigError, "History", "None"),
+    row("LeWM.imagine", "a state of others", lambda: lewm().imagine(HISTORY, C[:1]), ShapeError, "batch=1"),
     row("LeWM.imagine", "raw actions", lambda: lewm().imagine(HISTORY, C[..., :2]), ShapeError, "frameskip"),
     row("LeWM", "no `slides`", lambda: build(predictor=Undecided()), ConfigError, "`slides`"),
     row("Losses", "a number", lambda: Losses(1.0, latents=Z), ConfigError, "`terms`", "1.0"),  # pyright: ignore

@@ -98,6 +98,14 @@ def _senses(**parts):
     return task.make(3, 8).reset(seed=0)
 
 
+def _steps_to(states):
+    task = Dot()
+    task.step = lambda *_: states
+    env = task.make(3, 8)
+    env.reset(seed=0)
+    return env.step(np.zeros((3, 1), np.float32))
+
+
 def _chosen(actions):
     env = Switched().make(3, 8)
     env.reset(seed=0)
@@ -134,6 +142,22 @@ ROWS = [
     _row("StateTask.make", "a part of words", lambda: _senses(touch="soft"), "touch", error=ShapeError),
     _row(
         "StateTask.make", "parts of fewer", lambda: _senses(touch=np.zeros((2, 1))), "env=3", error=ShapeError
+    ),
+    _row(
+        "StateTask.make",
+        "a step to states of another shape",
+        lambda: _steps_to(np.zeros((2, 3))),
+        "`step`",
+        "(3, 1)",
+        error=ShapeError,
+    ),
+    _row(
+        "StateTask.make",
+        "a step to nowhere",
+        lambda: _steps_to(np.full((3, 1), np.nan)),
+        "`step`",
+        "3 of it NaN",
+        error=ShapeError,
     ),
     _row("StateTask.make", "one-hot choices", lambda: _chosen(np.eye(3)), "one choice", error=ShapeError),
     _row(
