@@ -35,7 +35,17 @@ def find_task(model: "WorldModel", place: str | None) -> "Task":
     """Return the task that the user named with --task, or else that of the model's world."""
     from ..tasks import load_task, task_of
 
-    return task_of(model) if place is None else load_task(place)
+    if place is None:
+        return task_of(model)
+    task = load_task(place)
+    world = None if model.processor is None else model.processor.environment_id
+    if world not in (None, task.environment_id):
+        raise ConfigError(
+            f"the task at {place} needs a model of its world, `{task.environment_id}`",
+            f"this model is of `{world}`",
+            "Name the task that the model was trained in, or play another world in Python with `task.play`",
+        )
+    return task
 
 
 def known_task(model: "WorldModel", place: str | None) -> "Task | None":

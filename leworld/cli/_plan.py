@@ -15,7 +15,7 @@ _EPILOG = """Examples:
   leworld plan lewm-tworoom-tiny --protocol cross-door     through the door
   leworld plan runs/mine --pairs 20 --iterations 10        a quick look at your own model
   leworld plan runs/mine --out runs/mine-plan              also numbers, picture and film
-  leworld plan runs/arm/model --task arm.py:ARM            in a world of your own
+  leworld plan runs/arm/model --task arm.py:Arm            in a world of your own
 """
 
 

@@ -25,7 +25,7 @@ _EPILOG = """Examples:
   leworld train tworoom --steps 600 --lambda 0             watch the embedding collapse without SIGReg
   leworld plan runs/tworoom/model                          measure what came out
   leworld train tworoom-inverse                            a network that acts without planning, in a minute
-  leworld train arm --task arm.py:ARM                      in a world of your own
+  leworld train arm --task arm.py:Arm                      in a world of your own
 """
 
 
@@ -97,7 +97,7 @@ def train(
             raise click.UsageError(
                 f"--model belongs to the recipe `{recipe}{_INVERSE}`; `{recipe}` starts from nothing"
             )
-        _train_model(task, out, seed, changes, regularizer_weight, episodes, resume)
+        _train_model(task, out, seed, changes, regularizer_weight, episodes, resume, place)
     else:
         if regularizer_weight is not None:
             raise click.UsageError(
@@ -135,6 +135,7 @@ def _train_model(
     regularizer_weight: float | None,
     episodes: int | None,
     resume: bool,
+    place: str | None,
 ) -> None:
     plan = task.recipe()
     settings = _changed(plan.settings, seed, changes)
@@ -144,7 +145,8 @@ def _train_model(
         replace(plan, settings=settings, **given).train(out, resume=resume)
     click.echo(f"model    {out / 'model'}")
     click.echo(f"metrics  {out / 'metrics.csv'}")
-    click.echo(f"Next: `leworld plan {out / 'model'}`")
+    told = "" if place is None else f" --task {place}"
+    click.echo(f"Next: `leworld plan {out / 'model'}{told}`")
 
 
 def _train_inverse(

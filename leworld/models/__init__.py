@@ -4,6 +4,7 @@
 keep it. Axes are always (batch, time, ...); the action at time t leaves frame t and leads to frame t + 1.
 """
 
+from ._frames import check_knows_parts as check_knows_parts
 from ._frames import embed as embed
 from ._frames import model_input as model_input
 from ._frames import processor_of as processor_of

@@ -1,6 +1,6 @@
 """The one way from raw frames to latents: the model's own processor, device, dtype, in evaluation mode."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -52,7 +52,35 @@ def processor_of(model: WorldModel, *, owner: str) -> Processor:
             f"its processor makes blocks of {processor.frameskip} x {processor.action_dim} numbers",
             "Use the processor that the model was trained with",
         )
+    check_knows_parts(model, processor, owner=owner)
     return processor
+
+
+def check_knows_parts(model: WorldModel, processor: Processor, *, owner: str) -> None:
+    """Raise `ConfigError` unless the processor knows every part of an observation that the model reads.
+
+    Args:
+        model: A world model.
+        processor: Its processor.
+        owner: Who asks, for the message.
+
+    Example:
+        ```python
+        import leworld
+        from leworld.models import check_knows_parts
+
+        model = leworld.load("lewm-tworoom-tiny")
+        assert check_knows_parts(model, model.processor, owner="my script") is None
+        ```
+    """
+    known = processor.observation_parts
+    unknown = [name for name in model.observation_parts if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"{owner} needs a processor that knows what the model reads, {_listing(model.observation_parts)}",
+            f"it knows {_listing(known)}",
+            f"Make it with `fit_processor(episodes, ..., parts={unknown})`",
+        )
 
 
 @shapechecked
@@ -153,3 +181,7 @@ def embed(
     latents = torch.cat(parts) if parts else torch.zeros(0, *model.latent_shape)
     check_finite(owner, "model.encode(...)", latents, fix="Check the weights that make the embeddings")
     return latents
+
+
+def _listing(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -115,6 +115,18 @@ def check_actions(model: nn.Module, method: str, name: str, tensor: Tensor) -> N
         )
 
 
+def check_encoded(model: nn.Module, latents: object) -> None:
+    """Refuse what a model's own `_encode` returned where it is not what the model says of itself."""
+    due = getattr(model, "latent_shape", None)
+    if not isinstance(latents, Tensor) or due is None or tuple(latents.shape[2:]) != tuple(due):
+        raise ShapeError(
+            f"{type(model).__name__}._encode needs to return latents (batch, time, *latent) of its "
+            f"`latent_shape`, {due}",
+            f"it returned {describe(latents)}",
+            "Set `latent_shape` to the sizes behind (batch, time)",
+        )
+
+
 def check_latents(model: nn.Module, method: str, name: str, tensor: Tensor) -> None:
     """Refuse latents (batch, time, ...) of another shape than the model's."""
     check_input(model, method, name, tensor)

@@ -17,6 +17,7 @@ from ..metrics import latent_distance
 from ._inputs import (
     check_actions,
     check_batch,
+    check_encoded,
     check_latents,
     check_leaving,
     check_parts,
@@ -142,7 +143,10 @@ class WorldModel(nn.Module, ABC):
             check_parts(self, "encode", "observations", read)
             if actions is not None and self.carries_state:
                 check_leaving(self, read, actions)
-        return self._encode(read) if actions is None else self._filter(read, actions)
+        latents = self._encode(read) if actions is None else self._filter(read, actions)
+        if checking():
+            check_encoded(self, latents)
+        return latents
 
     @shapechecked
     def predict(
@@ -265,7 +269,14 @@ class WorldModel(nn.Module, ABC):
         read = self._read(batch.observations)
         if checking():
             check_batch(self, batch, read)
-        return self._loss(replace(batch, observations=read), generator)
+        losses = self._loss(replace(batch, observations=read), generator)
+        if not isinstance(losses, Losses):
+            raise ConfigError(
+                f"{type(self).__name__}._loss needs to return Losses",
+                f"it returned {describe(losses)}",
+                "Return `Losses({name: term, ...}, latents=...)`",
+            )
+        return losses
 
     def forward(self, batch: Batch, *, generator: torch.Generator | None = None) -> Losses:
         """Return `loss(batch)`, so that wrappers such as DistributedDataParallel see the training step."""

@@ -13,7 +13,7 @@ from .._random import fold_seed, seeded_globals
 from ..data import RawBatch, Windows, to_batch
 from ..errors import ConfigError
 from ..metrics import effective_rank
-from ..models import Losses, WorldModel
+from ..models import Losses, WorldModel, check_knows_parts
 from ._collapse import CollapseMonitor, CollapseWarning
 from ._settings import TrainSettings
 from ._stream import StepLoader, WindowStream
@@ -225,6 +225,7 @@ def _no_processor() -> ConfigError:
 def _check_fit(model: WorldModel, windows: Windows | None) -> None:
     if model.processor is None:
         raise _no_processor()
+    check_knows_parts(model, model.processor, owner="WorldModelModule")
     rows = [("processor.block_dim", model.processor.block_dim, "model.action_dim", model.action_dim)]
     if windows is not None:
         if not isinstance(windows, Windows):

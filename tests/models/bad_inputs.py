@@ -23,6 +23,7 @@ from leworld.nn import Projector, configurable
 from leworld.predictors import IncrementalPredictor
 from tests.bad_input import BadInput
 from tests.models.cases import batch, lewm
+from tests.models.toys import Tokens
 
 
 @configurable
@@ -57,6 +58,25 @@ class Undecided(IncrementalPredictor):
 
     def extend(self, memory, embeddings):
         raise NotImplementedError
+
+
+def misstated() -> Tokens:
+    model = Tokens()
+    model.latent_shape = (4, 2)
+    return model
+
+
+def lossless() -> LeWM:
+    model = lewm()
+    model._loss = lambda batch, generator: {"loss": 1.0}
+    return model
+
+
+def of_parts() -> LeWM:
+    """A model that reads a part which its processor does not know."""
+    model = able()
+    model.observation_parts = ("pixels", "proprio")
+    return model
 
 
 def able() -> LeWM:
@@ -177,8 +197,29 @@ ROWS: list[BadInput] = [
     row("Losses", "a number", lambda: Losses(1.0, latents=Z), ConfigError, "`terms`", "1.0"),  # pyright: ignore
     row("Losses", "no name", lambda: Losses({3: Z.sum()}, latents=Z), ConfigError, "`terms`"),  # pyright: ignore
     row("Losses", "no term", lambda: Losses({}, latents=Z), ConfigError, "at least one"),
+    row("Losses", "a vector", lambda: Losses({"a": Z}, latents=Z), ShapeError, "`a`", "scalar"),
     row(
-        "Losses", "a term that is no scalar", lambda: Losses({"a": Z}, latents=Z), ShapeError, "`a`", "scalar"
+        "LeWM.encode",
+        "latents of another shape",
+        lambda: misstated().encode(X),
+        ShapeError,
+        "(4, 2)",
+        "_encode",
+    ),
+    row(
+        "LeWM.loss",
+        "a loss that is no Losses",
+        lambda: lossless().loss(batch()),
+        ConfigError,
+        "Return `Losses(",
+    ),
+    row(
+        "check_knows_parts",
+        "a part that the processor does not know",
+        lambda: embed(of_parts(), Observation(FILM)),
+        ConfigError,
+        "it knows `pixels`",
+        "parts=['proprio']",
     ),
     row("embed", "no processor", lambda: embed(lewm(), FILM), ConfigError, "`model.processor` is None"),
     row("embed", "no model", lambda: embed(nn.Linear(1, 1), FILM), ConfigError, "embed", "WorldModel"),

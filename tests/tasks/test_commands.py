@@ -1,6 +1,7 @@
 """Every command works in a world of the user's own, named by `--task`."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from leworld.cli._main import top
 from leworld.decoders import CrossAttentionDecoder, save_decoder
 from leworld.nn import configurable
 from leworld.tasks import _registry as registry
+from leworld.tasks import load_task
 
 
 @configurable
@@ -49,7 +51,7 @@ def run(*arguments: str) -> Result:
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("dot")
     small = ["--steps", "2", "--episodes", "4", "--batch-size", "8", "--out", str(out)]
-    assert "Next: `leworld plan" in run("train", "dot", *DOT, *small).stdout
+    assert f"{out / 'model'} --task tests.tasks.worlds:Dot`" in run("train", "dot", *DOT, *small).stdout
     return str(out / "model")
 
 
@@ -96,6 +98,8 @@ def test_a_model_of_classes_of_ones_own(model: str, tmp_path: Path) -> None:
     own = leworld.load(model)
     own.encoder = Tinted(16, own.encoder.embedding_dim)
     folder = str(leworld.save(own, tmp_path / "own"))
+    assert "classes=[Tinted])" in (tmp_path / "own" / "README.md").read_text(encoding="utf-8")
+    assert "classes" not in (Path(model) / "README.md").read_text(encoding="utf-8")
     quick = ["--pairs", "2", "--samples", "4", "--iterations", "1"]
     refused = CliRunner().invoke(top, ["plan", folder, *DOT, *quick])
     assert refused.exit_code == 2
@@ -108,3 +112,21 @@ def test_a_model_of_classes_of_ones_own(model: str, tmp_path: Path) -> None:
         wrong = CliRunner().invoke(top, ["plan", folder, *DOT, "--class", place])
         assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
         assert words in wrong.stderr
+
+
+def test_a_task_of_another_world_is_refused() -> None:
+    wrong = CliRunner().invoke(top, ["plan", "lewm-tworoom-tiny", *DOT, "--pairs", "1"])
+    assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
+    assert "leworld/TwoRoom-v0" in wrong.stderr
+    assert "tests/Dot-v0" in wrong.stderr
+
+
+def test_a_task_file_finds_what_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "physics_beside.py").write_text(
+        "from tests.tasks.worlds import Dot as Base\n", encoding="utf-8"
+    )
+    source = "from physics_beside import Base\n\n\nclass Mine(Base):\n    name = 'mine'\n"
+    (tmp_path / "mine.py").write_text(source, encoding="utf-8")
+    before = list(sys.path)
+    assert load_task(f"{tmp_path / 'mine.py'}:Mine").name == "mine"
+    assert sys.path == before

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ... import __version__
+from ..._config import REGISTERED, recorded_config
 from ...models import WorldModel
 from ._provenance import read_scores
 from ._record import Score
@@ -16,7 +17,7 @@ _USAGE = """## How to load
 ```python
 import leworld
 
-model = leworld.load("{address}")  # in evaluation mode, with `model.processor`
+model = leworld.load("{address}"{classes})  # in evaluation mode, with `model.processor`
 ```"""
 
 
@@ -33,7 +34,7 @@ def model_card(model: WorldModel, facts: Mapping[str, Any], *, address: str) -> 
         _front_matter(facts),
         f"# {name}",
         str(facts.get("summary", f"A {kind} world model, saved by leworld {__version__}.")),
-        _USAGE.format(address=address),
+        _USAGE.format(address=address, classes=_own_classes(model)),
         _scores(read_scores(facts)),
         _facts(model),
         _section("Training data", facts.get("training_data")),
@@ -44,6 +45,13 @@ def model_card(model: WorldModel, facts: Mapping[str, Any], *, address: str) -> 
         _rest(facts),
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _own_classes(model: WorldModel) -> str:
+    """Name the classes that a reader has to hand to `load`, being none of leworld's."""
+    recorded = [part for part in model.modules() if recorded_config(part) is not None]
+    own = {type(part).__name__ for part in recorded if REGISTERED.get(type(part).__name__) is not type(part)}
+    return f", classes=[{', '.join(sorted(own))}]" if own else ""
 
 
 def _front_matter(facts: Mapping[str, Any]) -> str:
