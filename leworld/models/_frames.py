@@ -74,12 +74,12 @@ def check_knows_parts(model: WorldModel, processor: Processor, *, owner: str) ->
         ```
     """
     known = processor.observation_parts
-    unknown = [name for name in model.observation_parts if name not in known]
-    if unknown:
+    if not set(model.observation_parts) <= set(known):
+        parts = [name for name in model.observation_parts if name != "pixels"]
         raise ConfigError(
             f"{owner} needs a processor that knows what the model reads, {_listing(model.observation_parts)}",
             f"it knows {_listing(known)}",
-            f"Make it with `fit_processor(episodes, ..., parts={unknown})`",
+            f"Make it with `fit_processor(episodes, ..., parts={parts})`",
         )
 
 
