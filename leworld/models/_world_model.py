@@ -33,8 +33,7 @@ class WorldModel(nn.Module, ABC):
 
     Costs, policies, training and evaluation know models by this class only. A subclass sets the attributes
     below and writes `_encode`, `_predict` and `_loss`; the public methods here check what came in, once, and
-    call them. It may also replace `_rollout` by something faster that returns the same: the one here is the
-    definition and reads like it.
+    call them. It may also replace `_rollout`, the plain definition here, by something faster that agrees.
 
     A latent has any shape: a vector (dim), tokens (token, dim). A model that reads one part of an observation
     gets that part's tensor in `_encode`, one that reads several an `Observation` of them.

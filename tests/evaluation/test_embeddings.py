@@ -74,7 +74,9 @@ def test_saturated_distances_are_seen_where_they_saturate():
         apart = (place[..., None, :] - centres).square().sum(-1)
         return (torch.exp(-apart / (2 * 15.0**2)) * 1e4).round() / 1e4
 
-    result = monotonicity(_model(bumps), 240, edges=(10, 20, 30, 100, 150))
+    model = _model(bumps)
+    model.latent_shape = (len(centres),)
+    result = monotonicity(model, 240, edges=(10, 20, 30, 100, 150))
     assert min(result.share[:2]) > 0.95
     assert result.share[-1] < 0.6
 
