@@ -27,11 +27,16 @@ def _article(word: str) -> str:
     return f"an {word}" if word[0] in "aeio" else f"a {word}"
 
 
+def quoted(names: Iterable[object]) -> str:
+    """List names for a message, each between backticks."""
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a sentence that names the closest known word, or all of them when none is close."""
     words = sorted(known)
     close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
-    listing = ", ".join(f"`{word}`" for word in words)
+    listing = quoted(words)
     return f"Did you mean `{close[0]}`? Known: {listing}" if close else f"Known: {listing}"
 
 
@@ -70,9 +75,8 @@ def check_choice(owner: str, name: str, value: object, choices: Iterable[str]) -
     """Raise `ConfigError` unless `value` is one of `choices`, naming the nearest one."""
     known = list(choices)
     if value not in known:
-        listing = ", ".join(f"`{choice}`" for choice in known)
         raise ConfigError(
-            f"{owner} needs `{name}` to be one of {listing}",
+            f"{owner} needs `{name}` to be one of {quoted(known)}",
             f"`{name}={value!r}` was given",
             nearest(str(value), known),
         )

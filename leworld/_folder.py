@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ._checks import quoted
 from ._files import flush
 from ._json import read_json
 from .errors import CheckpointError
@@ -78,8 +79,7 @@ def _check_replaceable(folder: Path, *, overwrite: bool, known: Callable[[Path],
         if strangers:
             raise CheckpointError(rule, f"{folder} holds `{strangers[0]}`", fix)
         if not _is_checkpoint(folder):
-            listing = ", ".join(f"`{name}`" for name in sorted(names))
-            raise CheckpointError(rule, f"{folder} holds {listing}", fix)
+            raise CheckpointError(rule, f"{folder} holds {quoted(sorted(names))}", fix)
     if not overwrite:
         raise CheckpointError(
             "Saving needs a new or empty folder, unless it is told to overwrite",

@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from .._checks import check_number, describe, require
+from .._checks import check_number, describe, quoted, require
 from ..errors import ConfigError, DataError
 
 _ROWS_AT_ONCE = 2**18
@@ -99,7 +99,7 @@ def action_statistics(path: str | os.PathLike[str], *, column: str = "action") -
     try:
         with h5py.File(source, "r") as file:
             if column not in file:
-                listing = ", ".join(f"`{name}`" for name in file) or "nothing"
+                listing = quoted(file) or "nothing"
                 raise DataError(rule, f"the file holds {listing}", "Name the action column with `column`")
             table = file[column]
             if getattr(table, "ndim", 0) != 2 or table.dtype.kind not in "fiu":

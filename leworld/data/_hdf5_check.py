@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import nearest
+from .._checks import nearest, quoted
 from ..errors import DataError
 from ._hdf5_layout import COLUMNS_ATTRIBUTE, EPISODE_COLUMNS, LOADED_COLUMNS, ROW_COLUMNS, is_known, rule
 
@@ -22,7 +22,7 @@ def check_names(path: Path, file: Any, listed: tuple[str, ...]) -> None:
     if missing:
         raise DataError(
             rule(path, f"a column `{missing[0]}`"),
-            f"its columns are {', '.join(f'`{name}`' for name in file) or 'none'}",
+            f"its columns are {quoted(file) or 'none'}",
             "Write it in stable-worldmodel's layout, as write_hdf5 does",
         )
     for name in file:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .._checks import check_finite, check_number, describe, nearest
+from .._checks import check_finite, check_number, describe, nearest, quoted
 from .._typing import checking
 from ..errors import ConfigError, ShapeError
 
@@ -167,7 +167,7 @@ def parts_from_json(rows: object) -> dict[str, Part]:
         if strays or missing:
             got = f"`{strays[0]}` is unknown" if strays else f"`{missing[0]}` is missing"
             raise ConfigError(
-                f"Processor.from_json needs {', '.join(f'`{key}`' for key in fields)} of `{row['name']}`",
+                f"Processor.from_json needs {quoted(fields)} of `{row['name']}`",
                 got,
                 nearest(str((strays or missing)[0]), fields),
             )

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from .._checks import check_equal_size, check_finite, check_number, describe, nearest
+from .._checks import check_equal_size, check_finite, check_number, describe, nearest, quoted
 from .._typing import checking, shapechecked
 from ..errors import ConfigError, ShapeError
 from ._observation import Observation, as_tensor
@@ -201,10 +201,10 @@ class Processor:
             return normalised_pictures(self._pixels("observations"), raw)
         missing = [name for name in self.observation_parts if name not in raw]
         if missing:
-            known = ", ".join(f"`{name}`" for name in self.observation_parts)
+            known = quoted(self.observation_parts)
             raise ConfigError(
                 f"Processor.observations needs the parts {known}",
-                f"`{missing[0]}` is missing among {', '.join(f'`{name}`' for name in raw.parts)}",
+                f"`{missing[0]}` is missing among {quoted(raw.parts)}",
                 "Sense it, or take it along with `windows.with_columns(processor.observation_parts)`",
             )
         parts = {name: self._part("observations", name) for name in self.observation_parts}
@@ -356,7 +356,7 @@ class Processor:
             raise ConfigError(
                 f"Processor.{method} needs an Observation, since it knows no part `pixels`",
                 "it was given a bare tensor",
-                f"Name the parts: {', '.join(f'`{name}`' for name in self.parts)}",
+                f"Name the parts: {quoted(self.parts)}",
             )
         return PicturePart(self.image_size, self.image_mean, self.image_std)
 

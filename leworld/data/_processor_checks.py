@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import describe, nearest
+from .._checks import describe, nearest, quoted
 from ..errors import ConfigError
 
 
@@ -54,5 +54,5 @@ def check_fields(data: object, known: Sequence[str], required: Sequence[str]) ->
         raise ConfigError(
             "Processor.from_json needs every field",
             f"`{missing[0]}` is missing",
-            f"Write the file with `to_json`, which stores {', '.join(f'`{name}`' for name in required)}",
+            f"Write the file with `to_json`, which stores {quoted(required)}",
         )

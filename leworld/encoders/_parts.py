@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, quoted
 from .._config import configurable
 from ..data import Observation
 from ..errors import ConfigError
@@ -83,14 +83,14 @@ class PartsEncoder(nn.Module):
             read = {names[0]: observation}
         else:
             raise ConfigError(
-                f"PartsEncoder needs an Observation with {', '.join(f'`{name}`' for name in names)}",
+                f"PartsEncoder needs an Observation with {quoted(names)}",
                 f"it was given {describe(observation)}",
                 "Pass what the model's `processor.observations` returns",
             )
         missing = [name for name in names if name not in read]
         if missing:
             raise ConfigError(
-                f"PartsEncoder needs the parts {', '.join(f'`{name}`' for name in names)}",
+                f"PartsEncoder needs the parts {quoted(names)}",
                 f"`{missing[0]}` is missing",
                 "Give the model a `processor` that knows it, and data that have it",
             )

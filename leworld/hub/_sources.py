@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from .._checks import quoted
 from .._files import digest
 from .._folder import CONFIG_FILE
 from ..errors import CheckpointError, ConfigError
@@ -45,7 +46,7 @@ def _download(place: HubRepository, digests: Mapping[str, str | None]) -> Path:
     weights = WEIGHTS_OF[layout_of(config.parent)]
     if digests and weights not in digests:
         raise CheckpointError(
-            f"`{place}` needs the files {', '.join(f'`{file}`' for file in digests)}, as its record says",
+            f"`{place}` needs the files {quoted(digests)}, as its record says",
             f"its config asks for `{weights}`",
             "Do not trust its source",
         )

@@ -1,13 +1,13 @@
 """The one way from raw frames to latents: the model's own processor, device, dtype, in evaluation mode."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_number, describe
+from .._checks import check_finite, check_number, describe, quoted
 from .._typing import shapechecked
 from ..data import Observation, Processor
 from ..errors import ConfigError
@@ -77,8 +77,8 @@ def check_knows_parts(model: WorldModel, processor: Processor, *, owner: str) ->
     if not set(model.observation_parts) <= set(known):
         parts = [name for name in model.observation_parts if name != "pixels"]
         raise ConfigError(
-            f"{owner} needs a processor that knows what the model reads, {_listing(model.observation_parts)}",
-            f"it knows {_listing(known)}",
+            f"{owner} needs a processor that knows what the model reads, {quoted(model.observation_parts)}",
+            f"it knows {quoted(known)}",
             f"Make it with `fit_processor(episodes, ..., parts={parts})`",
         )
 
@@ -181,7 +181,3 @@ def embed(
     latents = torch.cat(parts) if parts else torch.zeros(0, *model.latent_shape)
     check_finite(owner, "model.encode(...)", latents, fix="Check the weights that make the embeddings")
     return latents
-
-
-def _listing(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

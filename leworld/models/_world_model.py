@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .._checks import describe
+from .._checks import describe, quoted
 from .._typing import checking, shapechecked
 from ..data import ActionStatistics, Batch, Observation, Processor
 from ..errors import ConfigError
@@ -391,7 +391,7 @@ class WorldModel(nn.Module, ABC):
         raise ConfigError(
             f"{type(self).__name__} reads {len(names)} parts of an observation",
             "it was given one tensor",
-            f"Pass an Observation with {', '.join(f'`{name}`' for name in names)}",
+            f"Pass an Observation with {quoted(names)}",
         )
 
 

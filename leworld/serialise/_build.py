@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._checks import describe, nearest
+from .._checks import describe, nearest, quoted
 from .._config import MAPPING
 from ..errors import CheckpointError, ConfigError, LeWorldError
 from ._registry import resolve
@@ -94,7 +94,7 @@ def _build(
     if missing:
         raise CheckpointError(
             f"{where} needs every required field of `{name}`",
-            f"{_listing(missing)} is missing" if len(missing) == 1 else f"{_listing(missing)} are missing",
+            f"{quoted(missing)} is missing" if len(missing) == 1 else f"{quoted(missing)} are missing",
             "Restore the file, or save the model again",
         )
     values = {key: _value(value, own, f"{where}.{key}", depth + 1) for key, value in arguments.items()}
@@ -118,7 +118,3 @@ def _value(value: object, own: Mapping[str, type[nn.Module]], where: str, depth:
     if isinstance(value, list):
         return tuple(_value(item, own, f"{where}[{i}]", depth) for i, item in enumerate(value))
     return value
-
-
-def _listing(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

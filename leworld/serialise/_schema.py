@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, final
 
 from .. import __version__
-from .._checks import describe, nearest
+from .._checks import describe, nearest, quoted
 from .._json import read_json
 from ..errors import CheckpointError
 
@@ -73,7 +73,7 @@ def read_config(path: Path) -> CheckpointConfig:
     missing = [field for field in _FIELDS if field not in data]
     if missing:
         raise CheckpointError(
-            f"{path} needs the fields {', '.join(f'`{field}`' for field in _FIELDS)}",
+            f"{path} needs the fields {quoted(_FIELDS)}",
             f"`{missing[0]}` is missing",
             "Restore the file, or save the model again",
         )

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .._checks import nearest
+from .._checks import nearest, quoted
 from .._tensors import is_finite, parts, shapes_only, tensor_state, zero_parameters
 from ..errors import CheckpointError
 
@@ -195,6 +195,6 @@ def _kind(tensor: Tensor) -> str:
 
 
 def _some(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:3])
+    shown = quoted(names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"{shown}{more} {'is' if len(names) == 1 else 'are'}"

@@ -1,6 +1,6 @@
 """The tasks that leworld knows, by name and by environment."""
 
-from .._checks import describe, nearest
+from .._checks import describe, nearest, quoted
 from .._imports import import_named
 from ..control import check_choices
 from ..errors import ConfigError
@@ -121,7 +121,7 @@ def task_of(model: WorldModel) -> Task:
     for task in _KNOWN.values():
         if task.environment_id == world:
             return task
-    worlds = ", ".join(f"`{task.environment_id}`" for task in _KNOWN.values())
+    worlds = quoted(task.environment_id for task in _KNOWN.values())
     raise ConfigError(
         f"leworld needs the task of the model's world; it knows those of {worlds}",
         f"this model is of `{world}`",

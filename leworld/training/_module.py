@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from .._checks import describe, require
+from .._checks import describe, quoted, require
 from .._random import fold_seed, seeded_globals
 from ..data import RawBatch, Windows, to_batch
 from ..errors import ConfigError
@@ -210,7 +210,7 @@ def _check_names(losses: Losses) -> None:
         raise ConfigError(
             "WorldModelModule needs terms and values of the loss with names that the log does not use itself",
             f"the model's `loss` returned `{taken[0]}`",
-            f"Choose a name other than {', '.join(f'`{name}`' for name in sorted(_LOGGED))}",
+            f"Choose a name other than {quoted(sorted(_LOGGED))}",
         )
 
 

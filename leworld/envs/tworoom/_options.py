@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._checks import check_float_array, describe, nearest
+from ..._checks import check_float_array, describe, nearest, quoted
 from ...errors import ConfigError
 from . import _geometry as geometry
 from ._arena import TwoRoomArena
@@ -51,9 +51,8 @@ def read_options(
     known = KEYS if num_envs is None else (*KEYS, "reset_mask")
     for key in given:
         if key not in known:
-            listing = ", ".join(f"`{name}`" for name in known)
             raise ConfigError(
-                f"{owner} needs the keys of `options` to be among {listing}",
+                f"{owner} needs the keys of `options` to be among {quoted(known)}",
                 f"`options` has the key {key!r}",
                 nearest(str(key), known),
             )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ... import __version__
+from ..._checks import quoted
 from ..._config import REGISTERED, recorded_config
 from ...models import WorldModel
 from ._provenance import read_scores
@@ -95,7 +96,7 @@ def _facts(model: WorldModel) -> str:
         known = processor.action_mean is not None and processor.action_std is not None
         parts = processor.observation_parts
         if parts != ("pixels",):
-            rows["observation"] = ", ".join(f"`{name}`" for name in parts)
+            rows["observation"] = quoted(parts)
         rows |= {
             "image size": processor.image_size,
             "frameskip": processor.frameskip,

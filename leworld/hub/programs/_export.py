@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ... import __version__
-from ..._checks import check_choice, require
+from ..._checks import check_choice, quoted, require
 from ..._files import local_path
 from ..._folder import replaced_folder
 from ..._json import json_text
@@ -103,7 +103,7 @@ def export(
     if size is None or model.observation_parts != ("pixels",):
         raise CheckpointError(
             "leworld.hub.export needs a model that reads one picture, `pixels`",
-            f"this one reads {', '.join(f'`{name}`' for name in model.observation_parts)}",
+            f"this one reads {quoted(model.observation_parts)}",
             "Export the parts by yourself with `torch.export`",
         )
     parts = parts_of(model, (3, size, size))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from safetensors import SafetensorError, safe_open
 
+from ..._checks import quoted
 from ..._folder import CONFIG_FILE, WEIGHTS_FILE
 from ..._json import read_json
 from ...errors import CheckpointError
@@ -42,7 +43,7 @@ def _foreign_layout(folder: Path, config: Mapping[str, Any]) -> CheckpointError:
             "predictor have no LayerNorm inside attention and MLP, and biases on queries, keys and values",
             "Use it with torch-world, or train the like of it with `leworld train`",
         )
-    fields = ", ".join(f"`{field}`" for field in list(config)[:6]) or "no field"
+    fields = quoted(list(config)[:6]) or "no field"
     return CheckpointError(
         rule,
         f"it has {fields}",
