@@ -1,16 +1,22 @@
 """The one place that words user-facing errors about shapes, dtypes, ranges and optional packages."""
 
 import difflib
+import functools
 import importlib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .errors import ConfigError, MissingExtraError, NonFiniteError, ShapeError
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+_LARGEST_INTEGER = 2**63 - 1  # of a tensor's size, and of the integers that torch takes
 
 
 def describe(value: object) -> str:
@@ -40,6 +46,55 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean `{close[0]}`? Known: {listing}" if close else f"Known: {listing}"
 
 
+def plain_number(value: Any) -> Any:
+    """Return numpy's number as Python's, in lists and tuples too, and everything else as it is."""
+    if isinstance(value, np.bool_ | np.integer):
+        return value.item()
+    if isinstance(value, np.floating):
+        return float(value)
+    if type(value) in (list, tuple):
+        items = [plain_number(item) for item in value]
+        changed = any(new is not old for new, old in zip(items, value, strict=True))
+        return type(value)(items) if changed else value
+    return value
+
+
+def plain_arguments(
+    args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a call with `plain_number` of each."""
+    named = {name: plain_number(value) for name, value in kwargs.items()}
+    return tuple(plain_number(value) for value in args), named
+
+
+def plain_numbers(target: C) -> C:
+    """Decorate a public class or function: numpy's numbers among its arguments arrive as Python's.
+
+    What is built from them can then be written as JSON, compared, hashed and shifted like any other number.
+    `shapechecked` and `configurable` do the same, so that nothing needs two of them.
+    """
+    if isinstance(target, type):
+        type.__setattr__(target, "__init__", _with_plain_numbers(vars(target)["__init__"]))
+        return cast(C, target)
+    return cast(C, _with_plain_numbers(target))
+
+
+def _with_plain_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def boundary(*args: Any, **kwargs: Any) -> Any:
+        if not torch.compiler.is_compiling():
+            args, kwargs = plain_arguments(args, kwargs)
+        return function(*args, **kwargs)
+
+    return mark_plain(boundary)
+
+
+def mark_plain(boundary: C) -> C:
+    """Note on a function that numpy's numbers reach its body as Python's; tests ask every public one."""
+    vars(boundary)["takes_plain_numbers"] = True
+    return boundary
+
+
 def check_number(
     owner: str,
     name: str,
@@ -51,11 +106,13 @@ def check_number(
     integer: bool = False,
     fix: str = "",
 ) -> None:
-    """Raise `ConfigError` unless `value` is a finite number (an integer if asked) in the given range."""
+    """Raise `ConfigError` unless `value` is a finite number (an integer if asked) in the given range.
+
+    An integer has to fit into 64 bits whatever the range.
+    """
     kind = "an integer" if integer else "a finite number"
-    right_type = (
-        isinstance(value, int | np.integer) if integer else isinstance(value, int | float | np.number)
-    )
+    number = plain_number(value)
+    right_type = isinstance(number, int if integer else int | float) and not isinstance(number, bool)
     bounds = []
     if low > -math.inf:
         bounds.append(f"{'above' if open_low else 'of at least'} {low:g}")
@@ -63,9 +120,11 @@ def check_number(
         bounds.append(f"of at most {high:g}")
     rule = f"{owner} needs `{name}` to be {kind}" + (f" {' and '.join(bounds)}" if bounds else "")
     fix = fix or f"Pass `{name}` in that range"
-    if not right_type or isinstance(value, bool):
+    if not right_type:
         raise ConfigError(rule, f"`{name}` is {describe(value)}", fix)
-    number = float(value)  # pyright: ignore[reportArgumentType] -- narrowed by right_type above
+    if isinstance(number, int) and abs(number) > _LARGEST_INTEGER:
+        digits = f"of {number.bit_length()} bits"
+        raise ConfigError(f"{rule}, and to fit into 64 bits", f"`{name}` is a number {digits}", fix)
     too_low = number <= low if open_low else number < low
     if not math.isfinite(number) or too_low or number > high:
         raise ConfigError(rule, f"`{name}={value}` was given", fix)

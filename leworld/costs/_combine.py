@@ -6,13 +6,14 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from .._checks import check_choice, check_number, describe
+from .._checks import check_choice, check_number, describe, plain_numbers
 from ..errors import ConfigError
 
 CostFunction = Callable[[Tensor], Tensor]
 
 
 @final
+@plain_numbers
 class WeightedSum:
     """Adds named costs with visible weights.
 

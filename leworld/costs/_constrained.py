@@ -6,11 +6,12 @@ from typing import final
 import torch
 from torch import Tensor
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from ..errors import ConfigError, ShapeError
 
 
 @final
+@plain_numbers
 class ConstrainedCost:
     """Makes every candidate that violates a constraint infinitely expensive.
 

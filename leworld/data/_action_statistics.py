@@ -8,13 +8,14 @@ from typing import final
 
 import numpy as np
 
-from .._checks import check_number, describe, quoted, require
+from .._checks import check_number, describe, plain_numbers, quoted, require
 from ..errors import ConfigError, DataError
 
 _ROWS_AT_ONCE = 2**18
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class ActionStatistics:
     """Mean and standard deviation of every action component, and where they come from.

@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from ..errors import ConfigError
 from ._columns import part_column
 from ._episode_checks import (
@@ -24,6 +24,7 @@ from ._trajectories import join
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, eq=False, repr=False)
 class Episodes:
     """Trajectories of different lengths, stored one after another along the row axis.

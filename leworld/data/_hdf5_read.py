@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import describe, require
+from .._checks import describe, plain_numbers, require
 from ..errors import ConfigError, DataError
 from ._actions import describe_bad_action
 from ._episodes import Episodes
@@ -29,6 +29,7 @@ from ._hdf5_layout import (
 )
 
 
+@plain_numbers
 def read_hdf5(
     path: str | os.PathLike[str],
     *,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .._checks import check_finite, check_number, describe, nearest, quoted
+from .._checks import check_finite, check_number, describe, nearest, plain_numbers, quoted
 from .._typing import checking
 from ..errors import ConfigError, ShapeError
 
@@ -18,6 +18,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class PicturePart:
     """A camera as a model reads it: square pictures of one size, normalised colour by colour.
@@ -51,6 +52,7 @@ class PicturePart:
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class VectorPart:
     """A vector as a model reads it: every component with mean 0 and standard deviation 1.

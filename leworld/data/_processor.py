@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from .._checks import check_equal_size, check_finite, check_number, describe, nearest, quoted
+from .._checks import check_equal_size, check_finite, check_number, describe, nearest, plain_numbers, quoted
 from .._typing import checking, shapechecked
 from ..errors import ConfigError, ShapeError
 from ._observation import Observation, as_tensor
@@ -34,6 +34,7 @@ _OPTIONAL = ("parts", "fps", "action_choices")
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class Processor:
     """Turns what was sensed and done into what a world model reads, and action blocks back into actions.

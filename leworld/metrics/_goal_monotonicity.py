@@ -8,12 +8,13 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_number, check_size, describe
+from .._checks import check_finite, check_number, check_size, describe, plain_numbers
 from .._typing import shapechecked
 from ..errors import ConfigError, ShapeError
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class GoalMonotonicity:
     """The share of steps toward a goal that lower the latent distance, by distance at the start.

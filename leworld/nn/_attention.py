@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._typing import shapechecked
 from ..errors import ConfigError
 from ._checks import check_last_axis
@@ -16,6 +16,7 @@ _FEW = 4
 
 
 @final
+@plain_numbers
 class SelfAttention(nn.Module):
     """Let every token gather values from the others, weighted by how well its query matches their keys.
 

@@ -5,7 +5,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from .._checks import check_choice, check_number
+from .._checks import check_choice, check_number, plain_numbers
 from ._evaluator import Evaluator
 from ._planner import Planner
 from ._problem import Problem
@@ -15,6 +15,7 @@ from ._settings import check_counts, check_elites
 
 
 @final
+@plain_numbers
 class CEMPlanner(Planner[Tensor]):
     r"""Cross-entropy method: sample, keep the best few, refit a Gaussian to them, repeat.
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, final
 import numpy as np
 import torch
 
-from .._checks import check_choice, check_number, require
+from .._checks import check_choice, check_number, plain_numbers, require
 from .._counter import fixed_sum, words
 from ._evaluator import Evaluator
 from ._planner import Planner
@@ -17,6 +17,7 @@ Memory = tuple[Any, ...]  # one cmaes.CMA or cmaes.SepCMA a row
 
 
 @final
+@plain_numbers
 class CMAESPlanner(Planner[Memory]):
     r"""Covariance matrix adaptation (CMA-ES): a Gaussian that learns its own shape and size.
 

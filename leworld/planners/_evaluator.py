@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import describe
+from .._checks import describe, plain_numbers
 from ..errors import ConfigError, ShapeError
 from ._lifted_cost import LiftedCost
 from ._problem import Problem
@@ -49,6 +49,7 @@ class Evaluated:
 
 
 @final
+@plain_numbers
 class Evaluator:
     """Shows candidates to the cost and remembers, for every row, the best of them.
 

@@ -6,7 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from ._evaluator import Evaluated, Evaluator
 from ._planner import Planner
 from ._problem import Problem
@@ -18,6 +18,7 @@ Memory = tuple[Tensor, Tensor, Tensor]  # standard deviations, kept elites, synt
 
 
 @final
+@plain_numbers
 class ICEMPlanner(Planner[Memory]):
     r"""Improved cross-entropy method (iCEM): CEM with noise that is correlated in time and kept elites.
 

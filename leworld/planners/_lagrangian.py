@@ -7,7 +7,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from .._counter import fixed_sum
 from ..errors import ConfigError, ShapeError
 from ._evaluator import Evaluator
@@ -21,6 +21,7 @@ Memory = tuple[Tensor | None, Tensor, Tensor]  # multipliers, and cost and viola
 
 
 @final
+@plain_numbers
 class LagrangianPlanner(Planner[Memory]):
     r"""Minimises the cost subject to g(actions) <= 0, with any sampling planner inside.
 

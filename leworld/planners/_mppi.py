@@ -6,7 +6,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from .._checks import check_choice, check_number
+from .._checks import check_choice, check_number, plain_numbers
 from .._counter import fixed_sum, weighted_sum
 from ._evaluator import Evaluated, Evaluator
 from ._planner import Planner
@@ -16,6 +16,7 @@ from ._settings import check_counts
 
 
 @final
+@plain_numbers
 class MPPIPlanner(Planner[None]):
     r"""Model predictive path integral control (MPPI): average the candidates, the cheap ones counting most.
 

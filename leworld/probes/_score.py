@@ -6,10 +6,12 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from .._checks import plain_numbers
 from ..errors import ShapeError
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class ProbeScore:
     """Scores of predictions against true targets, one number a target dimension, and their means.

@@ -5,13 +5,14 @@ from typing import Any, final
 
 import numpy as np
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._typing import Limits
 from ..control import check_choices, limit_arrays
 from ..errors import ConfigError
 
 
 @final
+@plain_numbers
 class SmoothPolicy:
     r"""Gathers data by random actions that change slowly, so that the agent goes somewhere.
 

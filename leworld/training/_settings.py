@@ -4,13 +4,14 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Literal, final
 
-from .._checks import check_choice, check_number
+from .._checks import check_choice, check_number, plain_numbers
 from ..errors import ConfigError
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSettings:
     """AdamW with a linear warm-up, a half cosine down to zero, and clipped gradients.
@@ -64,6 +65,7 @@ class OptimizerSettings:
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
     """Everything about a training run that decides its result, besides the model and the data.

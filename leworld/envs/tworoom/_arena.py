@@ -6,7 +6,7 @@ from typing import ClassVar, final
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from ..._checks import check_float_array, check_number, describe
+from ..._checks import check_float_array, check_number, describe, plain_numbers
 from ...errors import ConfigError, ShapeError
 from . import _geometry as geometry
 from ._drawing import Painter
@@ -17,6 +17,7 @@ Array = np.ndarray
 
 
 @final
+@plain_numbers
 class TwoRoomArena:
     r"""A square arena cut in two by a wall with doors, in which disc-shaped agents move.
 

@@ -6,7 +6,7 @@ from typing import Any, final
 import gymnasium
 import numpy as np
 
-from ..._checks import check_float_array, check_number
+from ..._checks import check_float_array, check_number, plain_numbers
 from ._arena import TwoRoomArena
 from ._geometry import DEFAULT_DOORS
 from ._motion import move
@@ -14,6 +14,7 @@ from ._options import RENDER_SIZE, check_render_mode, check_started, draw_task, 
 
 
 @final
+@plain_numbers
 class TwoRoom(gymnasium.Env[np.ndarray, np.ndarray]):
     """Reach a goal in the other room, through the door, from pixels: the TwoRoom task of LeWorldModel.
 

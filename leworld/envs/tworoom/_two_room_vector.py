@@ -9,7 +9,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from ..._checks import check_choice, check_float_array, check_number
+from ..._checks import check_choice, check_float_array, check_number, plain_numbers
 from ...errors import ConfigError
 from ._arena import TwoRoomArena
 from ._geometry import DEFAULT_DOORS
@@ -20,6 +20,7 @@ Steps = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
 
 @final
+@plain_numbers
 class TwoRoomVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """`num_envs` independent `TwoRoom`s that move and are drawn together.
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 from jaxtyping import Float
 
+from ..._checks import plain_numbers
 from ..._files import write_atomically
 from ...errors import ConfigError, DataError, ShapeError
 from .._result import Result
@@ -19,6 +20,7 @@ from ._recording import Recording
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, eq=False)
 class GoalReachingResult(Result):
     """What every policy achieved on the same pairs of start and goal.

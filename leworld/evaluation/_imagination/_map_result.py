@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, final
 import numpy as np
 from jaxtyping import Float
 
-from ..._checks import check_choice, describe
+from ..._checks import check_choice, describe, plain_numbers
 from ..._files import write_atomically
 from ...errors import ConfigError, NonFiniteError, ShapeError
 from .._result import Result, blank_figure
@@ -18,6 +18,7 @@ _NAMES = {"pca": "PCA", "tsne": "t-SNE"}
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, eq=False)
 class LatentMap(Result):
     """Where embeddings lie on a map of few dimensions.

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 import torch
 
-from ..._checks import check_number
+from ..._checks import check_number, plain_numbers
 from ..._files import write_atomically
 from ...data import Episodes
 from ...errors import DataError, ShapeError
@@ -22,6 +22,7 @@ from .._result import Result, blank_figure
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class OpenLoopResult(Result):
     """Error of imagined embeddings by number of steps ahead, for the model and its baselines.
@@ -105,6 +106,7 @@ class OpenLoopResult(Result):
         figure.savefig(path, dpi=150)
 
 
+@plain_numbers
 def open_loop(
     model: WorldModel,
     episodes: Episodes,

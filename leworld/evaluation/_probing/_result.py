@@ -9,6 +9,7 @@ from typing import Any, ClassVar, final
 
 from torch import Tensor
 
+from ..._checks import plain_numbers
 from ..._files import write_atomically
 from ...errors import ConfigError, DataError
 from .._result import Result, blank_figure
@@ -19,6 +20,7 @@ Key = tuple[str, str, str]
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, eq=False)
 class ProbingResult(Result):
     """What probes read off the embeddings of one or several models.

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..._checks import check_choice, check_finite, check_number, describe
+from ..._checks import check_choice, check_finite, check_number, describe, plain_numbers
 from ...data import Episodes
 from ...errors import ConfigError, DataError, NonFiniteError, ShapeError
 from ...metrics import auroc, paired_t_test
@@ -21,6 +21,7 @@ from ._result import SurpriseResult, SurpriseRow
 _BEFORE, _AFTER = 3, 5
 
 
+@plain_numbers
 def surprise(
     model: WorldModel,
     episodes: Episodes,

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, final
 
 from torch import Tensor
 
+from ..._checks import plain_numbers
 from ..._files import write_atomically
 from ...errors import DataError, ShapeError
 from ...metrics import wilson_interval
@@ -17,6 +18,7 @@ from ._alarm_level import AlarmLevel
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class SurpriseRow:
     """How one kind of event shows in the surprise of the frame at which it happens.
@@ -78,6 +80,7 @@ class SurpriseRow:
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class SurpriseResult(Result):
     """What the surprise protocol found: one row a kind of event, and how often normal frames raise an alarm.

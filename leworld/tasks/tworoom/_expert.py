@@ -5,12 +5,13 @@ from typing import Any, final
 
 import numpy as np
 
-from ..._checks import check_float_array, check_number, describe
+from ..._checks import check_float_array, check_number, describe, plain_numbers
 from ...envs import TwoRoomArena
 from ...errors import ConfigError, ShapeError
 
 
 @final
+@plain_numbers
 class ExpertPolicy:
     r"""Heads for the door when the goal is in the other room, then for the goal, with a lot of noise.
 
