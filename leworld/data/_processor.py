@@ -27,7 +27,7 @@ from ._parts import (
     parts_to_json,
     raw_part,
 )
-from ._processor_checks import check_fields, checked_bounds
+from ._processor_checks import check_components, check_fields, checked_bounds
 
 # Written only where they say something, so that a model of one picture has the file that it always had.
 _OPTIONAL = ("parts", "fps", "action_choices")
@@ -252,7 +252,7 @@ class Processor:
         block is component j of its action number k.
         """
         mean, std = self._statistics(actions)
-        self._check_components("action_blocks", "actions", actions)
+        check_components("action_blocks", actions, self.action_dim)
         if actions.shape[-2] % self.frameskip:
             raise ShapeError(
                 f"Processor.action_blocks needs a multiple of frameskip={self.frameskip} along `step`",
@@ -277,6 +277,7 @@ class Processor:
         )
         return blocks.unflatten(-1, (self.frameskip, self.action_dim)) * std + mean
 
+    @plain_numbers
     def block_bounds(
         self,
         low: float | Sequence[float] | Float[np.ndarray, "..."] | Float[Tensor, "..."],
@@ -311,7 +312,7 @@ class Processor:
             NonFiniteError: An action is NaN or infinite. Tested on the CPU only.
         """
         self._num_choices("choices")
-        self._check_components("choices", "actions", actions)
+        check_components("choices", actions, self.action_dim)
         if actions.device.type == "cpu" and checking():
             check_finite("Processor.choices", "actions", actions)
         return actions.argmax(-1)
@@ -388,13 +389,3 @@ class Processor:
                 "or `leworld.data.action_statistics`, and set them with `model.with_action_stats(...)`",
             )
         return like.new_tensor(self.action_mean), like.new_tensor(self.action_std)
-
-    def _check_components(self, method: str, name: str, actions: Tensor) -> None:
-        check_equal_size(
-            f"Processor.{method}",
-            f"the last axis of `{name}`",
-            actions.shape[-1],
-            self.action_dim,
-            expected_by="the processor's action_dim",
-            fix="Pass raw actions of the environment that the processor was fitted on",
-        )

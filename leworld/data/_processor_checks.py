@@ -6,8 +6,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import describe, nearest, quoted
+from .._checks import check_equal_size, describe, nearest, quoted
 from ..errors import ConfigError
+
+
+def check_components(method: str, actions: Tensor, action_dim: int) -> None:
+    """Raise `ShapeError` unless the last axis of `actions` has `action_dim` entries."""
+    check_equal_size(
+        f"Processor.{method}",
+        "the last axis of `actions`",
+        actions.shape[-1],
+        action_dim,
+        expected_by="the processor's action_dim",
+        fix="Pass raw actions of the environment that the processor was fitted on",
+    )
 
 
 def checked_bounds(low: Any, high: Any, action_dim: int) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._limit_law import LIMIT_FROM, anderson_darling_tail
@@ -56,6 +56,7 @@ class AndersonDarling(UnivariateStatistic):
         ```
     """
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return 1, which holds for every number of samples."""
         del num_samples

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._multivariate import MultivariateStatistic
@@ -73,6 +73,7 @@ class BHEPM(MultivariateStatistic):
         check_number("BHEPM", "beta", beta, low=1, open_low=True)
         self.beta = float(beta)
 
+    @plain_numbers
     def null_mean(self, num_samples: int, dim: int) -> float:
         """Return the mean of log T over simulated draws; the first call for a pair of sizes simulates."""
         check_sizes("BHEPM", num_samples, dim)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._multivariate import MultivariateStatistic
@@ -69,6 +69,7 @@ class COMB(MultivariateStatistic):
         check_number("COMB", "gamma", gamma, low=0, open_low=True)
         self.gamma = float(gamma)
 
+    @plain_numbers
     def null_mean(self, num_samples: int, dim: int) -> float:
         """Return the mean over simulated draws; the first call for a pair of sizes simulates."""
         check_sizes("COMB", num_samples, dim)

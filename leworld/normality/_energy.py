@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .._checks import plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._multivariate import MultivariateStatistic
@@ -62,6 +63,7 @@ class EnergyDistance(MultivariateStatistic):
         ```
     """
 
+    @plain_numbers
     def null_mean(self, num_samples: int, dim: int) -> float:
         """Return E|Z - Z'|, which holds for every number of samples."""
         check_sizes("EnergyDistance", num_samples, dim)

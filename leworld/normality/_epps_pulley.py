@@ -6,7 +6,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import accumulation_dtype, check_number, check_samples
+from .._checks import accumulation_dtype, check_number, check_samples, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._constants import constants
@@ -93,6 +93,7 @@ class EppsPulley(UnivariateStatistic):
         """Quadrature weights with the Gaussian window in them, q_j phi(t_j)."""
         return self._weights
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return sum_j q_j phi(t_j) (1 - phi(t_j)^2), which holds for every number of samples."""
         del num_samples
@@ -109,6 +110,7 @@ class EppsPulley(UnivariateStatistic):
         distance = cosine_error.square() + sine_error.square()
         return samples.shape[-2] * (distance * constants(self.weights, x)).sum(-1)
 
+    @plain_numbers
     def from_sums(
         self, sums: Float[Tensor, "*batch 2 knot slice"], num_samples: int | Tensor
     ) -> Float[Tensor, "*batch slice"]:

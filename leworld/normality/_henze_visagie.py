@@ -6,7 +6,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._multivariate import MultivariateStatistic
@@ -70,6 +70,7 @@ class HenzeVisagie(MultivariateStatistic):
         check_number("HenzeVisagie", "gamma", gamma, low=0, open_low=True)
         self.gamma = float(gamma)
 
+    @plain_numbers
     def null_mean(self, num_samples: int, dim: int) -> float:
         """Return the mean of log T over simulated draws; the first call for a pair of sizes simulates."""
         check_sizes("HenzeVisagie", num_samples, dim)

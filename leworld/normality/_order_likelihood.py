@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._order import column, ordered, ranks
@@ -57,6 +57,7 @@ class OrderStatisticLikelihood(UnivariateStatistic):
         ```
     """
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return 1/N sum_i entropy of the i-th order statistic, from digamma values, for every N."""
         check_number("OrderStatisticLikelihood", "num_samples", num_samples, low=2, integer=True)

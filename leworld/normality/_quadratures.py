@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import accumulation_dtype, check_number, check_samples
+from .._checks import accumulation_dtype, check_number, check_samples, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ..errors import ConfigError
@@ -84,6 +84,7 @@ class SimpsonEppsPulley(UnivariateStatistic):
         rule = (1 if j in ends else 2 + 2 * (j % 2) for j in range(self.num_knots))
         return tuple(third * q * target for q, target in zip(rule, self.targets, strict=True))
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return sum_j q_j phi(t_j) (1 - phi(t_j)^2), which holds for every number of samples."""
         del num_samples
@@ -164,6 +165,7 @@ class GaussHermiteEppsPulley(UnivariateStatistic):
         """Quadrature weights 2 sqrt(2) v_j, the Gaussian window in them."""
         return self._weights
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return sum_j weight_j (1 - phi(t_j)^2), which holds for every number of samples."""
         del num_samples

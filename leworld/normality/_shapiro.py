@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_choice, check_number
+from .._checks import check_choice, check_number, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._null import simulated_mean, simulated_p_value
@@ -73,6 +73,7 @@ class ShapiroFrancia(UnivariateStatistic):
         check_choice("ShapiroFrancia", "scores", scores, _OFFSETS)
         self.scores: Scores = scores
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return the mean over simulated draws; the first call for a number of samples simulates."""
         check_number("ShapiroFrancia", "num_samples", num_samples, low=3, integer=True)
@@ -140,6 +141,7 @@ class ShapiroWilk(UnivariateStatistic):
         check_choice("ShapiroWilk", "coefficients", coefficients, ("royston", "rahman-govindarajulu"))
         self.coefficients: Coefficients = coefficients
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return the mean over simulated draws; the first call for a number of samples simulates."""
         check_number("ShapiroWilk", "num_samples", num_samples, low=3, integer=True)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ..errors import ShapeError
@@ -80,6 +80,7 @@ class VasicekEntropy(UnivariateStatistic):
         self.min_spacing = float(min_spacing)
         self.min_samples = 3 if window is None else 2 * window + 1
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return the mean over simulated draws; the first call for a number of samples simulates."""
         check_number("VasicekEntropy", "num_samples", num_samples, low=self.min_samples, integer=True)

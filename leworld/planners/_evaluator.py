@@ -176,6 +176,7 @@ class Evaluator:
         with torch.no_grad():
             return torch.cat([self._wide(cost.guess_states(part)) for part in self._parts(actions)], dim=1)
 
+    @plain_numbers
     def relax(self, actions: Tensor, states: Tensor, goal_weight: float) -> tuple[Tensor, Tensor]:
         """Return every step's prediction from virtual states, and the gradient of GRASP's loss for `actions`.
 

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from .._checks import plain_numbers
 from .._typing import shapechecked
 from ..errors import NonFiniteError
 from ._evaluator import Evaluator
@@ -68,6 +69,7 @@ class Planner(ABC, Generic[M]):
     ) -> SearchState[M]:
         """Show candidates to the cost with `evaluate(candidates)` and return the next state."""
 
+    @plain_numbers
     def plan(
         self,
         cost: Callable[..., Tensor],

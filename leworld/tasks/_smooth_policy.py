@@ -66,6 +66,7 @@ class SmoothPolicy:
         self.action_choices = action_choices
         self.reset(seed)
 
+    @plain_numbers
     def reset(self, seed: int) -> None:
         """Start over: a fresh generator from `seed`, and no previous action."""
         check_number("SmoothPolicy.reset", "seed", seed, low=0, integer=True)

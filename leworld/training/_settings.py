@@ -56,6 +56,7 @@ class OptimizerSettings:
         check_number(owner, "warmup_fraction", self.warmup_fraction, low=0.0, high=0.9)
         check_number(owner, "gradient_clip", self.gradient_clip, low=0.0, open_low=True)
 
+    @plain_numbers
     def learning_rate_at(self, step: int, *, num_steps: int) -> float:
         """Return the learning rate of step `step`, counted from 0, of `num_steps`."""
         warmup = max(1, round(self.warmup_fraction * num_steps))

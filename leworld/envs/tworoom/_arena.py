@@ -154,6 +154,7 @@ class TwoRoomArena:
         there = check_float_array(owner, "goals", goals, shape="... 2").astype(np.float64)
         return np.asarray(((here - there) ** 2).sum(axis=-1) <= self.success_radius**2)
 
+    @plain_numbers
     def render(
         self,
         positions: Float[Array, "*batch 2"],
@@ -199,6 +200,7 @@ class TwoRoomArena:
             )
         return array
 
+    @plain_numbers
     def painter(self, image_size: int) -> Painter:
         """Return the (kept) painter of one image size; for callers that draw often and need no checks."""
         if image_size not in self._painters:

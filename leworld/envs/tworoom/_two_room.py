@@ -82,6 +82,7 @@ class TwoRoom(gymnasium.Env[np.ndarray, np.ndarray]):
         self._goal_pixels = self._painter.background
         self._started = False
 
+    @plain_numbers
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:

@@ -114,6 +114,7 @@ class TwoRoomVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._over = np.zeros(self.num_envs, np.bool_)
         self._started = False
 
+    @plain_numbers
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:

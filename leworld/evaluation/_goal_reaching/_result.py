@@ -196,6 +196,7 @@ class GoalReachingResult(Result):
             path, lambda file: draw_paths(file, self.policies, recordings, self.goal, self.backdrop)
         )
 
+    @plain_numbers
     def write_gif(
         self, path: str | os.PathLike[str], *, scale: int = 2, frames_per_second: float = 10.0
     ) -> Path:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from ..._checks import check_choice, check_number, describe
+from ..._checks import check_choice, check_number, describe, plain_numbers
 from ..._files import write_atomically
 from ...errors import DataError, ShapeError
 from .._result import Result, blank_figure
@@ -139,6 +139,7 @@ class ImaginedRollouts(Result):
             name.replace(", ", "_").replace(" ", "_"): curve for name, curve in self._curves().items()
         }
 
+    @plain_numbers
     def plot(self, path: str | os.PathLike[str], *, num_rollouts: int = 4) -> Path:
         """Draw the first rollouts, true frames above decoded above imagined, and write png, pdf or svg.
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..._checks import check_finite, check_float_array, check_number, check_size, describe
+from ..._checks import check_finite, check_float_array, check_number, check_size, describe, plain_numbers
 from ..._typing import shapechecked
 from ...data import Episodes, Observation
 from ...errors import ConfigError, ShapeError
@@ -119,6 +119,7 @@ class SurpriseMonitor:
         self.reset()
 
     @staticmethod
+    @plain_numbers
     def calibrate(
         model: WorldModel, episodes: Episodes, *, false_alarm_rate: float = 0.05
     ) -> "SurpriseMonitor":

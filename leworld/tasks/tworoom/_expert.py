@@ -66,6 +66,7 @@ class ExpertPolicy:
         self.repeat_probability = float(repeat_probability)
         self.reset(seed)
 
+    @plain_numbers
     def reset(self, seed: int) -> None:
         """Start over: a fresh generator from `seed`, and no previous action."""
         check_number("ExpertPolicy.reset", "seed", seed, low=0, integer=True)
