@@ -16,6 +16,7 @@ from .errors import ConfigError, MissingExtraError, NonFiniteError, ShapeError
 
 C = TypeVar("C", bound=Callable[..., Any])
 
+_PLAIN = frozenset({Tensor, int, float, str, bool, type(None)})  # most arguments, told at once
 _LARGEST_INTEGER = 2**63 - 1  # of a tensor's size, and of the integers that torch takes
 
 
@@ -48,10 +49,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def plain_number(value: Any) -> Any:
     """Return numpy's number as Python's, in lists and tuples too, and everything else as it is."""
-    if isinstance(value, np.bool_ | np.integer):
-        return value.item()
-    if isinstance(value, np.floating):
-        return float(value)
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, np.number | np.bool_):
+        return float(value) if isinstance(value, np.floating) else value.item()
     if type(value) in (list, tuple):
         items = [plain_number(item) for item in value]
         changed = any(new is not old for new, old in zip(items, value, strict=True))
