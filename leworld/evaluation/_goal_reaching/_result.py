@@ -190,9 +190,7 @@ class GoalReachingResult(Result):
             MissingExtraError: matplotlib is not installed.
         """
         recordings = self._recorded("plot")
-        return write_atomically(
-            path, lambda file: draw_paths(file, self.policies, recordings, self.goal, self.backdrop)
-        )
+        return draw_paths(path, self.policies, recordings, self.goal, self.backdrop)
 
     def write_gif(
         self, path: str | os.PathLike[str], *, scale: int = 2, frames_per_second: float = 10.0
