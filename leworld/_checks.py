@@ -1,9 +1,12 @@
 """The one place that words user-facing errors about shapes, dtypes, ranges and optional packages."""
 
+import contextlib
 import difflib
 import functools
 import importlib
 import math
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, TypeVar, cast
@@ -18,6 +21,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 _PLAIN = frozenset({Tensor, int, float, str, bool, type(None)})  # most arguments, told at once
 _LARGEST_INTEGER = 2**63 - 1  # of a tensor's size, and of the integers that torch takes
+_BRING_MATPLOTLIB = ("matplotlib", "lightning", "tensorboard")  # lightning by way of torchmetrics
 
 
 def describe(value: object) -> str:
@@ -206,13 +210,35 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     """Import an optional module, or say which extra brings it."""
     try:
+        if module.partition(".")[0] in _BRING_MATPLOTLIB:
+            _import_matplotlib()
         return importlib.import_module(module)
-    except ImportError as error:
+    except Exception as error:  # a damaged or mismatched installation fails in any way
         raise MissingExtraError(
             f"{purpose} needs the package `{module.split('.')[0]}`",
-            f"importing it failed ({error})",
+            f"importing it failed ({error or type(error).__name__})",
             f'Install it with `pip install "leworld[{extra}]"`',
         ) from error
+
+
+def _import_matplotlib() -> None:
+    """Import matplotlib, where it is installed, even if MPLBACKEND names a backend that is not.
+
+    A shell that a notebook started inherits the notebook's. leworld draws without any, and what else imports
+    matplotlib finds it imported.
+    """
+    backend = os.environ.get("MPLBACKEND")
+    if backend is None or "matplotlib" in sys.modules:
+        return
+    del os.environ["MPLBACKEND"]
+    try:
+        matplotlib = importlib.import_module("matplotlib")
+    except ModuleNotFoundError:
+        return
+    finally:
+        os.environ["MPLBACKEND"] = backend
+    with contextlib.suppress(ValueError):
+        matplotlib.rcParams["backend"] = backend
 
 
 def check_float_array(owner: str, name: str, value: object, *, shape: str, fix: str = "") -> np.ndarray:

@@ -8,6 +8,7 @@ import pytest
 from tests._source import PACKAGE, ROOT, module_name, parse, source_files
 
 LAYERS = {
+    "_names": -1,
     "errors": 0,
     "_checks": 1,
     **dict.fromkeys(
@@ -20,9 +21,9 @@ LAYERS = {
             "_files",
             "_imports",
             "_json",
-            "_moved",
             "_targets",
             "_tensors",
+            "_version",
         ],
         2,
     ),
@@ -37,6 +38,7 @@ LAYERS = {
     "tasks": 10,
     "report": 11,
     "cli": 12,
+    "__main__": 13,
 }
 
 

@@ -8,7 +8,13 @@ classes of leworld, or classes that the caller hands over, and never a callable.
 config alone. World models have `leworld.save` and `leworld.load` on top, with processor and card.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._load import StoredModule as StoredModule
 from ._load import load_module as load_module
 from ._load import read_module as read_module
 from ._save import save_module as save_module
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, final
 
-import gymnasium
 import numpy as np
 
-from ..._checks import check_float_array, check_number, plain_numbers
+from ..._checks import check_float_array, check_number, plain_numbers, require
 from ._arena import TwoRoomArena
 from ._geometry import DEFAULT_DOORS
 from ._motion import move
 from ._options import RENDER_SIZE, check_render_mode, check_started, draw_task, read_options
+
+require("gymnasium", extra="envs", purpose="TwoRoom")
+import gymnasium  # noqa: E402 -- after the check
 
 
 @final

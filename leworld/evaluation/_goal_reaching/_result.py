@@ -192,9 +192,7 @@ class GoalReachingResult(Result):
             MissingExtraError: matplotlib is not installed.
         """
         recordings = self._recorded("plot")
-        return write_atomically(
-            path, lambda file: draw_paths(file, self.policies, recordings, self.goal, self.backdrop)
-        )
+        return draw_paths(path, self.policies, recordings, self.goal, self.backdrop)
 
     @plain_numbers
     def write_gif(

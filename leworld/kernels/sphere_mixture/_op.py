@@ -44,7 +44,11 @@ def sphere_discrepancy(
     return _discrepancy(samples, *coefficients, constant, implementation, wanted)[0]
 
 
-@torch.library.custom_op("leworld::sphere_mixture", mutates_args=())
+@torch.library.custom_op(  # torch before 2.7 reads no schema from the sequences of `collections.abc`
+    "leworld::sphere_mixture",
+    mutates_args=(),
+    schema="(Tensor u, int dim, float[] frequencies, float[] coefficients, str implementation) -> Tensor",
+)
 def _evaluate(
     u: Tensor, dim: int, frequencies: Sequence[float], coefficients: Sequence[float], implementation: str
 ) -> Tensor:
@@ -74,7 +78,12 @@ def _evaluate_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 _evaluate.register_autograd(_evaluate_backward, setup_context=_evaluate_context)
 
 
-@torch.library.custom_op("leworld::sphere_discrepancy", mutates_args=())
+@torch.library.custom_op(
+    "leworld::sphere_discrepancy",
+    mutates_args=(),
+    schema="(Tensor samples, float[] frequencies, float[] pairs, float[] points, float constant, "
+    "str implementation, bool with_gradient) -> (Tensor, Tensor)",
+)
 def _discrepancy(
     samples: Tensor,
     frequencies: Sequence[float],
