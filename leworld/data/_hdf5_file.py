@@ -37,7 +37,7 @@ class DataFile:
         self.path = path
         self._h5py, self._handle, self._size = h5py, handle, size
         with guarded(path, "readable names of its columns"):
-            self.names: tuple[str, ...] = tuple(handle)
+            self.names = tuple(_text(name) for name in handle)
 
     def column(self, name: str) -> StoredColumn:
         """Return a column by name, or say what else has that name."""
@@ -121,6 +121,11 @@ class DataFile:
         if kind == h5l.TYPE_EXTERNAL:
             return "is an external link to", b":".join(links.get_val(part))
         return "is a link of a kind that only its writer knows", b""
+
+
+def _text(name: str | bytes) -> str:
+    """Return a name as text; h5py gives names that are no UTF-8 as bytes."""
+    return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
 
 
 def _parts(path: bytes) -> list[bytes]:

@@ -1,8 +1,8 @@
 """One dataset of an HDF5 file: what it holds, whether all of it is there, and its rows."""
 
 import importlib
-import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -36,7 +36,6 @@ _COMPACT, _CONTIGUOUS, _VIRTUAL = 0, 1, 3  # HDF5's numbers of layouts
 _RATIOS: dict[int, int] = dict.fromkeys((1, 2, 3, 4, 32000), 1100)
 _OTHER_RATIO = 100_000
 _FLOOR = 2**26
-_PROBES_AFTER_A_MISS = 50_000
 
 
 class StoredColumn:
@@ -138,36 +137,26 @@ class StoredColumn:
         compact = self._settings.get_layout() == _COMPACT
         start = 0 if compact else dataset.get_offset()
         if start is None:
-            raise self._unwritten(self.shape[0], 0)
+            raise self._unwritten(self.shape[0])
         if dataset.get_storage_size() < due or start + due > self._file_size:
             raise self._too_large(due, min(dataset.get_storage_size(), max(self._file_size - start, 0)))
 
     def _check_chunks(self, runs: Runs) -> None:
         chunk = self._settings.get_chunk()
         size = math.prod(chunk) * self._item
-        filters = self._settings.get_nfilters()
-        most = self._file_size // (1 if filters else size)  # chunks that the file has room for
-        there, missed, missing = 0, 0, 0
-        across = [range(0, length, step) for length, step in zip(self.shape[1:], chunk[1:], strict=True)]
+        across = [-(-length // step) for length, step in zip(self.shape[1:], chunk[1:], strict=True)]
+        # So many the file has room for, which ends the search where an index pretends to have any.
+        most = self._file_size // (1 if self._settings.get_nfilters() else size)
+        count = 0
         for start, end in runs:
-            for number in range(start // chunk[0], -(-end // chunk[0])):
-                first = number * chunk[0]
-                absent = False
-                for rest in itertools.product(*across):
-                    if self._has_chunk((first, *rest)):
-                        there += 1
-                    else:
-                        absent, missed = True, missed + 1
-                    if there > most or missed > _PROBES_AFTER_A_MISS:
-                        break
-                missing += (min(end, first + chunk[0]) - max(start, first)) if absent else 0
-                if there > most:
-                    raise self._too_large(there * size, self._file_size)
-                if missed > _PROBES_AFTER_A_MISS:
-                    raise self._unwritten(missing, 1)
-        if missing:
-            raise self._unwritten(missing, 0)
-        self._check_ratio(there * size)
+            for first in range(start - start % chunk[0], end, chunk[0]):
+                for number in range(math.prod(across)):
+                    if not self._has_chunk((first, *_offset(number, across, chunk[1:]))):
+                        raise self._unwritten(self._missing_rows(runs, chunk[0], math.prod(across)))
+                    count += 1
+                    if count > most:
+                        raise self._too_large(count * size, self._file_size)
+        self._check_ratio(count * size)
 
     def _has_chunk(self, offset: tuple[int, ...]) -> bool:
         """Look one chunk up, without reading it: a buffer that is too small tells that it is there."""
@@ -178,6 +167,19 @@ class StoredColumn:
         except Exception:
             return False
         return True
+
+    def _missing_rows(self, runs: Runs, step: int, due: int) -> int:
+        """Count the rows that not all of their `due` chunks, of `step` rows each, are there for."""
+        found: Counter[int] = Counter()
+
+        def note(chunk: Any) -> bool | None:
+            found[chunk.chunk_offset[0]] += 1
+            return True if found.total() > self._file_size else None
+
+        self._dataset.id.chunk_iter(note)
+        whole = np.array([first for first, count in found.items() if count == due and first < self.shape[0]])
+        there = _rows_below(runs, whole + step) - _rows_below(runs, whole)
+        return max(1, sum(end - start for start, end in runs) - int(there.sum()))
 
     def _check_ratio(self, due: int) -> None:
         if due <= max(_FLOOR, self._file_size):
@@ -214,10 +216,10 @@ class StoredColumn:
                     "Install it with `pip install hdf5plugin`",
                 )
 
-    def _unwritten(self, rows: int, more: int) -> DataError:
+    def _unwritten(self, rows: int) -> DataError:
         return DataError(
             rule(self._path, f"every value of `{self.label}`"),
-            f"{'at least ' if more else ''}{rows} of its {self.shape[0]} rows were never written",
+            f"{rows} of its {self.shape[0]} rows were never written",
             "The recording may have been interrupted: write it again, or choose other `episodes`",
         )
 
@@ -238,3 +240,20 @@ def _merged(runs: Runs) -> Runs:
         else:
             merged.append((start, end))
     return merged
+
+
+def _rows_below(runs: Runs, rows: np.ndarray) -> np.ndarray:
+    """Count the rows of merged runs that come before each of the given rows."""
+    starts, lengths = np.array([(start, end - start) for start, end in runs], np.int64).T
+    run = np.searchsorted(starts, rows, side="right") - 1
+    inside = np.minimum(rows - starts[run], lengths[run])
+    return np.where(run < 0, 0, (np.cumsum(lengths) - lengths)[run] + inside)
+
+
+def _offset(number: int, across: Sequence[int], chunk: Sequence[int]) -> tuple[int, ...]:
+    """Return where the chunk with this number begins, counted along all axes but that of rows."""
+    offset = []
+    for count, step in zip(reversed(across), reversed(chunk), strict=True):
+        number, place = divmod(number, count)
+        offset.append(place * step)
+    return tuple(reversed(offset))
