@@ -8,7 +8,7 @@ import sys
 import benchmarks.fuzz
 from benchmarks.fuzz.harness import fuzz
 
-HELPERS = {"__main__", "harness"}
+HELPERS = {"__main__", "harness", "isolated"}
 
 
 def targets() -> list[str]:

@@ -1,17 +1,20 @@
 """Action statistics of a dataset, for models that were published without."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import numpy as np
 
-from .._checks import check_number, describe, plain_numbers, quoted, require
+from .._checks import check_number, describe, plain_numbers, quoted
 from ..errors import ConfigError, DataError
+from ._hdf5_file import opened
+from ._hdf5_layout import shown
+from ._hdf5_stored import StoredColumn
 
-_ROWS_AT_ONCE = 2**18
+_ROWS_AT_ONCE, _BYTES_AT_ONCE = 2**18, 2**26
 
 
 @final
@@ -72,7 +75,8 @@ def action_statistics(path: str | os.PathLike[str], *, column: str = "action") -
         column: Name of the action column.
 
     Raises:
-        DataError: if the file or the column is missing, no table of numbers, or without a finite row.
+        DataError: if the file or the column is missing, damaged or not wholly there, points to another file,
+            is no table of numbers, or has no finite row; see `read_hdf5`.
         MissingExtraError: if h5py is not installed.
 
     Numerics: float64, two passes: first the mean, then the population variance around it. A component whose
@@ -94,45 +98,51 @@ def action_statistics(path: str | os.PathLike[str], *, column: str = "action") -
         assert statistics.mean == (2.0, 7.0) and statistics.std == (1.0, 0.0)
         ```
     """
-    h5py = require("h5py", extra="train", purpose="action_statistics")
-    source = Path(path)
-    rule = f"action_statistics needs `{column}` in {source} as a table (row, component) of numbers"
-    try:
-        with h5py.File(source, "r") as file:
-            if column not in file:
-                listing = quoted(file) or "nothing"
-                raise DataError(rule, f"the file holds {listing}", "Name the action column with `column`")
-            table = file[column]
-            if getattr(table, "ndim", 0) != 2 or table.dtype.kind not in "fiu":
-                got = f"it has shape {getattr(table, 'shape', None)} and type {getattr(table, 'dtype', None)}"
-                raise DataError(rule, got, "Choose the column of raw actions")
-            mean, std, count = _two_passes(table, rule)
-    except OSError as error:
-        raise DataError(
-            f"action_statistics needs {source} to be a whole HDF5 file",
-            f"opening it failed ({' '.join(str(error).split())})",
-            "Check the path; unpack a `.zst` file first; download a truncated one again",
-        ) from error
-    return ActionStatistics(tuple(mean.tolist()), tuple(std.tolist()), f"{count} rows of {source.name}")
+    if not isinstance(column, str):
+        raise ConfigError(
+            "action_statistics needs `column` to be a name", f"it is {describe(column)}", 'Pass "action"'
+        )
+    source = Path(path) if isinstance(path, str | os.PathLike) else path
+    rule = f"action_statistics needs `{shown(column)}` in {source} as a table (row, component) of numbers"
+    with opened(path, owner="action_statistics") as file:
+        if column.split("/")[0] not in file.names:
+            listing = quoted(shown(name) for name in file.names[:20]) or "nothing"
+            raise DataError(rule, f"the file holds {listing}", "Name the action column with `column`")
+        table = file.column(column)
+        is_number = table.is_numbers and np.dtype(table.dtype).kind in "fiu"
+        if not is_number or len(table.shape) != 2 or table.shape[1] == 0:
+            raise DataError(rule, f"it is {table.told}", "Choose the column of raw actions")
+        table.check([(0, table.shape[0])])
+        mean, std, count = _two_passes(table, rule)
+    return ActionStatistics(tuple(mean.tolist()), tuple(std.tolist()), f"{count} rows of {file.path.name}")
 
 
-def _two_passes(table: "np.ndarray", rule: str) -> tuple[np.ndarray, np.ndarray, int]:
-    total, count, largest = np.zeros(table.shape[1]), 0, np.zeros(table.shape[1])
-    for start in range(0, table.shape[0], _ROWS_AT_ONCE):
-        rows = _finite(table, start)
-        total += rows.sum(axis=0)
-        count += len(rows)
-        largest = np.maximum(largest, np.abs(rows).max(axis=0, initial=0.0))
-    if count == 0:
-        raise DataError(rule, "no row is finite", "Choose the column of raw actions")
-    mean = total / count
-    squares = np.zeros_like(mean)
-    for start in range(0, table.shape[0], _ROWS_AT_ONCE):
-        squares += np.square(_finite(table, start) - mean).sum(axis=0)
-    std = np.sqrt(squares / count)
+def _two_passes(table: StoredColumn, rule: str) -> tuple[np.ndarray, np.ndarray, int]:
+    width = table.shape[1]
+    total, count, largest = np.zeros(width), 0, np.zeros(width)
+    squares = np.zeros(width)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows in _finite(table):
+            total += rows.sum(axis=0)
+            count += len(rows)
+            largest = np.maximum(largest, np.abs(rows).max(axis=0, initial=0.0))
+        if count == 0:
+            raise DataError(rule, "no row is finite", "Choose the column of raw actions")
+        mean = total / count
+        for rows in _finite(table):
+            squares += np.square(rows - mean).sum(axis=0)
+        std = np.sqrt(squares / count)
+    if not (np.isfinite(mean).all() and np.isfinite(std).all()):
+        got = f"they reach {largest.max():.3g}, so that their deviation overflows"
+        raise DataError(rule, got, "Choose the column of raw actions, in units of moderate size")
     return mean, np.where(std <= 1e-6 * largest, 0.0, std), count
 
 
-def _finite(table: "np.ndarray", start: int) -> np.ndarray:
-    rows = np.asarray(table[start : start + _ROWS_AT_ONCE], dtype=np.float64)
-    return rows[np.isfinite(rows).all(axis=1)]
+def _finite(table: StoredColumn) -> Iterator[np.ndarray]:
+    """Yield the finite rows, some at a time, in float64."""
+    step = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // (8 * table.shape[1])))
+    for start in range(0, table.shape[0], step):
+        end = min(start + step, table.shape[0])
+        rows = table.empty(end - start, np.dtype(np.float64))
+        table.copy(start, end, rows)
+        yield rows[np.isfinite(rows).all(axis=1)]

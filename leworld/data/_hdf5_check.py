@@ -1,67 +1,133 @@
 """Whether an HDF5 file has the columns of the layout, with episodes that cover its rows."""
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from .._checks import nearest, quoted
+from .._checks import describe, nearest, quoted
 from ..errors import DataError
-from ._hdf5_layout import COLUMNS_ATTRIBUTE, EPISODE_COLUMNS, LOADED_COLUMNS, ROW_COLUMNS, is_known, rule
+from ._hdf5_file import DataFile
+from ._hdf5_layout import (
+    CHOICES_ATTRIBUTE,
+    COLUMNS_ATTRIBUTE,
+    EPISODE_COLUMNS,
+    FPS_ATTRIBUTE,
+    LOADED_COLUMNS,
+    RESERVED_COLUMNS,
+    ROW_COLUMNS,
+    is_known,
+    rule,
+    shown,
+)
+from ._hdf5_stored import StoredColumn
+
+_MAX_LISTED = 20
 
 
-def counted_column(file: Any) -> str:
-    """Return the column that says how many rows there are: the frames, or the actions of a file without."""
-    return "pixels" if "pixels" in file else "action"
+def own_columns(file: DataFile) -> tuple[str, ...] | None:
+    """Return the columns that `write_hdf5` listed in the file, or None if another program wrote it."""
+    listed = file.attribute(COLUMNS_ATTRIBUTE)
+    if listed is None:
+        return None
+    try:
+        names = json.loads(listed) if isinstance(listed, str) else listed
+    except (ValueError, RecursionError):
+        names = listed
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise _wrong(file.path, COLUMNS_ATTRIBUTE, "a JSON list of names", listed)
+    if len(set(names)) < len(names) or set(names) & set(RESERVED_COLUMNS):
+        raise _wrong(file.path, COLUMNS_ATTRIBUTE, "names of further columns, each once", listed)
+    return tuple(names)
 
 
-def check_names(path: Path, file: Any, listed: tuple[str, ...]) -> None:
+def rate_and_choices(file: DataFile) -> tuple[float | None, int | None]:
+    """Return the frame rate and the number of choices that the file names, None where it does not."""
+    fps, choices = file.attribute(FPS_ATTRIBUTE), file.attribute(CHOICES_ATTRIBUTE)
+    if fps is not None and (isinstance(fps, str) or not 0 < fps < np.inf):
+        raise _wrong(file.path, FPS_ATTRIBUTE, "a number above 0", fps)
+    if choices is not None and (isinstance(choices, str) or choices % 1 != 0 or not 2 <= choices < 2**31):
+        raise _wrong(file.path, CHOICES_ATTRIBUTE, "a whole number of at least 2", choices)
+    return (None if fps is None else float(fps)), (None if choices is None else int(choices))
+
+
+def _wrong(path: Path, name: str, due: str, value: object) -> DataError:
+    return DataError(
+        rule(path, f"{due} in its attribute `{name}`"),
+        f"it is {describe(shown(value) if isinstance(value, str) else value)}",
+        "Write the attribute again, or delete it",
+    )
+
+
+def checked_columns(
+    file: DataFile, own: tuple[str, ...] | None, extra: Sequence[str]
+) -> Mapping[str, StoredColumn]:
+    """Return all columns of the file, which are those of the layout and have as many rows as one another."""
+    path, listed = file.path, (*(own or ()), *extra)
     # Only write_hdf5 makes files without frames, and it leaves this attribute.
-    due = ("action",) if COLUMNS_ATTRIBUTE in file.attrs else ROW_COLUMNS
-    missing = [name for name in (*due, *EPISODE_COLUMNS, *listed) if name not in file]
+    due = ROW_COLUMNS if own is None else ("action",)
+    missing = [name for name in (*due, *EPISODE_COLUMNS, *listed) if name not in file.names]
     if missing:
+        names = [shown(name) for name in file.names]
+        more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
         raise DataError(
-            rule(path, f"a column `{missing[0]}`"),
-            f"its columns are {quoted(file) or 'none'}",
+            rule(path, f"a column `{shown(missing[0])}`"),
+            f"its columns are {quoted(names[:_MAX_LISTED]) or 'none'}{more}",
             "Write it in stable-worldmodel's layout, as write_hdf5 does",
         )
-    for name in file:
-        if not hasattr(file[name], "shape"):
-            raise DataError(
-                rule(path, "a dataset for every column"),
-                f"`{name}` is a group",
-                "Put every column at the top of the file",
-            )
+    columns = {}
+    for name in file.names:
+        columns[name] = file.column(name)
         if not is_known(name) and name not in listed:
             raise DataError(
                 rule(path, "columns of stable-worldmodel's layout only"),
-                f"`{name}` is unknown",
-                f"Pass extra_columns=[{name!r}] to load it. "
-                + nearest(name, (*ROW_COLUMNS, *EPISODE_COLUMNS, *LOADED_COLUMNS)),
+                f"`{shown(name)}` is unknown",
+                f"Pass extra_columns=[{shown(name)!r}] to load it. "
+                + nearest(name[:60], (*ROW_COLUMNS, *EPISODE_COLUMNS, *LOADED_COLUMNS)),
             )
-    counted = counted_column(file)
-    rows = file[counted].shape[0] if file[counted].ndim else 0
-    for name in file:
-        dataset = file[name]
-        if name not in EPISODE_COLUMNS and (dataset.ndim == 0 or dataset.shape[0] != rows):
+    counted = counted_column(columns)
+    rows = num_rows(columns)
+    for name, column in columns.items():
+        if name not in EPISODE_COLUMNS and (not column.shape or column.shape[0] != rows):
             raise DataError(
                 rule(path, "one entry a row in every column"),
-                f"`{counted}` has {rows} rows and `{name}` has shape {dataset.shape}",
+                f"`{counted}` has {rows} rows and `{column.label}` has shape {column.shape}",
                 "The recording may have been interrupted: write it again or cut the columns to equal length",
             )
+    return columns
 
 
-def episode_index(path: Path, file: Any) -> tuple[np.ndarray, np.ndarray]:
+def counted_column(columns: Mapping[str, StoredColumn]) -> str:
+    """Return the column that says how many rows there are: the frames, or the actions of a file without."""
+    return "pixels" if "pixels" in columns else "action"
+
+
+def num_rows(columns: Mapping[str, StoredColumn]) -> int:
+    """Return the number of rows, 0 where the column that says it has none."""
+    return next(iter(columns[counted_column(columns)].shape), 0)
+
+
+def episode_index(path: Path, columns: Mapping[str, StoredColumn]) -> tuple[np.ndarray, np.ndarray]:
+    """Return lengths and offsets of the episodes, which cover every row exactly once."""
+    rows = num_rows(columns)
     parts = []
     for name in EPISODE_COLUMNS:
-        dataset = file[name]
-        if dataset.ndim != 1 or dataset.dtype.kind not in "iu" or dataset.shape[0] == 0:
+        column = columns[name]
+        whole = column.is_numbers and np.dtype(column.dtype).kind in "iu"
+        if not whole or len(column.shape) != 1 or column.shape[0] == 0:
             raise DataError(
                 rule(path, f"`{name}` to hold one integer an episode"),
-                f"`{name}` is {dataset.dtype} of shape {dataset.shape}",
+                f"`{name}` is {column.told}",
                 "Write one entry for every episode",
             )
-        parts.append(dataset[()].astype(np.int64))
+        if column.shape[0] > rows:
+            raise DataError(
+                rule(path, f"an entry in `{name}` for each of at most {rows} episodes, one a row"),
+                f"it has {column.shape[0]} entries",
+                "The recording may have been interrupted: write it again",
+            )
+        parts.append(column.read([(0, column.shape[0])]))
     lengths, offsets = parts
     if len(lengths) != len(offsets):
         raise DataError(
@@ -69,16 +135,22 @@ def episode_index(path: Path, file: Any) -> tuple[np.ndarray, np.ndarray]:
             f"they have {len(lengths)} and {len(offsets)} entries",
             "The recording may have been interrupted: write it again",
         )
-    rows = file[counted_column(file)].shape[0]
-    order = np.argsort(offsets, kind="stable")
-    ends = np.cumsum(lengths[order])
-    gaps = np.flatnonzero(offsets[order] != ends - lengths[order])
-    if lengths.min() < 1 or gaps.size or ends[-1] != rows:
-        episode = int(order[gaps[0]]) if gaps.size else int(np.argmin(lengths))
-        raise DataError(
-            rule(path, f"`ep_offset` and `ep_len` to cover each of its {rows} rows exactly once"),
-            f"they cover {ends[-1]}, and episode {episode} has offset {offsets[episode]} and "
-            f"length {lengths[episode]}",
-            "The recording may have been interrupted: write it again",
-        )
-    return lengths, offsets
+    # Compared before any sum, which could overflow.
+    outside = (lengths < 1) | (lengths > rows) | (offsets < 0) | (offsets >= rows)
+    if not outside.any():
+        lengths, offsets = lengths.astype(np.int64), offsets.astype(np.int64)
+        order = np.argsort(offsets, kind="stable")
+        ends = np.cumsum(lengths[order])
+        gaps = np.flatnonzero(offsets[order] != ends - lengths[order])
+        if not gaps.size and ends[-1] == rows:
+            return lengths, offsets
+        outside[order[gaps[:1]]] = True
+        covered = f"they cover {ends[-1]}, and "
+    else:
+        covered = ""
+    episode = int(np.argmax(outside))
+    raise DataError(
+        rule(path, f"`ep_offset` and `ep_len` to cover each of its {rows} rows exactly once"),
+        f"{covered}episode {episode} has offset {offsets[episode]} and length {lengths[episode]}",
+        "The recording may have been interrupted: write it again",
+    )

@@ -1,32 +1,29 @@
 """Reading `Episodes` from a file in stable-worldmodel's layout, with every breach of it named."""
 
-import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .._checks import describe, plain_numbers, require
-from ..errors import ConfigError, DataError
+from .._checks import describe, plain_numbers
+from ..errors import ConfigError, DataError, LeWorldError
 from ._actions import describe_bad_action
 from ._episodes import Episodes
-from ._hdf5_check import check_names, episode_index
+from ._hdf5_check import checked_columns, episode_index, own_columns, rate_and_choices
 from ._hdf5_columns import leaving_rewards, read_column, read_pixels
+from ._hdf5_file import DataFile, opened
 from ._hdf5_layout import (
     CAMERA_PREFIX,
-    CHOICES_ATTRIBUTE,
-    COLUMNS_ATTRIBUTE,
     ENVIRONMENT_ATTRIBUTE,
     EPISODE_COLUMNS,
-    FPS_ATTRIBUTE,
     IGNORED_COLUMNS,
     REWARD,
     ROW_COLUMNS,
     rule,
 )
+from ._hdf5_stored import Runs, StoredColumn
 
 
 @plain_numbers
@@ -48,6 +45,10 @@ def read_hdf5(
     name them. The file's attributes `fps` and `action_choices` are kept. Needs the package h5py (extra
     `train`).
 
+    The file is read as a stranger's: whatever points out of it (external links, external storage, virtual
+    datasets), is damaged, or was declared and never written is refused by name, and nothing is taken for a
+    black frame. See the guide on data for the whole list.
+
     Rewards are stored with the frame that they came with, NaN in an episode's first row, and `Episodes` has
     them with the action that earned them, one row earlier: they are moved. A `reward` without NaN in every
     first row is taken to belong to its action already.
@@ -60,9 +61,9 @@ def read_hdf5(
         environment_id: Overrides the environment that the file names, or fills it in.
 
     Raises:
-        DataError: The file is missing, truncated, or breaks the layout: the message names the file, the
-            column and what was expected.
-        ConfigError: A chosen episode does not exist.
+        DataError: The file is missing, truncated, damaged, written to meanwhile, points to other files, or
+            breaks the layout: the message names the file, the column and what was expected.
+        ConfigError: A chosen episode does not exist, or an argument is of another kind.
         MissingExtraError: h5py is not installed, or the file needs a compression filter that is not:
             published files use Blosc and need `pip install hdf5plugin`.
 
@@ -86,49 +87,80 @@ def read_hdf5(
         assert len(last) == 2 and last.pixels[0].max() == 3
         ```
     """
-    h5py = require("h5py", extra="train", purpose="read_hdf5")
-    source = Path(path)
-    with _opened(h5py, source) as file:
-        own = _own_columns(file)
-        check_names(source, file, (*own, *extra_columns))
-        lengths, offsets = episode_index(source, file)
-        chosen = _choose(source, len(lengths), episodes)
-        runs = _runs(lengths[chosen], offsets[chosen])
-        pixels = read_pixels(source, "pixels", file["pixels"], runs) if "pixels" in file else None
-        actions = read_column(source, "action", file["action"], runs)
-        _check_actions(source, actions, lengths[chosen])
-        columns = {}
-        for name in file:
-            usual = name not in (*ROW_COLUMNS, *EPISODE_COLUMNS, *IGNORED_COLUMNS)
-            if name in own or (name in extra_columns and not name.startswith(CAMERA_PREFIX)):
-                columns[name] = read_column(source, name, file[name], runs)
-            elif name in extra_columns:
-                columns[name] = read_pixels(source, name, file[name], runs)
-            elif usual and file[name].ndim < 3 and file[name].dtype.kind in "biuf":
-                columns[name] = read_column(source, name, file[name], runs)
-        if REWARD in columns:
-            columns[REWARD] = leaving_rewards(columns[REWARD], lengths[chosen])
-        named = file.attrs.get(ENVIRONMENT_ATTRIBUTE)
-        environment_id = environment_id or (str(named) if named is not None else None)
-        fps, choices = (_number(file, name) for name in (FPS_ATTRIBUTE, CHOICES_ATTRIBUTE))
-    return Episodes(
-        pixels,
-        actions,
-        lengths=lengths[chosen],
-        columns=columns,
-        environment_id=environment_id,
-        fps=fps,
-        action_choices=None if choices is None else int(choices),
+    extra = _names(extra_columns)
+    if not isinstance(environment_id, str | None):
+        raise ConfigError(
+            "read_hdf5 needs `environment_id` to be a text",
+            f"it is {describe(environment_id)}",
+            "Leave it out to take the one that the file names",
+        )
+    with opened(path, owner="read_hdf5") as file:
+        own = own_columns(file)
+        columns = checked_columns(file, own, extra)
+        lengths, offsets = episode_index(file.path, columns)
+        chosen = _choose(file.path, len(lengths), episodes)
+        arrays = _arrays(file, columns, (own or (), extra), lengths[chosen], offsets[chosen])
+        if environment_id is None:
+            environment_id = _environment(file)
+        fps, choices = rate_and_choices(file)
+    try:
+        return Episodes(
+            **arrays,
+            lengths=lengths[chosen],
+            environment_id=environment_id,
+            fps=fps,
+            action_choices=choices,
+        )
+    except LeWorldError as error:
+        raise DataError(
+            rule(file.path, "episodes whose parts fit together"),
+            f"they do not: {error.got}",
+            f"{error.rule}. {error.fix}",
+        ) from error
+
+
+def _arrays(
+    file: DataFile,
+    columns: Mapping[str, StoredColumn],
+    named: tuple[Sequence[str], Sequence[str]],
+    lengths: np.ndarray,
+    offsets: np.ndarray,
+) -> dict[str, Any]:
+    """Read the frames, the actions and the further columns of the chosen episodes."""
+    own, extra = named
+    path, runs = file.path, _runs(lengths, offsets)
+    pixels = read_pixels(path, columns["pixels"], runs) if "pixels" in columns else None
+    actions = read_column(path, columns["action"], runs)
+    _check_actions(path, actions, lengths)
+    further = {}
+    for name, column in columns.items():
+        if name in ROW_COLUMNS or name in EPISODE_COLUMNS:
+            continue
+        if name in extra and name not in own and name.startswith(CAMERA_PREFIX):
+            further[name] = read_pixels(path, column, runs)
+        elif name in own or name in extra or _is_usual(column):
+            further[name] = read_column(path, column, runs)
+    if REWARD in further:
+        further[REWARD] = leaving_rewards(further[REWARD], lengths)
+    return {"pixels": pixels, "actions": actions, "columns": further}
+
+
+def _is_usual(column: StoredColumn) -> bool:
+    """Whether a column loads by itself: not if it follows from others, is a text, or may be a picture."""
+    return not (column.name in IGNORED_COLUMNS or column.is_texts or len(column.shape) > 2) and not (
+        column.name.startswith(CAMERA_PREFIX)
     )
 
 
-def _number(file: Any, name: str) -> float | None:
-    """Return an attribute that is a number above 0, which is all that these can be."""
-    value = np.asarray(file.attrs.get(name, np.nan))
-    if value.size != 1 or value.dtype.kind not in "iuf":
-        return None
-    number = float(value.reshape(()))
-    return number if np.isfinite(number) and number > 0 else None
+def _environment(file: DataFile) -> str | None:
+    named = file.attribute(ENVIRONMENT_ATTRIBUTE)
+    if not isinstance(named, str | None):
+        raise DataError(
+            rule(file.path, f"a text in its attribute `{ENVIRONMENT_ATTRIBUTE}`"),
+            f"it is {describe(named)}",
+            "Pass `environment_id` yourself",
+        )
+    return named
 
 
 def _check_actions(path: Path, actions: np.ndarray, lengths: np.ndarray) -> None:
@@ -141,39 +173,35 @@ def _check_actions(path: Path, actions: np.ndarray, lengths: np.ndarray) -> None
         )
 
 
-@contextmanager
-def _opened(h5py: Any, path: Path) -> Iterator[Any]:
-    if not path.is_file():
-        raise DataError(rule(path, "to exist"), "there is no such file", "Check the path")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise DataError(
-            rule(path, "to be a complete HDF5 file"),
-            f"opening it failed ({error})",
-            "It may be truncated, still packed (.zst) or of another kind: fetch, unpack or write it again",
-        ) from error
-    with file:
-        yield file
-
-
-def _own_columns(file: Any) -> tuple[str, ...]:
-    """Return the columns that `write_hdf5` listed in the file."""
-    listed = file.attrs.get(COLUMNS_ATTRIBUTE)
-    return tuple(json.loads(listed)) if isinstance(listed, str) else ()
+def _names(extra_columns: Any) -> tuple[str, ...]:
+    names = (extra_columns,) if isinstance(extra_columns, str) else extra_columns
+    if not isinstance(names, Sequence | frozenset | set):
+        wrong = [names]
+    else:
+        wrong = [name for name in names if not isinstance(name, str) or name in EPISODE_COLUMNS]
+    if wrong:
+        raise ConfigError(
+            "read_hdf5 needs `extra_columns` to be a list of names of columns with one entry a row",
+            f"it holds {describe(wrong[0])}",
+            'Pass for example ["force"]',
+        )
+    return tuple(names)
 
 
 def _choose(path: Path, count: int, episodes: slice | Sequence[int] | None) -> np.ndarray:
     numbers = np.arange(count)
     if episodes is None:
         return numbers
-    if isinstance(episodes, slice):
-        chosen = numbers[episodes]
-    else:
-        wanted = np.asarray(episodes)
-        whole = wanted.ndim == 1 and wanted.dtype.kind in "iu"
-        valid = whole and ((wanted >= -count) & (wanted < count)).all()
-        chosen = numbers[wanted] if valid else numbers[:0]
+    try:
+        if isinstance(episodes, slice):
+            chosen = numbers[episodes]
+        else:
+            wanted = np.asarray(episodes)
+            whole = wanted.ndim == 1 and wanted.dtype.kind in "iu"
+            valid = whole and ((wanted >= -count) & (wanted < count)).all()
+            chosen = numbers[wanted] if valid else numbers[:0]
+    except (TypeError, ValueError, RuntimeError):  # ragged lists, a slice of words, a tensor with a gradient
+        chosen = numbers[:0]
     if len(chosen) == 0:
         raise ConfigError(
             f"read_hdf5 needs `episodes` to choose among the {count} episodes of {path}",
@@ -183,7 +211,7 @@ def _choose(path: Path, count: int, episodes: slice | Sequence[int] | None) -> n
     return chosen
 
 
-def _runs(lengths: np.ndarray, offsets: np.ndarray) -> list[tuple[int, int]]:
+def _runs(lengths: np.ndarray, offsets: np.ndarray) -> Runs:
     """Join episodes that follow one another in the file into (first row, end row) runs."""
     runs: list[tuple[int, int]] = []
     for offset, length in zip(offsets.tolist(), lengths.tolist(), strict=True):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from io import FileIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ from ._hdf5_layout import (
     FPS_ATTRIBUTE,
     RESERVED_COLUMNS,
     REWARD,
+    shown,
+    told,
 )
 
 _CHUNK_BYTES = 1 << 20
@@ -46,7 +49,8 @@ def write_hdf5(
 
     Raises:
         ConfigError: The file exists, its folder does not, or an option is unknown.
-        DataError: A column has a reserved name or does not hold numbers.
+        DataError: A column has a reserved name or does not hold numbers, or the disk refuses: it is full, or
+            the folder cannot be written to.
         MissingExtraError: h5py is not installed.
 
     Example:
@@ -66,29 +70,58 @@ def write_hdf5(
     h5py = require("h5py", extra="train", purpose="write_hdf5")
     check_choice("write_hdf5", "compression", compression, ("lzf", "gzip", "none"))
     check_episodes("write_hdf5", "episodes", episodes)
+    target = _target(path, overwrite)
+    _check_columns(episodes)
+
+    def write(path: Path) -> None:
+        with path.open("x+b", buffering=0) as stream:
+            sink = _Sink(stream)
+            with h5py.File(sink, "w") as file:
+                _fill(file, episodes, None if compression == "none" else compression)
+            if sink.error is not None:
+                raise sink.error
+
+    try:
+        write_atomically(target, write)
+    except (OSError, RuntimeError, ValueError) as error:  # ValueError: h5py's "unable to ..." at some places
+        raise DataError(
+            f"write_hdf5 needs to write {target}",
+            f"that failed ({told(error)})",
+            "Choose a folder that you may write to, on a disk with room; an earlier file is as it was",
+        ) from error
+
+
+def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Return the path after checking that a file may be written there."""
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError("write_hdf5 needs a path", f"`path` is {describe(path)}", "Pass a str or a Path")
     target = Path(path)
-    if not target.parent.is_dir():
+    try:
+        there, is_folder, beside = target.parent.is_dir(), target.is_dir(), os.path.lexists(target)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            "write_hdf5 needs a path that can exist", f"it is {shown(str(path))}", "Check it"
+        ) from error
+    if not there:
         raise ConfigError(
             "write_hdf5 needs the folder of `path` to exist",
             f"there is no folder {target.parent}",
             "Create it first",
         )
-    if target.exists() and not overwrite:
+    if is_folder:
+        raise ConfigError(
+            "write_hdf5 needs `path` to be a file's", f"{target} is a folder", "Add the name of a file"
+        )
+    if beside and not overwrite:
         raise ConfigError(
             "write_hdf5 needs a new `path`", f"{target} exists", "Pass overwrite=True to replace it"
         )
-    _check_columns(episodes)
-
-    def write(path: Path) -> None:
-        with h5py.File(path, "x") as file:
-            _fill(file, episodes, None if compression == "none" else compression)
-
-    write_atomically(target, write)
+    return target
 
 
 def _check_columns(episodes: Episodes) -> None:
     for name, column in episodes.columns.items():
-        if name in RESERVED_COLUMNS or "/" in name or name in ("", "."):
+        if name in RESERVED_COLUMNS or name in ("", ".") or set(name) & set("/\0") or not _is_unicode(name):
             raise DataError(
                 "write_hdf5 needs column names that the layout does not use itself, without slashes",
                 f"one is {name!r}",
@@ -100,6 +133,62 @@ def _check_columns(episodes: Episodes) -> None:
                 f"`{name}` is {describe(column)}",
                 "Encode it as numbers or leave it out",
             )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
+
+
+class _Sink:
+    """A file for h5py whose disk may be full: it keeps the first error and takes everything after it.
+
+    libhdf5 cannot close a file that it cannot write, and would hold on to its space until the process ends.
+    """
+
+    def __init__(self, stream: FileIO) -> None:
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        """Write all of it."""
+        rest = memoryview(content)
+        try:
+            while self.error is None and rest:
+                rest = rest[self._stream.write(rest) :]
+        except OSError as error:
+            self.error = error
+        return len(content)
+
+    def truncate(self, size: int) -> int:
+        """Set the size of the file."""
+        try:
+            return size if self.error else self._stream.truncate(size)
+        except OSError as error:
+            self.error = error
+            return size
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a place."""
+        return self._stream.seek(place, whence)
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._stream.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read; h5py takes nothing for a file that cannot."""
+        return self._stream.read(size) or b""
+
+    def readinto(self, memory: Any) -> int:
+        """Read what lies there."""
+        return self._stream.readinto(memory) or 0
+
+    def flush(self) -> None:
+        """Nothing waits to be written."""
 
 
 def _fill(file: Any, episodes: Episodes, compression: str | None) -> None:
