@@ -6,13 +6,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from ._checks import check_finite
+from ._checks import check_finite, describe, quoted
 from .errors import CheckpointError
 
 _EXTRA_STATE = "_extra_state"
 _PIECE = 2**18  # entries
+
+# What a file of weights holds, by the names of safetensors.
+STORED_DTYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
+    torch.bool: "BOOL",
+}  # fmt: skip
 
 # Modules that stand around another one, and the attribute that holds it.
 _WRAPPERS = {
@@ -70,19 +78,28 @@ def is_finite(tensor: Tensor) -> bool:
     return not tensor.is_floating_point() or all(bool(piece.isfinite().all()) for piece in pieces)
 
 
-def checked_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Return the tensor state of `module` as a file can hold it: detached, on the CPU, contiguous.
+def check_storable(module: nn.Module) -> None:
+    """Raise `CheckpointError` unless a file can hold the tensors of `module`, whatever their values.
 
-    Raises:
-        NonFiniteError: if a tensor holds NaN or infinity.
-        CheckpointError: if two names share memory, since loading would part them.
+    Refused are two names that share memory, since loading would part them; tensors without memory; and kinds
+    that `load_module` does not read.
     """
-    tensors: dict[str, Tensor] = {}
     owners: dict[tuple[int, str], str] = {}
     for name, value in tensor_state(module).items():
-        check_finite(
-            "Saving", name, value, fix="Find the step at which training diverged, and save before it"
-        )
+        if is_lazy(value) or value.is_meta:
+            raise CheckpointError(
+                "Saving needs tensors that have their values",
+                f"`{name}` is not initialised yet"
+                if not value.is_meta
+                else f"`{name}` is on the meta device",
+                "Run the module once on an example, or load its weights, before it is saved",
+            )
+        if value.layout is not torch.strided or value.is_quantized or value.dtype not in STORED_DTYPES:
+            raise CheckpointError(
+                f"Saving needs dense tensors of type {quoted(STORED_DTYPES.values())}",
+                f"`{name}` is {describe(value)} ({value.layout})",
+                "Keep it in one of these types, or register the buffer with `persistent=False`",
+            )
         owner = owners.setdefault((value.untyped_storage().data_ptr(), str(value.device)), name)
         if owner != name and value.numel():
             raise CheckpointError(
@@ -90,6 +107,21 @@ def checked_tensors(module: nn.Module) -> dict[str, Tensor]:
                 f"`{name}` shares it with `{owner}`",
                 "Build the model with separate modules, or clone the tensor",
             )
+
+
+def checked_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return the tensor state of `module` as a file can hold it: detached, on the CPU, contiguous.
+
+    Raises:
+        NonFiniteError: if a tensor holds NaN or infinity.
+        CheckpointError: if `check_storable` refuses one.
+    """
+    check_storable(module)
+    tensors: dict[str, Tensor] = {}
+    for name, value in tensor_state(module).items():
+        check_finite(
+            "Saving", name, value, fix="Find the step at which training diverged, and save before it"
+        )
         tensors[name] = value.detach().to("cpu").contiguous()
     return tensors
 
