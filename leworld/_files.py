@@ -7,7 +7,9 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 from .errors import CheckpointError
 
@@ -45,6 +47,23 @@ def regular_file(path: Path) -> Iterator[io.FileIO]:
             yield stream
     except OSError as error:
         raise CheckpointError(rule, f"reading it failed ({error.strerror or error})", fix) from error
+
+
+@final
+@dataclass(frozen=True)
+class Identity:
+    """Which file it is, and in which state: an exchanged or rewritten one has another identity."""
+
+    device: int
+    number: int
+    size: int
+    changed_ns: int
+
+
+def identity(file: Path | int) -> Identity:
+    """Return the identity of a path or of an open file."""
+    facts = os.stat(file)
+    return Identity(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
 def read_bytes(path: Path, *, limit: int) -> bytes:

@@ -68,18 +68,18 @@ def read_json(path: Path) -> dict[str, Any]:
     return parse_json(read_bytes(path, limit=MAX_BYTES + 1), where=str(path))
 
 
-def parse_json(raw: bytes, *, where: str) -> dict[str, Any]:
+def parse_json(raw: bytes, *, where: str, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """Read an object from bytes that somebody else wrote, at a cost that follows from their number.
 
     Raises:
         CheckpointError: if they are no JSON, no object, repeat a key, hold a number that is not finite or has
-            more than 100 digits, or text that is no Unicode, or if they are more than 4 MiB, nested more than
-            64 deep or hold more than 500,000 values; `where` opens the message.
+            more than 100 digits, or text that is no Unicode, or if they are more than `max_bytes`, nested
+            more than 64 deep or hold more than 500,000 values; `where` opens the message.
     """
     rule = f"{where} needs to hold one JSON object"
     fix = "Restore the file, or save or download the checkpoint again"
     try:
-        content = _parse(raw)
+        content = _parse(raw, max_bytes)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(rule, f"parsing it failed ({_brief(error)})", fix) from error
     if not isinstance(content, dict):
@@ -87,9 +87,9 @@ def parse_json(raw: bytes, *, where: str) -> dict[str, Any]:
     return content
 
 
-def _parse(raw: bytes) -> Any:
-    if len(raw) > MAX_BYTES:
-        raise ValueError(f"it is larger than {MAX_BYTES} bytes")
+def _parse(raw: bytes, max_bytes: int = MAX_BYTES) -> Any:
+    if len(raw) > max_bytes:
+        raise ValueError(f"it is larger than {max_bytes} bytes")
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > MAX_VALUES:
         raise ValueError(f"it holds more than {MAX_VALUES} values")
     content = json.loads(

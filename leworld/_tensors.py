@@ -1,8 +1,11 @@
 """The tensors of a module as a file can hold them, and modules that have shapes but no tensors yet."""
 
-from collections.abc import Iterator
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from ._checks import check_finite, describe, quoted
-from .errors import CheckpointError
+from .errors import CheckpointError, ConfigError
 
 _EXTRA_STATE = "_extra_state"
 _PIECE = 2**18  # entries
@@ -126,10 +129,38 @@ def checked_tensors(module: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
+@final
+@dataclass(frozen=True)
+class Bounds:
+    """What a module may cost to build whose tensors are those of a file.
+
+    Args:
+        tensors: Number of tensors in the file.
+        nbytes: Their bytes together.
+    """
+
+    tensors: int
+    nbytes: int
+
+    @property
+    def steps(self) -> int:
+        """Return how many functions of torch and registrations of parts and tensors building may take."""
+        return 8_000 + 40 * self.tensors
+
+    @property
+    def memory(self) -> int:
+        """Return how many bytes all tensors that are made meanwhile, temporary ones too, may take."""
+        return 2**27 + 8 * self.nbytes
+
+
 @contextmanager
-def shapes_only() -> Iterator[None]:
-    """Build modules that have shapes but neither memory nor values while the block lasts."""
-    with torch.device("meta"), _NoDraws():
+def shapes_only(bounds: Bounds | None = None) -> Iterator[None]:
+    """Build modules that have shapes but neither memory nor values while the block lasts.
+
+    With `bounds`, building raises `ConfigError` where it would cost more than they allow.
+    """
+    watch = None if bounds is None else _Watch(bounds)
+    with torch.device("meta"), _NoDraws(watch), contextlib.nullcontext() if watch is None else watch.parts():
         yield
 
 
@@ -143,15 +174,66 @@ def zero_parameters() -> Iterator[None]:
         yield
 
 
+@final
+class _Watch:
+    """Counts what building takes, and stops it."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.steps = self.memory = 0
+
+    def step(self, made: object = None, given: Sequence[object] = ()) -> None:
+        """Count one step, and the memory of what it made."""
+        self.steps += 1
+        if isinstance(made, Tensor) and not any(made is one for one in given) and made._base is None:
+            self.memory += made.nbytes
+        if self.steps > self.bounds.steps or self.memory > self.bounds.memory:
+            what = f"{self.bounds.tensors} tensors of {self.bounds.nbytes} bytes together"
+            raise ConfigError(
+                f"A module needs to be as large as its stored weights, {what}",
+                "building it takes far more"
+                + (f" ({self.memory} bytes)" if self.memory > self.bounds.memory else " parts"),
+                "Check that config.json and the weights belong together, and do not trust their source",
+            )
+
+    @contextmanager
+    def parts(self) -> Iterator[None]:
+        """Count the parts and tensors that modules of this thread register while the block lasts."""
+        thread = threading.get_ident()
+
+        def count(*_: object) -> None:
+            if threading.get_ident() == thread:
+                self.step()
+
+        registries = torch.nn.modules.module
+        hooks = [
+            registries.register_module_module_registration_hook(count),
+            registries.register_module_parameter_registration_hook(count),
+            registries.register_module_buffer_registration_hook(count),
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
 class _NoDraws(TorchFunctionMode):
     """Leave new random tensors empty: on the meta device, drawing them imports sympy, 40 MB for nothing."""
+
+    def __init__(self, watch: _Watch | None) -> None:
+        super().__init__()
+        self.watch = watch
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         options = dict(kwargs or {})
         if func in (torch.randn, torch.rand):
             func = torch.empty
             options.pop("generator", None)
-        return func(*args, **options)
+        made = func(*args, **options)
+        if self.watch is not None:
+            self.watch.step(made, args)
+        return made
 
 
 class _NoParameterDraws(TorchFunctionMode):

@@ -26,7 +26,7 @@ LAYERS = {
         2,
     ),
     "_json": 2.25,
-    "_folder": 2.5,
+    **dict.fromkeys(["_folder", "_tensor_file"], 2.5),
     "kernels": 3,
     **dict.fromkeys(["nn", "normality", "planners", "metrics", "data", "envs", "serialise"], 4),
     **dict.fromkeys(["encoders", "predictors", "decoders", "regularizers", "probes", "heads"], 5),

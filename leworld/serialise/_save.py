@@ -14,7 +14,7 @@ from .._tensors import check_storable, checked_tensors, unwrapped
 from .._typing import shapechecked
 from ._memory import check_rebuilds, config_in_memory
 from ._schema import CheckpointConfig, parsed_config
-from ._weights import write_weights
+from ._weights import check_values, write_weights
 
 
 @shapechecked
@@ -72,6 +72,7 @@ def save_module(
     text = _proven_text(module, processor, provenance)
     check_text("card", card)
     tensors = checked_tensors(module)
+    check_values(module, owner="Saving")
     with replaced_folder(target, overwrite=overwrite) as fresh:
         write_weights(fresh / WEIGHTS_FILE, tensors)
         if card is not None:
