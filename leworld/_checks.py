@@ -4,8 +4,10 @@ import contextlib
 import difflib
 import functools
 import importlib
+import itertools
 import math
 import os
+import reprlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
@@ -30,8 +32,50 @@ def describe(value: object) -> str:
         return f"{_article(str(value.dtype).removeprefix('torch.'))} tensor of shape {tuple(value.shape)}"
     if isinstance(value, np.ndarray):
         return f"{_article(str(value.dtype))} array of shape {value.shape}"
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    return _SHORT.repr(value)
+
+
+class _Short(reprlib.Repr):
+    """A repr of at most 120 letters, at a cost that does not follow from what is in the value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxtuple = self.maxlist = self.maxdict = self.maxset = self.maxfrozenset = self.maxdeque = 40
+        self.maxstring = self.maxlong = self.maxother = 120
+
+    def repr(self, x: object) -> str:
+        """Return the text."""
+        text = super().repr(x)
+        return text if len(text) <= 120 else f"{text[:117]}..."
+
+    def repr1(self, x: object, level: int) -> str:
+        """Shorten what Python itself holds others with, and ask everything else for its own text."""
+        plain = (list, tuple, dict, set, frozenset, str, int)
+        return super().repr1(x, level) if type(x) in plain else self.repr_instance(x, level)
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Python refuses to write down a very long number."""
+        return super().repr_int(x, level) if x.bit_length() < 10_000 else f"{x.bit_length()} bits long"
+
+    def repr_dict(self, x: dict[object, object], level: int) -> str:
+        """Keep the order of the keys."""
+        if level <= 0:
+            return "{...}"
+        shown = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}"
+            for key, value in itertools.islice(x.items(), self.maxdict)
+        ]
+        return "{" + ", ".join([*shown, *["..."] * (len(x) > self.maxdict)]) + "}"
+
+
+_SHORT = _Short()
+
+
+def described_name(name: object) -> str:
+    """Return a name between backticks, cut where it is long."""
+    text = str(name)
+    return f"`{text}`" if len(text) <= 120 else f"`{text[:117]}...`"
 
 
 def _article(word: str) -> str:
@@ -46,7 +90,7 @@ def quoted(names: Iterable[object]) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a sentence that names the closest known word, or all of them when none is close."""
     words = sorted(known)
-    close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
+    close = [] if len(name) > 200 else difflib.get_close_matches(name, words, n=1, cutoff=0.6)
     listing = quoted(words)
     return f"Did you mean `{close[0]}`? Known: {listing}" if close else f"Known: {listing}"
 
@@ -141,8 +185,8 @@ def check_choice(owner: str, name: str, value: object, choices: Iterable[str]) -
     if value not in known:
         raise ConfigError(
             f"{owner} needs `{name}` to be one of {quoted(known)}",
-            f"`{name}={value!r}` was given",
-            nearest(str(value), known),
+            f"`{name}={describe(value)}` was given",
+            nearest(value if isinstance(value, str) else describe(value), known),
         )
 
 

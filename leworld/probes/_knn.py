@@ -81,6 +81,13 @@ class KNNProbe(Probe):
         self.register_buffer("answers", torch.zeros(0, target_dim, dtype=torch.float64))
         self.register_buffer("chosen", torch.zeros((), dtype=torch.int64))
 
+    def _value_fault(self) -> str | None:
+        if len(self.samples) != len(self.answers):
+            return f"there are {len(self.samples)} `samples` and {len(self.answers)} `answers`"
+        if not 1 <= int(self.chosen) <= len(self.samples):
+            return f"`chosen` is {int(self.chosen)} of {len(self.samples)} samples"
+        return super()._value_fault()
+
     def _validation_purpose(self) -> str | None:
         numbers = self.num_neighbors
         return f"choose among {len(numbers)} numbers of neighbours" if len(numbers) > 1 else None

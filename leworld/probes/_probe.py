@@ -63,6 +63,10 @@ class Probe(nn.Module, ABC):
         self.target_dim = target_dim
         self.register_buffer("target_std", torch.full((target_dim,), torch.nan, dtype=torch.float64))
 
+    def _value_fault(self) -> str | None:
+        """Say what is wrong with the values of a loaded probe, or None."""
+        return "`target_std` holds a negative number" if bool((self.target_std < 0).any()) else None
+
     @shapechecked
     @torch.no_grad()
     def fit(

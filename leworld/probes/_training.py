@@ -47,6 +47,10 @@ class GradientProbe(Probe):
         self.register_buffer("target_mean", torch.zeros(target_dim, dtype=torch.float64))
         self.network: nn.Module = nn.Identity()
 
+    def _value_fault(self) -> str | None:
+        flat = bool((self.input_std <= 0).any())
+        return "`input_std` holds a number that is not above 0" if flat else super()._value_fault()
+
     def _validation_purpose(self) -> str | None:
         return "tell when to stop"
 
