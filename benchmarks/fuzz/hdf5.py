@@ -156,7 +156,7 @@ def change(path: Path, generator: np.random.Generator) -> None:
             name = str(generator.choice([*file]))
             edit = EDITS[int(generator.integers(len(EDITS)))]
             try:
-                if isinstance(file[name], h5py.Dataset) and file[name].size < 10_000:  # not grown before
+                if isinstance(file[name], h5py.Dataset) and file[name].size < 3_000:  # not grown before
                     edit(file, name, generator)
             except (TypeError, ValueError, LookupError, AttributeError, OSError, RuntimeError):
                 continue  # h5py itself refuses this edit of this column

@@ -17,6 +17,8 @@ import numpy as np
 
 from benchmarks.fuzz.harness import Findings, fuzz
 
+_START_SECONDS = 300.0  # to import everything on a busy machine
+
 
 def run(target: str, *, count: int, seed: int, batch: int, seconds: float, processes: int = 2) -> Findings:
     """Run `count` attempts in batches, each in a process of its own, batch b with the seed `seed + b`."""
@@ -39,7 +41,7 @@ def _one_batch(target: str, seed: int, *, batch: int, seconds: float) -> dict[st
     sender.close()
     last, ended = -1, {}
     try:
-        while receiver.poll(seconds):
+        while receiver.poll(seconds if last >= 0 else _START_SECONDS):
             message = receiver.recv()
             if isinstance(message, dict):
                 ended = message
@@ -52,12 +54,12 @@ def _one_batch(target: str, seed: int, *, batch: int, seconds: float) -> dict[st
     if ended:
         return ended
     how = "hung" if child.exitcode == -9 else f"crashed with {child.exitcode}"
-    outcomes = Counter({how: 1, "not tried": batch - last - 1, "before it": last})
+    outcomes = Counter({how: 1, "not tried": batch - last - 1, "before it": max(last, 0)})
     return {"outcomes": outcomes, "faults": {last: f"{how} (seed {seed})"}, "slowest": 0.0, "largest": 0.0}
 
 
 def _child(target: str, seed: int, batch: int, sender: Any) -> None:
-    attempt = importlib.import_module(f"benchmarks.fuzz.{target}").attempt
+    attempt = importlib.import_module(target if "." in target else f"benchmarks.fuzz.{target}").attempt
     count = 0
 
     def told(generator: np.random.Generator, folder: Path) -> str:

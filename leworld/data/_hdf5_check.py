@@ -92,7 +92,8 @@ def checked_columns(
         if name not in EPISODE_COLUMNS and (not column.shape or column.shape[0] != rows):
             raise DataError(
                 rule(path, "one entry a row in every column"),
-                f"`{counted}` has {rows} rows and `{column.label}` has shape {column.shape}",
+                f"`{counted}` of shape {columns[counted].shape} has {rows} rows and `{column.label}` has "
+                f"shape {column.shape}",
                 "The recording may have been interrupted: write it again or cut the columns to equal length",
             )
     return columns

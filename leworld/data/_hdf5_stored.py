@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -71,21 +72,23 @@ class StoredColumn:
     @property
     def told(self) -> str:
         """What it holds, for messages."""
-        kind = str(self.dtype) if self.is_numbers else _CLASSES.get(self._class, "of an unknown type")
+        is_complex = self.dtype is not None and self.dtype.kind == "c"  # h5py's, which are records to HDF5
+        kind = _CLASSES.get(11 if is_complex else self._class, "of an unknown type")
+        kind = str(self.dtype) if self.is_numbers else kind
         return f"{kind} of shape {self.shape}"
 
     def _check_inside(self) -> None:
         if self._settings.get_layout() == _VIRTUAL:
             got = "is a virtual dataset, which shows data of other files"
         elif self._settings.get_external_count() > 0:
-            place = shown(self._settings.get_external(0)[0])
-            got = f"is stored in another file, `{place}`"
+            place = os.path.basename(self._settings.get_external(0)[0])
+            got = f"is stored in another file, `{shown(place)}`"
         else:
             return
         raise DataError(
             rule(self._path, f"the values of `{self.label}` in itself"),
             f"`{self.label}` {got}",
-            "Copy the values into this file, for example with `h5repack`",
+            "Copy the values into this file: read them with h5py and write them under this name",
         )
 
     def read(self, runs: Runs, dtype: np.dtype | None = None) -> np.ndarray:
@@ -142,6 +145,8 @@ class StoredColumn:
             raise self._too_large(due, min(dataset.get_storage_size(), max(self._file_size - start, 0)))
 
     def _check_chunks(self, runs: Runs) -> None:
+        if not self._has_any_chunk():
+            raise self._unwritten(sum(end - start for start, end in runs))
         chunk = self._settings.get_chunk()
         size = math.prod(chunk) * self._item
         across = [-(-length // step) for length, step in zip(self.shape[1:], chunk[1:], strict=True)]
@@ -158,15 +163,20 @@ class StoredColumn:
                         raise self._too_large(count * size, self._file_size)
         self._check_ratio(count * size)
 
+    def _has_any_chunk(self) -> bool:
+        """Say whether there is a first one; where there is none, looking one up returns a random size."""
+        found: list[Any] = []
+        self._dataset.id.chunk_iter(lambda chunk: found.append(chunk) or True)
+        return bool(found)
+
     def _has_chunk(self, offset: tuple[int, ...]) -> bool:
         """Look one chunk up, without reading it: a buffer that is too small tells that it is there."""
         try:
-            self._dataset.id.read_direct_chunk(offset, out=bytearray(1))
+            return len(self._dataset.id.read_direct_chunk(offset, out=bytearray(1))[1]) > 0
         except ValueError:
             return True
         except Exception:
             return False
-        return True
 
     def _missing_rows(self, runs: Runs, step: int, due: int) -> int:
         """Count the rows that not all of their `due` chunks, of `step` rows each, are there for."""
