@@ -1,5 +1,6 @@
 """Paths as a user writes them, digests, and files that are written whole or not at all."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -18,6 +19,12 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     """Return `path` as an absolute path with `~` expanded."""
     try:
         return Path(path).expanduser().absolute()
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            "A relative path needs a working directory that exists",
+            "the one of this process was removed",
+            "Write the path in full, or change to another directory",
+        ) from error
     except RuntimeError as error:
         raise CheckpointError(
             "A path that starts with `~` needs a user that exists",
@@ -93,16 +100,23 @@ def write_atomically(
     behind is then overwritten by the next one. Missing folders are made.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    name = temporary_name or f".{target.stem}-{secrets.token_hex(4)}{target.suffix}"
+    name = temporary_name or f".{target.stem[:40]}-{secrets.token_hex(4)}{target.suffix[:20]}"
     temporary = target.with_name(name)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         flush(temporary)
         temporary.replace(target)
+        flush(target.parent)
+    except OSError as error:
+        raise CheckpointError(
+            f"Writing needs {target} to be a file that can be written",
+            f"that failed ({error.strerror or error})",
+            "Choose a place that you may write to, on a disk with room",
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
-    flush(target.parent)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return target
 
 

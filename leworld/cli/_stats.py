@@ -33,8 +33,13 @@ def stats(dataset: Path, column: str, model: str | None, out: Path | None, overw
     """
     if (model is None) != (out is None):
         raise click.UsageError("--model and --out belong together.")
+    from .._files import local_path
+    from .._folder import check_replaceable
     from ..data import action_statistics
     from ..hub import load, save
+
+    if out is not None:
+        check_replaceable(local_path(out), overwrite=overwrite)
 
     found = action_statistics(dataset, column=column)
     rows = [

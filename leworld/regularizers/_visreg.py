@@ -40,8 +40,8 @@ class VISReg(Regularizer):
     Shapes: embeddings (*batch, sample, dim) -> scalar.
 
     Args:
-        num_slices: Directions a call, at least 1. Published with 256 (the class) and 4096 (the released
-            configuration).
+        num_slices: Directions a call, from 1 to a million. Published with 256 (the class) and 4096 (the
+            released configuration).
         center_weight: Weight of the mean, at least 0. 1 as published, like the two below.
         scale_weight: Weight of the standard deviations, at least 0.
         shape_weight: Weight of the sliced distance, at least 0.

@@ -37,8 +37,8 @@ class WeakSIGReg(Regularizer):
     Shapes: embeddings (*batch, sample, dim) -> scalar.
 
     Args:
-        sketch_dim: Size of the sketched covariance, at least 1. 64 as published. With N samples of which
-            fewer than `sketch_dim` + 1 are there, the value cannot fall below sqrt(sketch_dim + 1 - N).
+        sketch_dim: Size of the sketched covariance, from 1 to 16,384. 64 as published. With N samples of
+            which fewer than `sketch_dim` + 1 are there, the value cannot fall below sqrt(sketch_dim + 1 - N).
         seed: Where the sketches start, at least 0.
         sketch: "gaussian" as published, entries of variance 1 / dim. Its columns are not orthonormal, so even
             embeddings of identity covariance score about sketch_dim / sqrt(dim). "orthogonal" has orthonormal
@@ -81,7 +81,7 @@ class WeakSIGReg(Regularizer):
         group: "ProcessGroup | str | None" = None,
     ) -> None:
         super().__init__()
-        check_number("WeakSIGReg", "sketch_dim", sketch_dim, low=1, integer=True)
+        check_number("WeakSIGReg", "sketch_dim", sketch_dim, low=1, high=16_384, integer=True)
         check_choice("WeakSIGReg", "sketch", sketch, ("gaussian", "orthogonal"))
         check_group("WeakSIGReg", group)
         kind = "sketch" if sketch == "gaussian" else sketch

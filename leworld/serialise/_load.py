@@ -1,5 +1,6 @@
 """Read a stored module: first what it is, then the module itself."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,7 @@ def read_module(path: str | Path) -> StoredModule:
         ```
     """
     place = local_path(path)
-    if place.is_file():
+    if os.path.isfile(place):
         return _decoder_file(place)
     config = read_config(place / CONFIG_FILE)
     return StoredModule(

@@ -36,7 +36,11 @@ def load_released(folder: Path, replace: Mapping[str, Any]) -> LeWM:
         CheckpointError: naming the file, for anything but a known config and a plain state dict that fits it.
     """
     pickled, safe = folder / RELEASED_WEIGHTS, folder / WEIGHTS_FILE
-    state = _read_safetensors(safe) if safe.is_file() and not pickled.is_file() else _read_pickle(pickled)
+    state = (
+        _read_safetensors(safe)
+        if os.path.isfile(safe) and not os.path.lexists(pickled)
+        else _read_pickle(pickled)
+    )
     _check_tensors(folder, state)
     try:
         return from_released(read_json(folder / CONFIG_FILE), state, replace=replace, take_over=True)
