@@ -10,6 +10,7 @@ from tests._source import PACKAGE, ROOT, module_name, parse, source_files
 LAYERS = {
     "errors": 0,
     "_checks": 1,
+    "_owned": 1,
     **dict.fromkeys(
         [
             "_typing",
