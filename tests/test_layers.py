@@ -11,6 +11,7 @@ LAYERS = {
     "_names": -1,
     "errors": 0,
     "_checks": 1,
+    "_owned": 1,
     **dict.fromkeys(
         [
             "_typing",

@@ -1,5 +1,6 @@
 """CMA-ES, run by the `cmaes` package, one optimizer a row."""
 
+from types import ModuleType
 from typing import Any, Literal, final
 
 import numpy as np
@@ -92,7 +93,7 @@ class CMAESPlanner(Planner[Memory]):
         check_number("CMAESPlanner", "init_std", init_std, low=0, open_low=True)
         check_choice("CMAESPlanner", "covariance", covariance, ("full", "diagonal"))
         check_number("CMAESPlanner", "tolerance", tolerance, low=0)
-        self._package = require("cmaes", extra="cmaes", purpose="CMAESPlanner")
+        _package()
         self.horizon = horizon
         self.num_samples = num_samples
         self.num_iterations = num_iterations
@@ -105,7 +106,8 @@ class CMAESPlanner(Planner[Memory]):
         starts = problem.init.flatten(1).double().cpu().numpy()
         seeds = words(problem.seeds, 1, iteration=0)[:, 0].tolist()
         one_number = starts.shape[1] == 1  # both kinds are the same then, and SepCMA refuses it
-        kind = self._package.CMA if self.covariance == "full" or one_number else self._package.SepCMA
+        package = _package()
+        kind = package.CMA if self.covariance == "full" or one_number else package.SepCMA
         optimizers = tuple(
             kind(mean=start, sigma=self.init_std, seed=seed, population_size=self.num_samples)
             for start, seed in zip(starts, seeds, strict=True)
@@ -136,9 +138,17 @@ class CMAESPlanner(Planner[Memory]):
         return SearchState(answer, steps, steps <= self.tolerance, optimizers)
 
 
+def _package() -> ModuleType:
+    """Import `cmaes`. A planner does not keep it: modules can be neither copied nor pickled."""
+    return require("cmaes", extra="cmaes", purpose="CMAESPlanner")
+
+
 def _penalised(points: np.ndarray, clipped: np.ndarray, costs: np.ndarray) -> np.ndarray:
     """Add to each cost what its point pays for lying outside the bounds."""
-    low, high = np.quantile(costs[np.isfinite(costs)], (0.25, 0.75))
+    finite = costs[np.isfinite(costs)]
+    if np.abs(finite).max() > 1e300:  # a power of two keeps the order and makes differences finite
+        return _penalised(points, clipped, costs * 2.0**-40)
+    low, high = np.quantile(finite, (0.25, 0.75))
     outside = np.square(points - clipped).sum(1)
     spread = np.square(points - points.mean(0)).sum(1).mean()
     return costs + (high - low) * outside / max(spread, np.finfo(np.float64).tiny)

@@ -12,6 +12,7 @@ from torch import Tensor
 from .._checks import describe, plain_numbers
 from .._counter import normal_rows, uniform_rows
 from ..errors import ShapeError
+from ._short import listing
 
 _BLOCK = 1 << 18  # numbers that `sample` draws at once, if one iteration needs no more
 _STREAM = 1 << 16  # of the noise of `sample`: apart from that of `normal` and `uniform`
@@ -50,6 +51,9 @@ class Problem:
     dtype: torch.dtype
     guesses: Float[Tensor, "batch guess horizon action"] | None = None
     _drawn: "_Drawn | None" = field(default=None, init=False, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return listing(self, init=self.init, low=self.low, high=self.high, dtype=self.dtype)
 
     @plain_numbers
     def normal(self, *shape: int, iteration: int, stream: int = 0) -> Tensor:
