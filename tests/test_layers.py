@@ -8,8 +8,8 @@ import pytest
 from tests._source import PACKAGE, ROOT, module_name, parse, source_files
 
 LAYERS = {
-    "errors": 0,
-    "_checks": 1,
+    **dict.fromkeys(["errors", "_precision", "_transforms"], 0),
+    **dict.fromkeys(["_checks", "_phases", "_samples"], 1),
     **dict.fromkeys(
         [
             "_typing",

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, check_number, check_samples, describe
+from .._precision import double
 from .._typing import shapechecked
 from ..errors import ShapeError
 from ._start import RolloutModel, Start
@@ -108,7 +109,7 @@ class SurpriseCost:
                 f"`reference` is {describe(reference)}",
                 "Encode training frames with the same model",
             )
-        samples = reference.detach().double()
+        samples = double(reference.detach())
         mean = samples.mean(0)
         covariance = (samples - mean).T @ (samples - mean) / len(samples)
         level = covariance.diagonal().mean()
