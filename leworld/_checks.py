@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ._transforms import readable
 from .errors import ConfigError, MissingExtraError, NonFiniteError, ShapeError
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -191,7 +192,12 @@ def check_choice(owner: str, name: str, value: object, choices: Iterable[str]) -
 
 
 def check_finite(owner: str, name: str, tensor: Tensor, *, fix: str = "") -> None:
-    """Raise `NonFiniteError` if `tensor` holds NaN or infinity. Costs one pass and, on a GPU, one sync."""
+    """Raise `NonFiniteError` if `tensor` holds NaN or infinity. Costs one pass and, on a GPU, one sync.
+
+    What `torch.func.vmap` maps over cannot be looked at and is let pass.
+    """
+    if not readable(tensor):
+        return
     finite = tensor.isfinite()
     if bool(finite.all()):
         return
@@ -202,6 +208,17 @@ def check_finite(owner: str, name: str, tensor: Tensor, *, fix: str = "") -> Non
         f"{bad} of {tensor.numel()} entries of {describe(tensor)} are NaN or infinite, the first at {first}",
         fix or f"Find where `{name}` became non-finite, or mask those entries before the call",
     )
+
+
+def check_unmapped(owner: str, **tensors: Tensor) -> None:
+    """Raise `ConfigError` if `torch.func.vmap` maps over a tensor, for what returns plain numbers."""
+    mapped = [name for name, tensor in tensors.items() if not readable(tensor)]
+    if mapped:
+        raise ConfigError(
+            f"{owner} needs tensors that it can look at, as it returns plain numbers",
+            f"torch.func.vmap maps over {quoted(mapped)}",
+            "Call it in a loop over the rows",
+        )
 
 
 def check_size(owner: str, name: str, tensor: Tensor, axis: int, meaning: str, *, low: int, fix: str) -> None:

@@ -9,9 +9,8 @@ from tests._source import PACKAGE, ROOT, module_name, parse, source_files
 
 LAYERS = {
     "_names": -1,
-    "errors": 0,
-    "_checks": 1,
-    "_owned": 1,
+    **dict.fromkeys(["errors", "_precision", "_transforms"], 0),
+    **dict.fromkeys(["_checks", "_owned", "_phases", "_samples"], 1),
     **dict.fromkeys(
         [
             "_typing",

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._checks import check_finite, check_number, check_samples, describe
 from .._owned import owned
+from .._precision import double
 from .._typing import shapechecked
 from ..errors import ShapeError
 from ._start import RolloutModel, Start
@@ -109,7 +110,7 @@ class SurpriseCost:
                 f"`reference` is {describe(reference)}",
                 "Encode training frames with the same model",
             )
-        samples = owned(reference).double()
+        samples = double(owned(reference))
         mean = samples.mean(0)
         covariance = (samples - mean).T @ (samples - mean) / len(samples)
         level = covariance.diagonal().mean()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .._checks import check_number, plain_numbers
+from .._transforms import fused_attention
 from .._typing import shapechecked
 from ..errors import ConfigError
 from ._checks import check_last_axis
@@ -113,7 +114,7 @@ class SelfAttention(nn.Module):
 def _attend(query: Tensor, key: Tensor, value: Tensor, causal: bool, dropout: float) -> Tensor:
     """Attend with torch's fused kernel; all tensors are (batch, token, head, head_dim)."""
     query, key, value = (tensor.transpose(1, 2) for tensor in (query, key, value))
-    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal, dropout_p=dropout)
+    mixed = fused_attention(query, key, value, is_causal=causal, dropout_p=dropout)
     return mixed.transpose(1, 2)
 
 

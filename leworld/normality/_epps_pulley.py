@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._checks import accumulation_dtype, check_number, check_samples, plain_numbers
 from .._config import configurable
+from .._phases import without_turns
 from .._typing import shapechecked
 from ._constants import constants
 from ._statistic import UnivariateStatistic
@@ -103,7 +104,7 @@ class EppsPulley(UnivariateStatistic):
     def forward(self, samples: Float[Tensor, "*batch sample dim"]) -> Float[Tensor, "*batch dim"]:
         """Return the statistic of each coordinate."""
         check_samples("EppsPulley", "samples", samples)
-        x = samples.to(accumulation_dtype(samples.dtype))
+        x = without_turns(samples, self.spacing).to(accumulation_dtype(samples.dtype))
         angles = x.unsqueeze(-1) * constants(self.knots, x)
         cosine_error = angles.cos().mean(-3) - constants(self.targets, x)
         sine_error = angles.sin().mean(-3)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from .._checks import accumulation_dtype, check_number, check_samples, plain_numbers
 from .._config import configurable
+from .._phases import without_turns
+from .._precision import has_float64
 from .._typing import shapechecked
 from ..errors import ConfigError
 from ._constants import constants
@@ -185,8 +187,10 @@ class GaussHermiteEppsPulley(UnivariateStatistic):
 def _distance(
     samples: Tensor, knots: tuple[float, ...], targets: tuple[float, ...], weights: tuple[float, ...]
 ) -> Tensor:
-    x = samples.to(accumulation_dtype(samples.dtype))
-    angles = x.unsqueeze(-1) * constants(knots, x)
+    dtype = accumulation_dtype(samples.dtype)
+    wide = samples.double() if has_float64(samples.device) else samples.to(dtype)
+    angles = without_turns(wide.unsqueeze(-1) * constants(knots, wide), 1.0)
+    x = angles = angles.to(dtype)
     cosine_error = angles.cos().mean(-3) - constants(targets, x)
     sine_error = angles.sin().mean(-3)
     distance = cosine_error.square() + sine_error.square()

@@ -97,13 +97,15 @@ class VasicekEntropy(UnivariateStatistic):
                 f"`samples` has {num_samples}",
                 "Choose a smaller window, or None",
             )
-        if self.standardize:
-            x, _ = standardised(x)
         window = self.window or min(round(math.sqrt(num_samples)), (num_samples - 1) // 2)
         index = torch.arange(num_samples, device=x.device)
         upper = x.index_select(-2, (index + window).clamp_max(num_samples - 1))
         lower = x.index_select(-2, (index - window).clamp_min(0))
-        spacing = (upper - lower).clamp_min(self.min_spacing)
+        spacing = upper - lower
+        if self.standardize:
+            x, scale = standardised(x)
+            spacing = spacing / scale
+        spacing = spacing.clamp_min(self.min_spacing)
         entropy = (spacing * (num_samples / (2 * window))).log().mean(-2)
         return math.log(2 * math.pi) / 2 + x.square().mean(-2) / 2 - entropy
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .._checks import check_number, plain_numbers
 from .._config import configurable
+from .._precision import double
 from .._typing import shapechecked
 from ._limit_law import LIMIT_FROM, watson_tail
 from ._null import simulated_p_value
@@ -72,4 +73,4 @@ class Watson(UnivariateStatistic):
         check_number("Watson", "num_samples", num_samples, low=2, integer=True)
         if num_samples < LIMIT_FROM:
             return simulated_p_value(self, statistic, num_samples)
-        return watson_tail(statistic.double()).to(statistic.dtype)
+        return watson_tail(double(statistic)).to(statistic)

@@ -103,7 +103,7 @@ class CMAESPlanner(Planner[Memory]):
 
     def init(self, problem: Problem) -> SearchState[Memory]:
         """Build one optimizer a row at the problem's first guess."""
-        starts = problem.init.flatten(1).double().cpu().numpy()
+        starts = problem.init.flatten(1).cpu().double().numpy()
         seeds = words(problem.seeds, 1, iteration=0)[:, 0].tolist()
         one_number = starts.shape[1] == 1  # both kinds are the same then, and SepCMA refuses it
         package = _package()
@@ -123,9 +123,9 @@ class CMAESPlanner(Planner[Memory]):
         asked = np.stack([[optimizer.ask() for _ in range(self.num_samples)] for optimizer in optimizers])
         drawn = torch.from_numpy(asked).to(problem.init).unflatten(2, problem.init.shape[1:])
         drawn = problem.with_guesses(drawn) if iteration == 0 else drawn
-        costs = evaluate(drawn).costs.double().cpu().numpy()
+        costs = evaluate(drawn).costs.cpu().double().numpy()
         points, inside = (
-            actions.flatten(2).double().cpu().numpy() for actions in (drawn, problem.project(drawn))
+            actions.flatten(2).cpu().double().numpy() for actions in (drawn, problem.project(drawn))
         )
         for optimizer, row, clipped, values in zip(optimizers, points, inside, costs, strict=True):
             if np.isfinite(values).any():

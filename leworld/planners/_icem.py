@@ -152,8 +152,8 @@ def _synthesis(horizon: int, exponent: float) -> Tensor:
 
     Its columns are the real Fourier basis, scaled; the constant gets the power of the lowest frequency.
     """
-    steps = torch.arange(horizon, dtype=torch.float64)
-    columns, powers = [torch.ones(horizon, dtype=torch.float64)], [1.0]
+    steps = torch.arange(horizon, dtype=torch.float64, device="cpu")
+    columns, powers = [torch.ones(horizon, dtype=torch.float64, device="cpu")], [1.0]
     for k in range(1, horizon // 2 + 1):
         angle = 2 * math.pi * k * steps / horizon
         power = k**-exponent
@@ -163,5 +163,5 @@ def _synthesis(horizon: int, exponent: float) -> Tensor:
         else:
             columns += [math.sqrt(2) * angle.cos(), math.sqrt(2) * angle.sin()]
             powers += [power, power]
-    scale = (torch.tensor(powers, dtype=torch.float64) / sum(powers)).sqrt()
+    scale = (torch.tensor(powers, dtype=torch.float64, device="cpu") / sum(powers)).sqrt()
     return torch.stack(columns, dim=1) * scale

@@ -10,6 +10,7 @@ from torch import Tensor
 from .._checks import check_finite, check_number, describe
 from .._counter import row_seeds
 from .._owned import owned
+from .._transforms import transforming
 from ..errors import ConfigError, ShapeError
 from ._problem import Problem
 
@@ -24,7 +25,14 @@ Generators: TypeAlias = torch.Generator | list[torch.Generator] | None
 def check_request(
     batch: int, action_dim: int, horizon: int, max_candidates: int | None, time_budget: float | None
 ) -> None:
-    """Raise `ConfigError` for sizes and limits out of range."""
+    """Raise `ConfigError` for sizes and limits out of range, and within a transform of PyTorch."""
+    if transforming():
+        raise ConfigError(
+            "plan needs to run outside torch.func.vmap, grad and jvp, as a search compares costs and has no "
+            "derivative",
+            "one of them, or forward mode, is active",
+            "Plan first and transform what uses the actions; pass several problems as rows (`batch`)",
+        )
     check_number(
         "plan", "batch", batch, low=1, integer=True, fix="Skip planning when there is no problem to solve"
     )

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._checks import check_number
 from .._config import configurable
+from .._precision import double
 from ..errors import ConfigError, ShapeError
 from ._probe import Pair, Probe
 
@@ -102,7 +103,7 @@ class KNNProbe(Probe):
                 f"`embeddings` has sample={len(embeddings)}",
                 "Pass more samples or ask for fewer neighbours",
             )
-        self.samples, self.answers = embeddings.double(), targets.clone()
+        self.samples, self.answers = double(embeddings), targets.clone()
         best = self.num_neighbors[-1]
         if held is not None:
             std = targets.std(dim=0, correction=0)
@@ -113,7 +114,7 @@ class KNNProbe(Probe):
                 for number in reversed(self.num_neighbors)
             }
             best = min(errors, key=lambda number: errors[number])
-        self.chosen = torch.tensor(best, device=embeddings.device)
+        self.chosen = torch.tensor(best, device=self.samples.device)
 
     def _predict(self, embeddings: Tensor) -> Tensor:
         flat = embeddings.reshape(-1, self.embedding_dim)
@@ -123,7 +124,7 @@ class KNNProbe(Probe):
     def _nearest(self, embeddings: Tensor, count: int) -> Tensor:
         parts = [
             torch.cdist(part, self.samples).topk(count, dim=1, largest=False).indices
-            for part in embeddings.double().split(_CHUNK)
+            for part in double(embeddings).split(_CHUNK)
         ]
         return torch.cat(parts)
 

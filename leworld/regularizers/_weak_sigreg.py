@@ -10,6 +10,7 @@ from torch import Tensor
 from .._checks import accumulation_dtype, check_choice, check_number
 from .._config import configurable
 from .._distributed import check_group, gather_samples
+from .._samples import centred
 from .._typing import shapechecked
 from ._directions import Directions
 from ._regularizer import Regularizer
@@ -110,7 +111,7 @@ class WeakSIGReg(Regularizer):
 
 
 def _distance_from_identity(samples: Tensor) -> Tensor:
-    centred = (samples - samples.mean(-2, keepdim=True)) / math.sqrt(samples.shape[-2] - 1)
-    covariance = centred.mT @ centred
+    rest = centred(samples) / math.sqrt(samples.shape[-2] - 1)
+    covariance = rest.mT @ rest
     identity = torch.eye(covariance.shape[-1], dtype=samples.dtype, device=samples.device)
     return torch.linalg.vector_norm(covariance - identity, dim=(-2, -1))

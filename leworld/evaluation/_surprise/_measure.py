@@ -126,7 +126,7 @@ def surprise(
         scores = next_errors(model, paths, owner=owner)
     masks = _masks(episodes, normal_events or {}, skip)
     if isinstance(calibration, Tensor):
-        tested, reference = np.arange(len(episodes)), calibration.detach().double().flatten().cpu()
+        tested, reference = np.arange(len(episodes)), calibration.detach().cpu().double().flatten()
         check_finite(owner, "calibration", reference)
     else:
         check_number(owner, "calibration", calibration, low=0, high=1, open_low=True)

@@ -115,7 +115,7 @@ class SurpriseMonitor:
         self.model = model
         self.processor = processor_of(model, owner="SurpriseMonitor")
         self.false_alarm_rate = false_alarm_rate
-        self._calibration: list[float] = calibration.detach().double().sort().values.tolist()
+        self._calibration: list[float] = calibration.detach().cpu().double().sort().values.tolist()
         self.reset()
 
     @staticmethod
@@ -207,4 +207,4 @@ def alarm_threshold(
             f"it is {false_alarm_rate} with {count} scores",
             "Calibrate on more normal frames, or choose another rate",
         )
-    return float(calibration.detach().double().sort(descending=True).values[allowed - 1])
+    return float(calibration.detach().cpu().double().sort(descending=True).values[allowed - 1])
