@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from .._files import local_path
 from ..errors import ConfigError
 
 _ASK = "Pass --overwrite to replace it, or another --out"
@@ -34,9 +35,14 @@ def check_checkpoint(folder: Path, *, overwrite: bool) -> None:
     """Raise unless a checkpoint can be written to `folder`, by the rules of `leworld.save`."""
     from .._folder import replaced_folder
 
-    prove_writable(folder.absolute().parent, place=folder)
-    with contextlib.suppress(_Proven), replaced_folder(folder.expanduser(), overwrite=overwrite):
+    prove_beside(folder)
+    with contextlib.suppress(_Proven), replaced_folder(local_path(folder), overwrite=overwrite):
         raise _Proven
+
+
+def prove_beside(folder: Path) -> None:
+    """Raise unless something can be written beside `folder`, where what replaces it is made."""
+    prove_writable(local_path(folder).parent, place=folder)
 
 
 class _Proven(Exception):
