@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt $(C)
 	touch $(STAMP)
 
 demo: install
-	$(BIN)/leworld demo
+	$(BIN)/leworld demo --overwrite
 
 test: install lint browser
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile

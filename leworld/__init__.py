@@ -4,11 +4,34 @@ Everything is imported on first use, so `import leworld` costs little. The headl
 reachable from their rooms, for example `leworld.regularizers.SIGReg`.
 """
 
-from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ._names import room_names
 
 if TYPE_CHECKING:
+    from . import cli as cli
+    from . import control as control
+    from . import costs as costs
+    from . import data as data
+    from . import decoders as decoders
+    from . import encoders as encoders
+    from . import envs as envs
+    from . import errors as errors
+    from . import evaluation as evaluation
+    from . import hub as hub
+    from . import kernels as kernels
+    from . import metrics as metrics
+    from . import models as models
+    from . import nn as nn
+    from . import normality as normality
+    from . import planners as planners
+    from . import predictors as predictors
+    from . import probes as probes
+    from . import regularizers as regularizers
+    from . import report as report
+    from . import serialise as serialise
+    from . import tasks as tasks
+    from . import training as training
     from .control import MPCPolicy as MPCPolicy
     from .costs import GoalCost as GoalCost
     from .hub import checkpoint_info as checkpoint_info
@@ -36,7 +59,7 @@ _HEADLINE = {
     "push_to_hub": "hub",
     "save": "hub",
 }
-_ROOMS = (
+ROOMS = (
     "cli",
     "control",
     "costs",
@@ -61,20 +84,11 @@ _ROOMS = (
     "tasks",
     "training",
 )
-__all__ = sorted([*_HEADLINE, *_ROOMS])  # pyright: ignore[reportUnsupportedDunderAll] -- resolved by __getattr__
+__all__ = sorted([*_HEADLINE, *ROOMS])  # pyright: ignore[reportUnsupportedDunderAll] -- resolved by __getattr__
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HEADLINE:
-        value = getattr(import_module(f".{_HEADLINE[name]}", __name__), name)
-    elif name in _ROOMS:
-        value = import_module(f".{name}", __name__)
-    elif name == "__version__":
-        value = version("leworld")
-    else:
-        raise AttributeError(f"module 'leworld' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+    _late = {name: f".{room}" for name, room in _HEADLINE.items()} | {room: f".{room}" for room in ROOMS}
+    __getattr__ = room_names(__name__, late=_late | {"__version__": "._version"})[0]
 
 
 def __dir__() -> list[str]:

@@ -1,16 +1,30 @@
 """The one place that words user-facing errors about shapes, dtypes, ranges and optional packages."""
 
+import contextlib
 import difflib
+import functools
 import importlib
+import itertools
 import math
-from collections.abc import Iterable
+import os
+import reprlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ._transforms import readable
 from .errors import ConfigError, MissingExtraError, NonFiniteError, ShapeError
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+_PLAIN = frozenset({Tensor, int, float, str, bool, type(None)})  # most arguments, told at once
+_LARGEST_INTEGER = 2**63 - 1  # of a tensor's size, and of the integers that torch takes
+_BRING_MATPLOTLIB = ("matplotlib", "lightning", "tensorboard")  # lightning by way of torchmetrics
 
 
 def describe(value: object) -> str:
@@ -19,8 +33,50 @@ def describe(value: object) -> str:
         return f"{_article(str(value.dtype).removeprefix('torch.'))} tensor of shape {tuple(value.shape)}"
     if isinstance(value, np.ndarray):
         return f"{_article(str(value.dtype))} array of shape {value.shape}"
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    return _SHORT.repr(value)
+
+
+class _Short(reprlib.Repr):
+    """A repr of at most 120 letters, at a cost that does not follow from what is in the value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxtuple = self.maxlist = self.maxdict = self.maxset = self.maxfrozenset = self.maxdeque = 40
+        self.maxstring = self.maxlong = self.maxother = 120
+
+    def repr(self, x: object) -> str:
+        """Return the text."""
+        text = super().repr(x)
+        return text if len(text) <= 120 else f"{text[:117]}..."
+
+    def repr1(self, x: object, level: int) -> str:
+        """Shorten what Python itself holds others with, and ask everything else for its own text."""
+        plain = (list, tuple, dict, set, frozenset, str, int)
+        return super().repr1(x, level) if type(x) in plain else self.repr_instance(x, level)
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Python refuses to write down a very long number."""
+        return super().repr_int(x, level) if x.bit_length() < 10_000 else f"{x.bit_length()} bits long"
+
+    def repr_dict(self, x: dict[object, object], level: int) -> str:
+        """Keep the order of the keys."""
+        if level <= 0:
+            return "{...}"
+        shown = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}"
+            for key, value in itertools.islice(x.items(), self.maxdict)
+        ]
+        return "{" + ", ".join([*shown, *["..."] * (len(x) > self.maxdict)]) + "}"
+
+
+_SHORT = _Short()
+
+
+def described_name(name: object) -> str:
+    """Return a name between backticks, cut where it is long."""
+    text = str(name)
+    return f"`{text}`" if len(text) <= 120 else f"`{text[:117]}...`"
 
 
 def _article(word: str) -> str:
@@ -35,9 +91,58 @@ def quoted(names: Iterable[object]) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a sentence that names the closest known word, or all of them when none is close."""
     words = sorted(known)
-    close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
+    close = [] if len(name) > 200 else difflib.get_close_matches(name, words, n=1, cutoff=0.6)
     listing = quoted(words)
     return f"Did you mean `{close[0]}`? Known: {listing}" if close else f"Known: {listing}"
+
+
+def plain_number(value: Any) -> Any:
+    """Return numpy's number as Python's, in lists and tuples too, and everything else as it is."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, np.number | np.bool_):
+        return float(value) if isinstance(value, np.floating) else value.item()
+    if type(value) in (list, tuple):
+        items = [plain_number(item) for item in value]
+        changed = any(new is not old for new, old in zip(items, value, strict=True))
+        return type(value)(items) if changed else value
+    return value
+
+
+def plain_arguments(
+    args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a call with `plain_number` of each."""
+    named = {name: plain_number(value) for name, value in kwargs.items()}
+    return tuple(plain_number(value) for value in args), named
+
+
+def plain_numbers(target: C) -> C:
+    """Decorate a public class or function: numpy's numbers among its arguments arrive as Python's.
+
+    What is built from them can then be written as JSON, compared, hashed and shifted like any other number.
+    `shapechecked` and `configurable` do the same, so that nothing needs two of them.
+    """
+    if isinstance(target, type):
+        type.__setattr__(target, "__init__", _with_plain_numbers(vars(target)["__init__"]))
+        return cast(C, target)
+    return cast(C, _with_plain_numbers(target))
+
+
+def _with_plain_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def boundary(*args: Any, **kwargs: Any) -> Any:
+        if not torch.compiler.is_compiling():
+            args, kwargs = plain_arguments(args, kwargs)
+        return function(*args, **kwargs)
+
+    return mark_plain(boundary)
+
+
+def mark_plain(boundary: C) -> C:
+    """Note on a function that numpy's numbers reach its body as Python's; tests ask every public one."""
+    vars(boundary)["takes_plain_numbers"] = True
+    return boundary
 
 
 def check_number(
@@ -51,11 +156,13 @@ def check_number(
     integer: bool = False,
     fix: str = "",
 ) -> None:
-    """Raise `ConfigError` unless `value` is a finite number (an integer if asked) in the given range."""
+    """Raise `ConfigError` unless `value` is a finite number (an integer if asked) in the given range.
+
+    An integer has to fit into 64 bits whatever the range.
+    """
     kind = "an integer" if integer else "a finite number"
-    right_type = (
-        isinstance(value, int | np.integer) if integer else isinstance(value, int | float | np.number)
-    )
+    number = plain_number(value)
+    right_type = isinstance(number, int if integer else int | float) and not isinstance(number, bool)
     bounds = []
     if low > -math.inf:
         bounds.append(f"{'above' if open_low else 'of at least'} {low:g}")
@@ -63,9 +170,11 @@ def check_number(
         bounds.append(f"of at most {high:g}")
     rule = f"{owner} needs `{name}` to be {kind}" + (f" {' and '.join(bounds)}" if bounds else "")
     fix = fix or f"Pass `{name}` in that range"
-    if not right_type or isinstance(value, bool):
+    if not right_type:
         raise ConfigError(rule, f"`{name}` is {describe(value)}", fix)
-    number = float(value)  # pyright: ignore[reportArgumentType] -- narrowed by right_type above
+    if isinstance(number, int) and abs(number) > _LARGEST_INTEGER:
+        digits = f"of {number.bit_length()} bits"
+        raise ConfigError(f"{rule}, and to fit into 64 bits", f"`{name}` is a number {digits}", fix)
     too_low = number <= low if open_low else number < low
     if not math.isfinite(number) or too_low or number > high:
         raise ConfigError(rule, f"`{name}={value}` was given", fix)
@@ -77,13 +186,18 @@ def check_choice(owner: str, name: str, value: object, choices: Iterable[str]) -
     if value not in known:
         raise ConfigError(
             f"{owner} needs `{name}` to be one of {quoted(known)}",
-            f"`{name}={value!r}` was given",
-            nearest(str(value), known),
+            f"`{name}={describe(value)}` was given",
+            nearest(value if isinstance(value, str) else describe(value), known),
         )
 
 
 def check_finite(owner: str, name: str, tensor: Tensor, *, fix: str = "") -> None:
-    """Raise `NonFiniteError` if `tensor` holds NaN or infinity. Costs one pass and, on a GPU, one sync."""
+    """Raise `NonFiniteError` if `tensor` holds NaN or infinity. Costs one pass and, on a GPU, one sync.
+
+    What `torch.func.vmap` maps over cannot be looked at and is let pass.
+    """
+    if not readable(tensor):
+        return
     finite = tensor.isfinite()
     if bool(finite.all()):
         return
@@ -94,6 +208,17 @@ def check_finite(owner: str, name: str, tensor: Tensor, *, fix: str = "") -> Non
         f"{bad} of {tensor.numel()} entries of {describe(tensor)} are NaN or infinite, the first at {first}",
         fix or f"Find where `{name}` became non-finite, or mask those entries before the call",
     )
+
+
+def check_unmapped(owner: str, **tensors: Tensor) -> None:
+    """Raise `ConfigError` if `torch.func.vmap` maps over a tensor, for what returns plain numbers."""
+    mapped = [name for name, tensor in tensors.items() if not readable(tensor)]
+    if mapped:
+        raise ConfigError(
+            f"{owner} needs tensors that it can look at, as it returns plain numbers",
+            f"torch.func.vmap maps over {quoted(mapped)}",
+            "Call it in a loop over the rows",
+        )
 
 
 def check_size(owner: str, name: str, tensor: Tensor, axis: int, meaning: str, *, low: int, fix: str) -> None:
@@ -146,13 +271,35 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     """Import an optional module, or say which extra brings it."""
     try:
+        if module.partition(".")[0] in _BRING_MATPLOTLIB:
+            _import_matplotlib()
         return importlib.import_module(module)
-    except ImportError as error:
+    except Exception as error:  # a damaged or mismatched installation fails in any way
         raise MissingExtraError(
             f"{purpose} needs the package `{module.split('.')[0]}`",
-            f"importing it failed ({error})",
+            f"importing it failed ({error or type(error).__name__})",
             f'Install it with `pip install "leworld[{extra}]"`',
         ) from error
+
+
+def _import_matplotlib() -> None:
+    """Import matplotlib, where it is installed, even if MPLBACKEND names a backend that is not.
+
+    A shell that a notebook started inherits the notebook's. leworld draws without any, and what else imports
+    matplotlib finds it imported.
+    """
+    backend = os.environ.get("MPLBACKEND")
+    if backend is None or "matplotlib" in sys.modules:
+        return
+    del os.environ["MPLBACKEND"]
+    try:
+        matplotlib = importlib.import_module("matplotlib")
+    except ModuleNotFoundError:
+        return
+    finally:
+        os.environ["MPLBACKEND"] = backend
+    with contextlib.suppress(ValueError):
+        matplotlib.rcParams["backend"] = backend
 
 
 def check_float_array(owner: str, name: str, value: object, *, shape: str, fix: str = "") -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, final, overload
 import numpy as np
 from torch import nn
 
+from ._checks import mark_plain, plain_arguments
 from .errors import ConfigError
 
 M = TypeVar("M", bound=type[nn.Module])
@@ -74,9 +75,9 @@ def configurable(cls: M | None = None, *, omit: tuple[str, ...] = ()) -> M | Cal
     """Class decorator: record the constructor's arguments as `self.config`, so that it can be built again.
 
     Put it on the class of an encoder, predictor or regularizer of your own that goes into a model which you
-    want to save. Construction takes whatever the class takes. Only a file is choosy: saving asks that every
-    argument is a JSON value (numpy's numbers and arrays become Python's), a configurable module, or a list or
-    a dict by names of these, and says otherwise which one is not.
+    want to save. Construction takes whatever the class takes; numpy's numbers among the arguments arrive as
+    Python's. Only a file is choosy: saving asks that every argument is a JSON value (numpy's arrays become
+    lists), a configurable module, or a list or a dict by names of these, and says otherwise which one is not.
 
     Args:
         cls: The class.
@@ -115,12 +116,13 @@ def _configurable(cls: M, *, omit: tuple[str, ...]) -> M:
 
     @functools.wraps(build)
     def __init__(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        args, kwargs = plain_arguments(args, kwargs)
         build(self, *args, **kwargs)
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
         object.__setattr__(self, "config", _record(self, cls.__name__, signature, bound.arguments, omit))
 
-    type.__setattr__(cls, "__init__", __init__)
+    type.__setattr__(cls, "__init__", mark_plain(__init__))
     if cls.__module__.partition(".")[0] == __package__:
         _register(cls)
     return cls

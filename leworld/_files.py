@@ -1,10 +1,16 @@
 """Paths as a user writes them, digests, and files that are written whole or not at all."""
 
+import contextlib
 import hashlib
+import io
 import os
 import secrets
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 from .errors import CheckpointError
 
@@ -13,6 +19,12 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     """Return `path` as an absolute path with `~` expanded."""
     try:
         return Path(path).expanduser().absolute()
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            "A relative path needs a working directory that exists",
+            "the one of this process was removed",
+            "Write the path in full, or change to another directory",
+        ) from error
     except RuntimeError as error:
         raise CheckpointError(
             "A path that starts with `~` needs a user that exists",
@@ -21,9 +33,59 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         ) from error
 
 
+@contextmanager
+def regular_file(path: Path) -> Iterator[io.FileIO]:
+    """Open a file for reading that has to be a plain one: a pipe or a device could keep a reader for ever.
+
+    Raises:
+        CheckpointError: if there is none, it may not be read, or reading it fails while the block lasts.
+    """
+    rule, fix = f"{path} needs to be a readable file", "Restore it, or save or download the checkpoint again"
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:  # a NUL in a name is a ValueError
+        told = getattr(error, "strerror", None) or error
+        raise CheckpointError(rule, f"opening it failed ({told})", fix) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise CheckpointError(rule, "it is a folder, a pipe or a device", fix)
+    try:
+        with io.FileIO(handle, "rb") as stream:
+            yield stream
+    except OSError as error:
+        raise CheckpointError(rule, f"reading it failed ({error.strerror or error})", fix) from error
+
+
+@final
+@dataclass(frozen=True)
+class Identity:
+    """Which file it is, and in which state: an exchanged or rewritten one has another identity."""
+
+    device: int
+    number: int
+    size: int
+    changed_ns: int
+
+
+def identity(file: Path | int) -> Identity:
+    """Return the identity of a path or of an open file."""
+    facts = os.stat(file)
+    return Identity(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+def read_bytes(path: Path, *, limit: int) -> bytes:
+    """Return at most the first `limit` bytes of a regular file."""
+    pieces = []
+    with regular_file(path) as stream:
+        while limit > 0 and (piece := stream.read(min(limit, 2**20))):
+            pieces.append(piece)
+            limit -= len(piece)
+    return b"".join(pieces)
+
+
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as stream:
+    """Return the SHA-256 of a regular file in hexadecimal."""
+    with regular_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -38,16 +100,23 @@ def write_atomically(
     behind is then overwritten by the next one. Missing folders are made.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    name = temporary_name or f".{target.stem}-{secrets.token_hex(4)}{target.suffix}"
+    name = temporary_name or f".{target.stem[:40]}-{secrets.token_hex(4)}{target.suffix[:20]}"
     temporary = target.with_name(name)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         flush(temporary)
         temporary.replace(target)
+        flush(target.parent)
+    except OSError as error:
+        raise CheckpointError(
+            f"Writing needs {target} to be a file that can be written",
+            f"that failed ({error.strerror or error})",
+            "Choose a place that you may write to, on a disk with room",
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
-    flush(target.parent)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return target
 
 

@@ -1,13 +1,18 @@
 """Folders that are written in one step: beside their place, to disk, then exchanged with what is there."""
 
+import contextlib
 import ctypes
+import errno
 import os
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from ._checks import quoted
 from ._files import flush
@@ -18,8 +23,10 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 
+_LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what file managers leave in every folder
 _OURS = frozenset({CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, "weights.pt"})
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, which macOS calls RENAME_SWAP
+_LONGEST = 255  # bytes of a name
 _CANNOT = "Choose a folder that you may write to, on a disk with room"
 
 
@@ -43,35 +50,80 @@ def replaced_folder(
     Raises:
         CheckpointError: if `folder` holds something that may not be replaced, or the disk refuses.
     """
-    folder = Path(os.path.realpath(folder))
-    _check_replaceable(folder, overwrite=overwrite, known=known)
-    mark = secrets.token_hex(4)
-    fresh = folder.with_name(f".{folder.name}.{mark}.partial")
+    made: list[Path] = []
+    folder = check_replaceable(folder, overwrite=overwrite, known=known)
+    mark = f"{folder.name[:40]}.{secrets.token_hex(4)}"  # a name of 255 bytes leaves no room for more
+    fresh = folder.with_name(f".{mark}.partial")
+    is_done = False
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = _make_parents(folder)
         fresh.mkdir()
         yield fresh
         for file in fresh.iterdir():
             flush(file)
         flush(fresh)
-        _put(fresh, folder, aside=folder.with_name(f".{folder.name}.{mark}.old"))
+        _put(fresh, folder, aside=folder.with_name(f".{mark}.old"))
+        is_done = True
         flush(folder.parent)
-    except OSError as error:
-        raise CheckpointError(
-            f"Saving needs to write {folder}", f"that failed ({error.strerror or error})", _CANNOT
-        ) from error
+    except (OSError, SafetensorError) as error:
+        told = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"Saving needs to write {folder}", f"that failed ({told})", _CANNOT) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        for parent in reversed(made if not is_done else []):
+            with contextlib.suppress(OSError):  # somebody else has put something there meanwhile
+                parent.rmdir()
 
 
-def _check_replaceable(folder: Path, *, overwrite: bool, known: Callable[[Path], bool]) -> None:
+def check_replaceable(
+    folder: Path, *, overwrite: bool, known: Callable[[Path], bool] = lambda folder: False
+) -> Path:
+    """Return the place that `folder` means, after a check that it may be written to and replaced.
+
+    Call it before the work whose result goes there. Arguments and errors are those of `replaced_folder`.
+    """
+    try:
+        folder = Path(os.path.realpath(folder, strict=False))
+        _check_content(folder, overwrite=overwrite, known=known)
+        _check_writable(folder)
+    except (OSError, ValueError) as error:  # a NUL in a name is a ValueError
+        told = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"Saving needs to write {folder}", f"that fails ({told})", _CANNOT) from error
+    return folder
+
+
+def _check_writable(folder: Path) -> None:
+    """Make a folder in the nearest parent that exists, with the longest name that will be needed there."""
+    parent = next(place for place in folder.parents if os.path.lexists(place))
+    if not parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{parent} is no folder")
+    if len(os.fsencode(folder.name)) > _LONGEST:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    os.rmdir(tempfile.mkdtemp(prefix=".leworld-", suffix=".partial", dir=parent))
+
+
+def _make_parents(folder: Path) -> list[Path]:
+    """Make the folders above `folder` that are missing, and return these, the highest first."""
+    missing = [place for place in reversed(folder.parents) if not place.exists()]
+    for place in missing:
+        place.mkdir(exist_ok=True)
+    return missing
+
+
+def _check_content(folder: Path, *, overwrite: bool, known: Callable[[Path], bool]) -> None:
     rule = "Saving needs a new or empty folder, or one that holds a leworld checkpoint only"
     fix = "Choose another folder, or empty this one yourself"
     if not folder.exists():
+        if os.path.lexists(folder):
+            raise CheckpointError(rule, f"{folder} is a link that leads nowhere", "Remove the link")
         return
     if not folder.is_dir():
         raise CheckpointError(rule, f"{folder} is a file", fix)
-    names = {entry.name for entry in folder.iterdir()}
+    if os.path.ismount(folder):
+        raise CheckpointError(
+            rule, f"{folder} is the root of a disk, which no folder can take the place of", "Write below it"
+        )
+    names = {entry.name for entry in folder.iterdir()} - _LITTER
     if not names:
         return
     if not known(folder):

@@ -28,11 +28,11 @@ def import_named(place: str, *, owner: str) -> tuple[str, object | None]:
         )
     try:
         module = _import_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
-    except (ImportError, OSError) as error:
+    except Exception as error:  # the code that is run may fail in any way
         raise ConfigError(
             f"{owner} needs a file or a module that can be imported",
             f"importing {source} failed with {type(error).__name__}: {error}",
-            "Check the path, and that what the file imports is installed",
+            "Check the path, and that the file runs and what it imports is installed",
         ) from error
     return source, getattr(module, attribute, None)
 

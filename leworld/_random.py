@@ -31,9 +31,9 @@ def fold_seed(seed: int, *indices: int) -> int:
     The mixing is SplitMix64's (Steele, Lea and Flood, 2014).
     """
     mask = (1 << 64) - 1
-    state = seed & mask
+    state = int(seed) & mask
     for index in (*indices, 0):
-        state = (state + 0x9E3779B97F4A7C15 * (2 * (index & mask) + 1)) & mask
+        state = (state + 0x9E3779B97F4A7C15 * (2 * (int(index) & mask) + 1)) & mask
         state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
         state ^= state >> 31

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ._checks import check_choice
+from ._precision import double
 from .errors import ShapeError
 
 Kind = Literal["number", "angle", "quaternion", "class"]
@@ -22,7 +23,7 @@ def encode_targets(owner: str, values: Tensor, kind: str) -> Tensor:
     row that is 1 at its place and 0 elsewhere.
     """
     check_choice(owner, "kind", kind, get_args(Kind))
-    values = values.double()
+    values = double(values)
     if kind == "angle":
         return torch.cat([values.sin(), values.cos()], dim=-1)
     if kind == "class":
@@ -36,16 +37,16 @@ def encode_targets(owner: str, values: Tensor, kind: str) -> Tensor:
 
 def degrees_off(owner: str, predicted: Tensor, values: Tensor, kind: str) -> Tensor | None:
     """Return the error in degrees for each sample (mean over angles), or None for plain numbers."""
-    values = values.double()
+    values = double(values)
     if kind == "angle":
-        sine, cosine = predicted.double().chunk(2, dim=-1)
+        sine, cosine = double(predicted).chunk(2, dim=-1)
         gap = torch.atan2(sine, cosine) - values
         return torch.atan2(gap.sin(), gap.cos()).abs().mean(dim=-1) * (180 / math.pi)
     if kind == "quaternion":
         rows, columns = torch.triu_indices(4, 4)
-        matrix = torch.zeros(*predicted.shape[:-1], 4, 4, dtype=torch.float64)
-        matrix[..., rows, columns] = predicted.double().cpu()
-        matrix[..., columns, rows] = predicted.double().cpu()
+        matrix = torch.zeros(*predicted.shape[:-1], 4, 4, dtype=torch.float64, device="cpu")
+        matrix[..., rows, columns] = predicted.cpu().double()
+        matrix[..., columns, rows] = predicted.cpu().double()
         nearest = torch.linalg.eigh(matrix).eigenvectors[..., -1].to(values.device)
         cosine = (nearest * _unit(owner, values)).sum(dim=-1).abs().clamp(max=1)
         return 2 * torch.acos(cosine) * (180 / math.pi)
@@ -54,7 +55,7 @@ def degrees_off(owner: str, predicted: Tensor, values: Tensor, kind: str) -> Ten
 
 def class_hits(predicted: Tensor, answers: Tensor) -> Tensor:
     """Say of each sample, as 0 or 1, whether the class of the greatest prediction is the true one."""
-    return (predicted.argmax(dim=-1) == answers.argmax(dim=-1)).double()
+    return double(predicted.argmax(dim=-1) == answers.argmax(dim=-1).to(predicted.device))
 
 
 def constant_columns(values: Tensor) -> Tensor:

@@ -1,18 +1,29 @@
 """The tensors of a module as a file can hold them, and modules that have shapes but no tensors yet."""
 
-from collections.abc import Iterator
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from ._checks import check_finite
-from .errors import CheckpointError
+from ._checks import check_finite, describe, quoted
+from .errors import CheckpointError, ConfigError
 
 _EXTRA_STATE = "_extra_state"
 _PIECE = 2**18  # entries
+
+# What a file of weights holds, by the names of safetensors.
+STORED_DTYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
+    torch.bool: "BOOL",
+}  # fmt: skip
 
 # Modules that stand around another one, and the attribute that holds it.
 _WRAPPERS = {
@@ -70,19 +81,28 @@ def is_finite(tensor: Tensor) -> bool:
     return not tensor.is_floating_point() or all(bool(piece.isfinite().all()) for piece in pieces)
 
 
-def checked_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Return the tensor state of `module` as a file can hold it: detached, on the CPU, contiguous.
+def check_storable(module: nn.Module) -> None:
+    """Raise `CheckpointError` unless a file can hold the tensors of `module`, whatever their values.
 
-    Raises:
-        NonFiniteError: if a tensor holds NaN or infinity.
-        CheckpointError: if two names share memory, since loading would part them.
+    Refused are two names that share memory, since loading would part them; tensors without memory; and kinds
+    that `load_module` does not read.
     """
-    tensors: dict[str, Tensor] = {}
     owners: dict[tuple[int, str], str] = {}
     for name, value in tensor_state(module).items():
-        check_finite(
-            "Saving", name, value, fix="Find the step at which training diverged, and save before it"
-        )
+        if is_lazy(value) or value.is_meta:
+            raise CheckpointError(
+                "Saving needs tensors that have their values",
+                f"`{name}` is not initialised yet"
+                if not value.is_meta
+                else f"`{name}` is on the meta device",
+                "Run the module once on an example, or load its weights, before it is saved",
+            )
+        if value.layout is not torch.strided or value.is_quantized or value.dtype not in STORED_DTYPES:
+            raise CheckpointError(
+                f"Saving needs dense tensors of type {quoted(STORED_DTYPES.values())}",
+                f"`{name}` is {describe(value)} ({value.layout})",
+                "Keep it in one of these types, or register the buffer with `persistent=False`",
+            )
         owner = owners.setdefault((value.untyped_storage().data_ptr(), str(value.device)), name)
         if owner != name and value.numel():
             raise CheckpointError(
@@ -90,14 +110,57 @@ def checked_tensors(module: nn.Module) -> dict[str, Tensor]:
                 f"`{name}` shares it with `{owner}`",
                 "Build the model with separate modules, or clone the tensor",
             )
+
+
+def checked_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return the tensor state of `module` as a file can hold it: detached, on the CPU, contiguous.
+
+    Raises:
+        NonFiniteError: if a tensor holds NaN or infinity.
+        CheckpointError: if `check_storable` refuses one.
+    """
+    check_storable(module)
+    tensors: dict[str, Tensor] = {}
+    for name, value in tensor_state(module).items():
+        check_finite(
+            "Saving", name, value, fix="Find the step at which training diverged, and save before it"
+        )
         tensors[name] = value.detach().to("cpu").contiguous()
     return tensors
 
 
+@final
+@dataclass(frozen=True)
+class Bounds:
+    """What a module may cost to build whose tensors are those of a file.
+
+    Args:
+        tensors: Number of tensors in the file.
+        nbytes: Their bytes together.
+    """
+
+    tensors: int
+    nbytes: int
+
+    @property
+    def steps(self) -> int:
+        """Return how many functions of torch and registrations of parts and tensors building may take."""
+        return 8_000 + 40 * self.tensors
+
+    @property
+    def memory(self) -> int:
+        """Return how many bytes all tensors that are made meanwhile, temporary ones too, may take."""
+        return 2**27 + 8 * self.nbytes
+
+
 @contextmanager
-def shapes_only() -> Iterator[None]:
-    """Build modules that have shapes but neither memory nor values while the block lasts."""
-    with torch.device("meta"), _NoDraws():
+def shapes_only(bounds: Bounds | None = None) -> Iterator[None]:
+    """Build modules that have shapes but neither memory nor values while the block lasts.
+
+    With `bounds`, building raises `ConfigError` where it would cost more than they allow.
+    """
+    watch = None if bounds is None else _Watch(bounds)
+    with torch.device("meta"), _NoDraws(watch), contextlib.nullcontext() if watch is None else watch.parts():
         yield
 
 
@@ -111,15 +174,66 @@ def zero_parameters() -> Iterator[None]:
         yield
 
 
+@final
+class _Watch:
+    """Counts what building takes, and stops it."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.steps = self.memory = 0
+
+    def step(self, made: object = None, given: Sequence[object] = ()) -> None:
+        """Count one step, and the memory of what it made."""
+        self.steps += 1
+        if isinstance(made, Tensor) and not any(made is one for one in given) and made._base is None:
+            self.memory += made.nbytes
+        if self.steps > self.bounds.steps or self.memory > self.bounds.memory:
+            what = f"{self.bounds.tensors} tensors of {self.bounds.nbytes} bytes together"
+            raise ConfigError(
+                f"A module needs to be as large as its stored weights, {what}",
+                "building it takes far more"
+                + (f" ({self.memory} bytes)" if self.memory > self.bounds.memory else " parts"),
+                "Check that config.json and the weights belong together, and do not trust their source",
+            )
+
+    @contextmanager
+    def parts(self) -> Iterator[None]:
+        """Count the parts and tensors that modules of this thread register while the block lasts."""
+        thread = threading.get_ident()
+
+        def count(*_: object) -> None:
+            if threading.get_ident() == thread:
+                self.step()
+
+        registries = torch.nn.modules.module
+        hooks = [
+            registries.register_module_module_registration_hook(count),
+            registries.register_module_parameter_registration_hook(count),
+            registries.register_module_buffer_registration_hook(count),
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
 class _NoDraws(TorchFunctionMode):
     """Leave new random tensors empty: on the meta device, drawing them imports sympy, 40 MB for nothing."""
+
+    def __init__(self, watch: _Watch | None) -> None:
+        super().__init__()
+        self.watch = watch
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         options = dict(kwargs or {})
         if func in (torch.randn, torch.rand):
             func = torch.empty
             options.pop("generator", None)
-        return func(*args, **options)
+        made = func(*args, **options)
+        if self.watch is not None:
+            self.watch.step(made, args)
+        return made
 
 
 class _NoParameterDraws(TorchFunctionMode):

@@ -12,7 +12,7 @@ from jaxtyping import AbstractArray, TypeCheckError, jaxtyped
 from torch import Tensor
 from torch.jit._trace import is_tracing
 
-from ._checks import describe
+from ._checks import describe, mark_plain, plain_arguments, plain_numbers
 from .errors import ConfigError, LeWorldError, ShapeError
 
 P = ParamSpec("P")
@@ -35,10 +35,11 @@ def shapechecked(function: Callable[P, R]) -> Callable[P, R]:
     A violation raises `ShapeError` for a tensor and `ConfigError` for anything else. The check costs tens of
     microseconds, steps aside while torch.compile, torch.export or torch.jit trace, and is off for the whole
     process when the environment variable LEWORLD_SHAPECHECK is 0 at import. The checker is compiled at the
-    first checked call, so a function that is never called costs an import nothing.
+    first checked call, so a function that is never called costs an import nothing. Numpy's numbers arrive as
+    Python's, also where checks are off.
     """
     if not _ENABLED:
-        return function
+        return plain_numbers(function)
     checked: Callable[P, R] | None = None
 
     @functools.wraps(function)
@@ -48,15 +49,16 @@ def shapechecked(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         if checked is None:
             checked = _checked(function)
+        plain, named = plain_arguments(args, kwargs)
         try:
-            return checked(*args, **kwargs)
+            return checked(*plain, **named)  # pyright: ignore[reportCallIssue] -- P, with plain numbers
         except TypeCheckError:
-            violation = _explain(function, args, kwargs)
+            violation = _explain(function, plain, named)
         if violation is None:
             raise TypeError(f"{function.__qualname__} broke its own return annotation")
         raise violation
 
-    return boundary
+    return mark_plain(boundary)
 
 
 def _checked(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,6 +1,8 @@
 """The errors that leworld raises, each told in three parts: the rule, what came, what to do."""
 
-from typing import final
+from typing import TYPE_CHECKING, final
+
+from ._names import room_names
 
 
 class LeWorldError(Exception):
@@ -65,3 +67,7 @@ class NonFiniteError(LeWorldError, ArithmeticError):
 @final
 class MissingExtraError(LeWorldError, ImportError):
     """A feature needs an optional dependency that is not installed."""
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

@@ -17,6 +17,32 @@ if sys.platform == "linux":
     del os.environ["TRITON_INTERPRET"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--default-dtype",
+        choices=("float32", "float64"),
+        default="float32",
+        help="torch's default dtype for the whole run; tests of what float32 alone gives are left out",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_default_dtype(getattr(torch, config.getoption("--default-dtype")))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, and count as deselected, what a mode of the whole suite switches off."""
+    out = set()
+    if os.environ.get("LEWORLD_SHAPECHECK") == "0":
+        out.add("shapecheck")
+    if config.getoption("--default-dtype") != "float32":
+        out.add("float32")
+    left = [item for item in items if out & {mark.name for mark in item.iter_markers()}]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
 @pytest.fixture(autouse=True)
 def _fixed_global_random_state() -> Iterator[None]:
     """Module constructors draw their initial weights from torch's global generator: make that repeatable."""

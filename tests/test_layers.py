@@ -8,8 +8,9 @@ import pytest
 from tests._source import PACKAGE, ROOT, module_name, parse, source_files
 
 LAYERS = {
-    "errors": 0,
-    "_checks": 1,
+    "_names": -1,
+    **dict.fromkeys(["errors", "_precision", "_transforms"], 0),
+    **dict.fromkeys(["_checks", "_owned", "_phases", "_samples"], 1),
     **dict.fromkeys(
         [
             "_typing",
@@ -19,14 +20,14 @@ LAYERS = {
             "_distributed",
             "_files",
             "_imports",
-            "_json",
-            "_moved",
             "_targets",
             "_tensors",
+            "_version",
         ],
         2,
     ),
-    "_folder": 2.5,
+    "_json": 2.25,
+    **dict.fromkeys(["_folder", "_tensor_file"], 2.5),
     "kernels": 3,
     **dict.fromkeys(["nn", "normality", "planners", "metrics", "data", "envs", "serialise"], 4),
     **dict.fromkeys(["encoders", "predictors", "decoders", "regularizers", "probes", "heads"], 5),
@@ -37,6 +38,7 @@ LAYERS = {
     "tasks": 10,
     "report": 11,
     "cli": 12,
+    "__main__": 13,
 }
 
 

@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     target = importlib.import_module(f"benchmarks.fuzz.{options.target}")
+    getattr(target, "prepare", lambda: None)()  # what is imported or made once counts as no attempt's cost
     findings = fuzz(target.attempt, count=options.count, seed=options.seed)
     for outcome, number in findings.outcomes.most_common():
         print(f"{number:8d}  {outcome}")

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import triton
-from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
@@ -132,6 +131,8 @@ def longest_loop(code: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]
 
 def tool(*arguments: str) -> str:
     """Run Triton's cuobjdump."""
+    from triton import knobs  # newer than the oldest triton that runs the kernels
+
     command = [knobs.nvidia.cuobjdump.path, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 

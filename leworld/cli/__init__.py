@@ -5,4 +5,10 @@ with the functions that it calls. A user's mistake ends in one line on stderr an
 with 130.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._main import main as main
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

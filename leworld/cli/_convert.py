@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from ._options import overwrite_option
+from ._out import check_checkpoint
+
 _EPILOG = """Examples:
 
 \b
@@ -23,7 +26,7 @@ _EPILOG = """Examples:
     show_default=True,
     help="leworld's own layout, or that of the published LeWM weights (config.json and weights.pt).",
 )
-@click.option("--overwrite", is_flag=True, help="Replace an earlier checkpoint in FOLDER.")
+@overwrite_option("an earlier checkpoint in FOLDER")
 def convert(source: str, folder: Path, layout: str, overwrite: bool) -> None:
     """Read the model SOURCE of either layout and write it to FOLDER in the chosen one.
 
@@ -32,6 +35,7 @@ def convert(source: str, folder: Path, layout: str, overwrite: bool) -> None:
     """
     from .. import hub
 
+    check_checkpoint(folder, overwrite=overwrite)
     written = hub.convert(
         source, folder, layout="released" if layout == "released" else "leworld", overwrite=overwrite
     )

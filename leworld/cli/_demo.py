@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from ._measure import write_result
-from ._options import out_option, pairs_option, seed_option
+from ._measure import result_names, write_result
+from ._options import out_option, overwrite_option, pairs_option, seed_option
+from ._out import check_files
 
 _EPILOG = """Examples:
 
@@ -21,7 +22,8 @@ _MODEL = "lewm-tworoom-tiny"
 @pairs_option(24)
 @seed_option("the pairs and the planner's noise")
 @out_option("the numbers (JSON), a picture and a film", Path("runs/demo"))
-def demo(num_pairs: int, seed: int, out: Path) -> None:
+@overwrite_option("the results of an earlier demo there")
+def demo(num_pairs: int, seed: int, out: Path, overwrite: bool) -> None:
     """Watch a small pretrained world model plan through a door, in under three minutes.
 
     The model that ships with leworld sees 64 x 64 pixels only. On held-out pairs of start and goal it plans
@@ -31,6 +33,7 @@ def demo(num_pairs: int, seed: int, out: Path) -> None:
     from ..hub import load
     from ..tasks import task_of
 
+    check_files(out, result_names("demo"), overwrite=overwrite)
     click.echo(f"Loading {_MODEL} and drawing {num_pairs} pairs from episodes it was not trained on ...")
     model = load(_MODEL)
     task = task_of(model)

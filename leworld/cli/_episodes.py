@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ._memory import check_memory, pictures
 
 if TYPE_CHECKING:
     from ..data import Episodes
@@ -74,6 +75,8 @@ def held_out(
             f"this model is of `{known}`",
             "Pass recorded episodes with --data, or name its task with --task FILE.py:NAME",
         )
+    size = processor.image_size or 0
+    check_memory("--episodes", num_episodes, pictures(num_episodes, task.episode_steps, size))
     return task.held_out(
         num_episodes, image_size=processor.image_size, seed=seed, progress=sys.stderr.isatty()
     )

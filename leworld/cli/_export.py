@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from ._options import overwrite_option
+from ._out import prove_writable
+
 _EPILOG = """Examples:
 
 \b
@@ -28,7 +31,7 @@ _EPILOG = """Examples:
     required=True,
     help="Folder to write the programs and export.json to.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace an earlier export in that folder.")
+@overwrite_option("an earlier export in that folder")
 def export(name: str, file_format: str, out: Path, overwrite: bool) -> None:
     """Write the encoder and the predictor of the model NAME as programs that run without leworld.
 
@@ -37,6 +40,7 @@ def export(name: str, file_format: str, out: Path, overwrite: bool) -> None:
     """
     from .. import hub
 
+    prove_writable(out.absolute().parent, place=out)
     chosen = "pt2" if file_format == "pt2" else "onnx"
     written = hub.export(hub.load(name), out, format=chosen, overwrite=overwrite)
     click.echo(f"written  {written}")

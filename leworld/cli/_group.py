@@ -1,6 +1,8 @@
 """The command group, and the one place that turns errors into a line and an exit code."""
 
+import contextlib
 import errno
+import io
 import sys
 from collections.abc import Sequence
 from typing import Any, final
@@ -39,6 +41,7 @@ class TeachingGroup(click.Group):
         } | extra
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **options)
+        _make_printable()
         sys.exit(self._code(args, options))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -53,14 +56,25 @@ class TeachingGroup(click.Group):
             if ctx.params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
                 raise
             raise click.ClickException(_one_line(error)) from error
+        except (MemoryError, RuntimeError) as error:
+            if ctx.params.get("debug") or not _is_memory(error):
+                raise
+            raise click.ClickException(
+                f"This needs more memory than there is ({error}). Ask for less."
+            ) from error
         except SystemExit as error:
             if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's answer to Ctrl-C
                 raise click.Abort from error
             raise
 
     def _code(self, args: Sequence[str] | None, options: dict[str, Any]) -> int:
+        words = sys.argv[1:] if args is None else args
+        if any("\0" in word for word in words):
+            return _refuse("An argument holds a NUL character, which no name and no path can.")
         try:
             result = super().main(args, standalone_mode=False, **options)
+            if sys.stdout is not None:  # a shell may close it
+                sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             return BAD_USE
@@ -72,7 +86,23 @@ class TeachingGroup(click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)
             return INTERRUPTED
+        except OSError as error:  # of the output itself; those of commands are told by `invoke`
+            if sys.stdout is not None:
+                with contextlib.suppress(OSError):
+                    sys.stdout.close()  # or Python tries again at its end, and complains
+            return 1 if error.errno == errno.EPIPE else _refuse(_one_line(error))
         return result if isinstance(result, int) else 0
+
+
+def _make_printable() -> None:
+    """Let a terminal or a file of another encoding show what it can of a name, and the rest as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
 def _refuse(message: str) -> int:
@@ -82,7 +112,7 @@ def _refuse(message: str) -> int:
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and not isinstance(error, LeWorldError) and error.strerror:
-        return f"{error.filename or 'a file'}: {error.strerror}."
+        return f"{error.filename or 'The output'}: {error.strerror}."
     return str(error)
 
 

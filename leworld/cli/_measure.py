@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from ..evaluation import GoalReachingResult
 
 
+def result_names(name: str) -> tuple[str, ...]:
+    """Return the names of the files that `write_result` writes."""
+    return tuple(f"{name}.{suffix}" for suffix in ("json", "png", "gif"))
+
+
 def write_result(result: "GoalReachingResult", folder: Path, name: str) -> None:
     """Write the result as JSON, picture and film into `folder` and say where they are."""
     from ..evaluation import GoalReachingResult

@@ -1,13 +1,47 @@
 """Options that several commands share, so that they read and behave alike everywhere."""
 
+import math
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, final
 
 import click
 
 Command = TypeVar("Command", bound=Callable[..., object])
 Option = Callable[[Command], Command]
+MOST = 10**9  # of anything that is counted
+MOST_EPISODES = 10**6
+MOST_PAIRS = 10**4
+MOST_SAMPLES = 10**6
+LARGEST_SEED = 2**31 - 1
+
+
+@final
+class FiniteRange(click.FloatRange):
+    """A range of numbers without NaN, which no comparison refuses, and without infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a number and refuse one that is not finite."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+@final
+class RegularFile(click.Path):
+    """An existing file that can be read to its end, so no pipe and no device."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a path and refuse one of something else."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not path.is_file():
+            self.fail(f"{str(path)!r} is not a regular file.", param, ctx)
+        return path
 
 
 def pairs_option(default: int) -> Option:
@@ -15,7 +49,7 @@ def pairs_option(default: int) -> Option:
     return click.option(
         "--pairs",
         "num_pairs",
-        type=click.IntRange(min=1),
+        type=click.IntRange(min=1, max=MOST_PAIRS),
         default=default,
         show_default=True,
         help="Pairs of start and goal; those solved at the start do not count.",
@@ -26,7 +60,7 @@ def data_option() -> Option:
     """Recorded episodes to look at."""
     return click.option(
         "--data",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=RegularFile(),
         help="HDF5 file of episodes that the model was not trained on.  [default: fresh ones of its task]",
     )
 
@@ -35,7 +69,7 @@ def episodes_option(default: int, *, at_least: int) -> Option:
     """How many episodes of the task to collect when none were recorded."""
     return click.option(
         "--episodes",
-        type=click.IntRange(min=at_least),
+        type=click.IntRange(min=at_least, max=MOST_EPISODES),
         default=default,
         show_default=True,
         help="To collect, without --data.",
@@ -67,7 +101,11 @@ def class_option() -> Option:
 def seed_option(decides: str) -> Option:
     """The seed, and what follows from it."""
     return click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help=f"Decides {decides}."
+        "--seed",
+        type=click.IntRange(min=0, max=LARGEST_SEED),
+        default=0,
+        show_default=True,
+        help=f"Decides {decides}.",
     )
 
 
@@ -80,3 +118,8 @@ def out_option(holds: str, default: Path | None = None) -> Option:
         show_default=default is not None,
         help=f"Folder for {holds}.",
     )
+
+
+def overwrite_option(replaces: str) -> Option:
+    """Whether what a command finds in its place may go."""
+    return click.option("--overwrite", is_flag=True, help=f"Replace {replaces}.")

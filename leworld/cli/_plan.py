@@ -5,8 +5,19 @@ from pathlib import Path
 import click
 
 from ._episodes import find_task, load_model
-from ._measure import write_result
-from ._options import class_option, out_option, pairs_option, seed_option, task_option
+from ._measure import result_names, write_result
+from ._memory import candidates, check_memory
+from ._options import (
+    MOST,
+    MOST_SAMPLES,
+    class_option,
+    out_option,
+    overwrite_option,
+    pairs_option,
+    seed_option,
+    task_option,
+)
+from ._out import check_files, prove_writable
 
 _EPILOG = """Examples:
 
@@ -31,11 +42,15 @@ _EPILOG = """Examples:
 @pairs_option(100)
 @seed_option("the pairs and the planner's noise")
 @click.option(
-    "--iterations", type=click.IntRange(min=1), default=30, show_default=True, help="Rounds of CEM a plan."
+    "--iterations",
+    type=click.IntRange(min=1, max=MOST),
+    default=30,
+    show_default=True,
+    help="Rounds of CEM a plan.",
 )
 @click.option(
     "--samples",
-    type=click.IntRange(min=2),
+    type=click.IntRange(min=2, max=MOST_SAMPLES),
     default=300,
     show_default=True,
     help="Candidate plans a round; the best tenth shapes the next round.",
@@ -47,6 +62,7 @@ _EPILOG = """Examples:
     help="Also play random actions and a planner that knows the true dynamics.",
 )
 @out_option("the numbers (JSON), a picture and a film")
+@overwrite_option("earlier results in that folder")
 def plan(
     model: str,
     protocol: str | None,
@@ -58,6 +74,7 @@ def plan(
     samples: int,
     baselines: bool,
     out: Path | None,
+    overwrite: bool,
 ) -> None:
     """Let MODEL plan its way to goals in its world and count how often it arrives.
 
@@ -66,6 +83,8 @@ def plan(
     """
     from ..planners import CEMPlanner
 
+    if out is not None:
+        prove_writable(out)
     loaded = load_model(model, classes)
     planner = CEMPlanner(num_samples=samples, num_elites=max(1, samples // 10), num_iterations=iterations)
     task = find_task(loaded, place)
@@ -75,6 +94,9 @@ def plan(
             f"the task `{task.name}` has {', '.join(task.protocols)}, not {protocol!r}.",
             param_hint="--protocol",
         )
+    if out is not None:
+        check_files(out, result_names(protocol), overwrite=overwrite)
+    check_memory("--samples", samples, candidates(loaded, num_pairs, samples, planner.horizon))
     pairs = task.pairs(protocol, num_pairs, seed=seed)
     beside = ("random", "oracle") if baselines else ()
     result = task.play(loaded, pairs, planner=planner, baselines=beside, seed=seed)

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import MissingExtraError
-from ._options import class_option, data_option, episodes_option, out_option, seed_option, task_option
+from ._options import (
+    MOST,
+    class_option,
+    data_option,
+    episodes_option,
+    out_option,
+    overwrite_option,
+    seed_option,
+    task_option,
+)
+from ._out import check_files
 
 if TYPE_CHECKING:
     from ..evaluation import Quantity
@@ -36,11 +46,16 @@ _EPILOG = """Examples:
 )
 @episodes_option(100, at_least=3)
 @click.option(
-    "--stride", type=click.IntRange(min=1), default=5, show_default=True, help="Look at every n-th frame."
+    "--stride",
+    type=click.IntRange(min=1, max=MOST),
+    default=5,
+    show_default=True,
+    help="Look at every n-th frame.",
 )
 @click.option("--linear", "linear_only", is_flag=True, help="Leave out the MLP probe, which takes longer.")
 @seed_option("episodes and split")
 @out_option("the numbers (JSON) and a picture")
+@overwrite_option("earlier results in that folder")
 def probe(
     model: str,
     data: Path | None,
@@ -52,6 +67,7 @@ def probe(
     linear_only: bool,
     seed: int,
     out: Path | None,
+    overwrite: bool,
 ) -> None:
     """Fit probes on embeddings of MODEL and print what they read off, on episodes set aside.
 
@@ -63,6 +79,8 @@ def probe(
     from ._episodes import held_out, known_task, load_model
 
     named = dict(read_quantity(text) for text in quantities)
+    if out is not None:
+        check_files(out, ("probe.json", "probe.png"), overwrite=overwrite)
     loaded = load_model(model, classes)
     task = known_task(loaded, place)
     found = held_out(loaded, task, data, episodes, seed=seed)

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
-from ._options import class_option, data_option, episodes_option, seed_option, task_option
+from ._options import (
+    MOST_PAIRS,
+    class_option,
+    data_option,
+    episodes_option,
+    overwrite_option,
+    seed_option,
+    task_option,
+)
+from ._out import check_files
 
 _EPILOG = """Examples:
 
@@ -34,7 +43,7 @@ _EPILOG = """Examples:
 @episodes_option(100, at_least=12)
 @click.option(
     "--pairs",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=MOST_PAIRS),
     default=8,
     show_default=True,
     help="Pairs of start and goal to plan, where the task is known.",
@@ -45,6 +54,7 @@ _EPILOG = """Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write.  [default: runs/report/MODEL.html]",
 )
+@overwrite_option("an earlier page")
 def report(
     model: str,
     data: Path | None,
@@ -56,6 +66,7 @@ def report(
     pairs: int,
     seed: int,
     out: Path | None,
+    overwrite: bool,
 ) -> None:
     """Measure what MODEL knows and write one self-contained HTML page.
 
@@ -69,6 +80,8 @@ def report(
     from ._episodes import held_out, known_task, load_model
     from ._probe import read_quantity
 
+    target = Path("runs/report") / f"{Path(model).name or 'model'}.html" if out is None else out
+    check_files(target.parent, (target.name,), overwrite=overwrite)
     named = dict(read_quantity(text) for text in quantities)
     loaded = load_model(model, classes)
     painter = None if decoder is None else load_decoder(decoder)
@@ -84,6 +97,5 @@ def report(
         num_pairs=pairs,
         seed=seed,
     )
-    target = Path("runs/report") / f"{Path(model).name or 'model'}.html" if out is None else out
     write_atomically(target, lambda path: path.write_text(page, encoding="utf-8"))
     click.echo(f"report   {target}  ({len(page.encode()) / 1e6:.1f} MB)")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from ._options import RegularFile, overwrite_option
+from ._out import check_checkpoint
 from ._table import table
 
 _EPILOG = """Examples:
@@ -16,7 +18,7 @@ _EPILOG = """Examples:
 
 
 @click.command(short_help="Compute the action statistics of a dataset.", epilog=_EPILOG)
-@click.argument("dataset", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("dataset", type=RegularFile())
 @click.option("--column", default="action", show_default=True, help="Name of the action column.")
 @click.option("--model", help="A model to give the statistics to; needs --out.")
 @click.option(
@@ -24,7 +26,7 @@ _EPILOG = """Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to save that model in, ready to act.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace an earlier checkpoint in that folder.")
+@overwrite_option("an earlier checkpoint in that folder")
 def stats(dataset: Path, column: str, model: str | None, out: Path | None, overwrite: bool) -> None:
     """Compute the action statistics of the HDF5 file DATASET by reading its action column only.
 
@@ -36,6 +38,8 @@ def stats(dataset: Path, column: str, model: str | None, out: Path | None, overw
     from ..data import action_statistics
     from ..hub import load, save
 
+    if out is not None:
+        check_checkpoint(out, overwrite=overwrite)
     found = action_statistics(dataset, column=column)
     rows = [
         (str(i), f"{m:.6g}", f"{s:.6g}") for i, (m, s) in enumerate(zip(found.mean, found.std, strict=True))

@@ -5,7 +5,17 @@ from pathlib import Path
 import click
 
 from ..errors import MissingExtraError
-from ._options import class_option, data_option, episodes_option, out_option, seed_option, task_option
+from ._options import (
+    FiniteRange,
+    class_option,
+    data_option,
+    episodes_option,
+    out_option,
+    overwrite_option,
+    seed_option,
+    task_option,
+)
+from ._out import check_files
 
 _KINDS = ("teleport", "colour", "freeze", "reversal", "vanish")
 _EPILOG = """Examples:
@@ -30,7 +40,7 @@ _EPILOG = """Examples:
 @click.option(
     "--false-alarm-rate",
     "rates",
-    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    type=FiniteRange(min=0, max=1, min_open=True, max_open=True),
     multiple=True,
     default=(0.05, 0.01, 0.001),
     show_default=True,
@@ -38,6 +48,7 @@ _EPILOG = """Examples:
 )
 @seed_option("episodes and events")
 @out_option("the numbers (JSON) and a picture")
+@overwrite_option("earlier results in that folder")
 def surprise(
     model: str,
     data: Path | None,
@@ -48,6 +59,7 @@ def surprise(
     rates: tuple[float, ...],
     seed: int,
     out: Path | None,
+    overwrite: bool,
 ) -> None:
     """Disturb held-out episodes and print how often MODEL raises an alarm at the frame of the event.
 
@@ -58,6 +70,8 @@ def surprise(
     from ..evaluation import surprise as measure
     from ._episodes import held_out, known_task, load_model
 
+    if out is not None:
+        check_files(out, ("surprise.json", "surprise.png"), overwrite=overwrite)
     loaded = load_model(model, classes)
     task = known_task(loaded, place)
     found = held_out(loaded, task, data, episodes, seed=seed)

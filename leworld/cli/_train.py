@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import seed_option, task_option
+from ._memory import check_memory, pictures
+from ._options import MOST, MOST_EPISODES, FiniteRange, seed_option, task_option
+from ._out import prove_writable
 
 if TYPE_CHECKING:
     from ..tasks import Task
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 _INVERSE = "-inverse"
 _INVERSE_EPISODES = 400
+_LARGEST_BATCH = 2**16
+_USUAL_SIZE = 64
 
 _EPILOG = """Examples:
 
@@ -33,25 +37,35 @@ _EPILOG = """Examples:
 @click.argument("recipe")
 @task_option()
 @seed_option("data, initial weights and batches: same seed and machine, same weights")
-@click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps.  [default: the recipe's]")
+@click.option(
+    "--steps", type=click.IntRange(min=1, max=MOST), help="Optimizer steps.  [default: the recipe's]"
+)
 @click.option(
     "--lambda",
     "--regularizer-weight",
     "regularizer_weight",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     help="Weight of SIGReg; 0 trains without.  [default: the recipe's]",
 )
-@click.option("--batch-size", type=click.IntRange(min=2), help="Windows a step.  [default: the recipe's]")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=2, max=_LARGEST_BATCH),
+    help="Windows a step.  [default: the recipe's]",
+)
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     help="Largest learning rate.  [default: the recipe's]",
 )
 @click.option(
     "--model",
     help="Frozen world model for `NAME-inverse`, a name or a folder.  [default: the task's shipped one]",
 )
-@click.option("--episodes", type=click.IntRange(min=1), help="Episodes to collect.  [default: the recipe's]")
+@click.option(
+    "--episodes",
+    type=click.IntRange(min=1, max=MOST_EPISODES),
+    help="Episodes to collect.  [default: the recipe's]",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -89,9 +103,15 @@ def train(
 
     An interrupted run, called again, ends with the same weights as one that was not.
     """
-    out = Path("runs", recipe) if out is None else out
+    if out is not None:
+        prove_writable(out)
     changes = {"num_steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
     task = _task(recipe.removesuffix(_INVERSE), place)
+    if out is None:
+        out = Path("runs", recipe)
+        prove_writable(out)
+    size = getattr(task, "image_size", _USUAL_SIZE)
+    check_memory("--episodes", episodes or 0, pictures(episodes or 0, task.episode_steps, size))
     if not recipe.endswith(_INVERSE):
         if model is not None:
             raise click.UsageError(

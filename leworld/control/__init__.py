@@ -5,6 +5,9 @@ network instead of searching; `RandomPolicy` is the baseline that every result i
 action units and numpy, as environments do.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ..data import Observation  # noqa: F401 -- where it lived before
 from ._action_limits import check_choices as check_choices
 from ._action_limits import limit_arrays as limit_arrays
@@ -19,3 +22,6 @@ from ._situation import former_plan as former_plan
 from ._situation import goal_cost as goal_cost
 from ._state_goal import Goal as Goal
 from ._state_goal import StateGoal as StateGoal
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

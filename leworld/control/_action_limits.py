@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from ..errors import ConfigError
 
 
+@plain_numbers
 def limit_arrays(
     limits: object, action_dim: int, *, owner: str, finite: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -60,6 +61,7 @@ def limit_arrays(
     return ends[0], ends[1]
 
 
+@plain_numbers
 def check_choices(action_choices: object, action_dim: int, *, owner: str) -> None:
     """Raise `ConfigError` unless choices are at least two and as many as components of the one-hot action.
 

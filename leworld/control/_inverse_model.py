@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from .._checks import check_equal_size, check_number, check_size
+from .._checks import check_equal_size, check_number, check_size, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ..costs import GoalCost
@@ -121,6 +121,7 @@ class GoalConditionedInverseModel(nn.Module):
         return (blocks - actions[:, first].flatten(0, 1)).square().mean()
 
     @torch.no_grad()
+    @plain_numbers
     def propose(self, cost: GoalCost, horizon: int) -> Float[Tensor, "batch horizon action"]:
         """Imagine following the network for `horizon` blocks under the cost's model, toward the cost's goal.
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._typing import Limits, shapechecked
 from ..data import Observation
 from ..errors import ShapeError
@@ -20,6 +20,7 @@ from ._state_goal import Goal, goal_latents
 
 
 @final
+@plain_numbers
 class InversePolicy(Policy):
     """Does what a goal-conditioned inverse model says, one action block after another.
 

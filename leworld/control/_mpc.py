@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from .._random import fold_seed
 from .._typing import Limits, shapechecked
 from ..data import Observation
@@ -39,6 +39,7 @@ Proposal: TypeAlias = Callable[[Situation], Tensor | None]
 
 
 @final
+@plain_numbers
 class MPCPolicy(Policy):
     """Receding-horizon control in the latent space of a world model, for a batch of environments.
 

@@ -4,7 +4,7 @@ from typing import final
 
 import numpy as np
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._random import fold_seed
 from .._typing import Limits
 from ..data import Observation
@@ -14,6 +14,7 @@ from ._policy import Policy
 
 
 @final
+@plain_numbers
 class RandomPolicy(Policy):
     """Draws every action uniformly between the action limits, or among the choices.
 

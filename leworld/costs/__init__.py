@@ -6,6 +6,9 @@ anything that has it can be planned with; of a `WorldModel` that carries a state
 `imagine(state, actions)`. Any function from (batch, sample, horizon, action) to (batch, sample) is a cost.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ..nn import evaluation_mode  # noqa: F401 -- where it lived before
 from ._action import ActionCost as ActionCost
 from ._combine import EnsembleCost as EnsembleCost
@@ -14,3 +17,6 @@ from ._constrained import ConstrainedCost as ConstrainedCost
 from ._goal import GoalCost as GoalCost
 from ._start import RolloutModel as RolloutModel
 from ._surprise import SurpriseCost as SurpriseCost
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

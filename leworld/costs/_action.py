@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, check_number
+from .._owned import owned
 from .._typing import shapechecked
 from ..errors import ShapeError
 
@@ -22,7 +23,8 @@ class ActionCost:
     Args:
         magnitude: Weight w_m.
         smoothness: Weight w_s. For action blocks it compares whole blocks, not the steps inside.
-        previous: The action before the plan (batch, action), so that the first step is compared too.
+        previous: The action before the plan (batch, action), so that the first step is compared too. A copy
+            is kept.
 
     Example:
         ```python
@@ -48,7 +50,7 @@ class ActionCost:
             check_finite("ActionCost", "previous", previous)
         self.magnitude = magnitude
         self.smoothness = smoothness
-        self.previous = previous
+        self.previous = None if previous is None else owned(previous)
 
     @shapechecked
     def __call__(

@@ -1,20 +1,23 @@
 """Costs made of costs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, final
 
 import torch
 from torch import Tensor
 
-from .._checks import check_choice, check_number, describe
+from .._checks import check_choice, check_number, describe, plain_numbers
 from ..errors import ConfigError
-
-CostFunction = Callable[[Tensor], Tensor]
+from ._asked import CostFunction, asked
 
 
 @final
+@plain_numbers
 class WeightedSum:
     """Adds named costs with visible weights.
+
+    Every cost gets a copy of the candidates and its answer is copied, so that none can disturb another. The
+    sum has the widest dtype among the costs, float32 at least.
 
     Args:
         costs: Cost functions by name.
@@ -53,7 +56,7 @@ class WeightedSum:
 
     def terms(self, actions: Tensor) -> dict[str, Tensor]:
         """Return every cost by name, without its weight."""
-        return {name: cost(actions) for name, cost in self.costs.items()}
+        return {name: asked("WeightedSum", cost, actions) for name, cost in self.costs.items()}
 
 
 @final
@@ -61,7 +64,8 @@ class EnsembleCost:
     """Judges candidates by several models: by their mean, or by the worst of them.
 
     The worst case keeps a planner from exploiting the errors of one model. Costs as much as its members
-    together.
+    together. Each member gets a copy of the candidates, and its answer is copied; the result has the widest
+    dtype among them, float32 at least.
 
     Args:
         costs: One cost a member, for example a `GoalCost` for each of several trained models.
@@ -86,7 +90,7 @@ class EnsembleCost:
 
     def __call__(self, actions: Tensor) -> Tensor:
         """Return the mean or the largest of the members' costs, (batch, sample)."""
-        each = torch.stack([cost(actions) for cost in self.costs])
+        each = torch.stack([asked("EnsembleCost", cost, actions) for cost in self.costs])
         return each.amax(0) if self.reduce == "worst" else each.mean(0)
 
 

@@ -6,11 +6,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from ..errors import ConfigError, ShapeError
+from ._asked import asked
 
 
 @final
+@plain_numbers
 class ConstrainedCost:
     """Makes every candidate that violates a constraint infinitely expensive.
 
@@ -21,7 +23,7 @@ class ConstrainedCost:
     Args:
         cost: The cost of what is allowed.
         constraint: (batch, sample, horizon, action) -> (batch, sample, constraint), at most 0 where all is
-            well; NaN counts as violated.
+            well; NaN counts as violated. It and the cost get copies of the candidates.
         tolerance: Largest value that still counts as holding.
 
     Example:
@@ -57,13 +59,13 @@ class ConstrainedCost:
 
     def __call__(self, actions: Tensor) -> Tensor:
         """Return the cost, (batch, sample), infinite where the constraint is violated."""
-        limits = self.constraint(actions)
-        if limits.ndim != 3 or limits.shape[:2] != actions.shape[:2]:
-            expected = (*actions.shape[:2], "n")
+        limits, expected = self.constraint(actions.clone()), (*actions.shape[:2], "n")
+        right = isinstance(limits, Tensor) and limits.ndim == 3 and limits.shape[:2] == actions.shape[:2]
+        if not right or limits.is_complex():
             raise ShapeError(
                 f"ConstrainedCost needs `constraint` -> (batch, sample, constraint) = {expected}",
                 f"it returned {describe(limits)}",
                 "Stack the constraints on the last axis; a single one needs `[..., None]`",
             )
         holds = (limits <= self.tolerance).all(-1)
-        return torch.where(holds, self.cost(actions), torch.inf)
+        return torch.where(holds, asked("ConstrainedCost", self.cost, actions), torch.inf)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_choice, check_finite, describe
+from .._owned import owned
 from .._typing import shapechecked
 from ..errors import ShapeError
 from ..metrics import latent_distance
@@ -25,7 +26,9 @@ class GoalCost(LiftedCost):
     $$c(a_{1:H}) = \sum_d (\hat z_{H,d} - z^{goal}_d)^2$$
 
     with \hat z_H the model's prediction after all H candidate actions. Encode frames and goal once, build the
-    cost once a plan, and give it to any planner; each call costs one rollout of its candidates.
+    cost once a plan, and give it to any planner; each call costs one rollout of its candidates. Frames,
+    blocks and goal are copied, so changing them afterwards does not change the cost, and the model gets
+    copies that it may edit.
 
     Shapes:
         `cost(actions)`: (batch, sample, horizon, action) -> (batch, sample).
@@ -102,7 +105,7 @@ class GoalCost(LiftedCost):
             "GoalCost", "goal", goal, fix="Check the frames that were encoded and the model's weights"
         )
         self.model = model
-        self.goal = goal.detach()
+        self.goal = owned(goal)
         self.distance: Distance | None = distance
         self.along = along
         self.readout = readout
@@ -146,10 +149,10 @@ class GoalCost(LiftedCost):
 
     def goal_distance(self, states: Tensor) -> Tensor:
         """Return the distance of embeddings (batch, sample, step, *latent) to the goal, one a step."""
-        goal = self.goal[:, None, None]
+        goal = self.goal[:, None, None].clone()  # a model with a distance of its own may edit it
         if self.readout is None and self.distance is None and isinstance(self.model, WorldModel):
             return self.model.latent_distance(states, goal.to(states.device))
-        read = states if self.readout is None else self.readout(states)
+        read = states if self.readout is None else self.readout(states.clone())
         return latent_distance(
             read, goal.to(read.device), axes=self.goal.ndim - 1, kind=self.distance or "squared"
         )
@@ -171,7 +174,7 @@ class GoalCost(LiftedCost):
 
 
 def _check_goal(goal: Tensor, context: Tensor, readout: Callable[[Tensor], Tensor] | None) -> None:
-    latent = context[:, -1] if readout is None else readout(context[:, -1])
+    latent = context[:, -1] if readout is None else readout(context[:, -1].clone())
     expected = tuple(latent.shape)
     if tuple(goal.shape) == expected:
         return

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from .._checks import check_finite, check_size, describe
+from .._owned import owned
 from ..errors import ConfigError, ShapeError
-from ..models import History, WorldModel
+from ..models import History, WorldModel, concatenate_states
 from ..nn import evaluation_mode
 
 
@@ -81,15 +82,15 @@ class Start:
                     f"`model` is {describe(model)}",
                     "Pass `context` and `past_actions` instead",
                 )
-            self.state = state
+            self.state = _copied(state)
             with evaluation_mode(model):
-                context, past_actions = model.present(state).unsqueeze(1), None
+                context, past_actions = model.present(_copied(state)).unsqueeze(1), None
         if context is None:
             raise RuntimeError("unreachable: one of the two is given")
         _check_context(owner, context)
-        self.context = context.detach()
-        none = self.context.new_zeros((len(context), 0, 0))
-        self.past_actions = none if past_actions is None else past_actions.detach()
+        self.context = owned(context)
+        none = owned(self.context.new_zeros((len(context), 0, 0)))
+        self.past_actions = none if past_actions is None else owned(past_actions)
 
     def check_history(self) -> "Start":
         """Raise unless frames and blocks are finite and fit together; return this."""
@@ -116,8 +117,8 @@ class Start:
         past_actions = self._matching_past(actions)
         with evaluation_mode(self.model):
             if self.state is not None and isinstance(self.model, WorldModel):
-                return self.model.imagine(self.state, actions)
-            return self.model.rollout(self.context, past_actions, actions)
+                return self.model.imagine(_copied(self.state), actions.clone())
+            return self.model.rollout(self.context.clone(), past_actions.clone(), actions.clone())
 
     def transition(self, states: Tensor, actions: Tensor) -> Tensor:
         """Predict every step from the supposed latents before it, all steps side by side."""
@@ -149,6 +150,12 @@ class Start:
                 "Plan with action_dim = frameskip x raw action components, the model's `action_dim`",
             )
         return self.past_actions if known else actions.new_zeros((batch, 0, size))
+
+
+def _copied(state: Any) -> Any:
+    """Return a state of the same parts that shares no memory with it."""
+    with torch.inference_mode(False), torch.no_grad():
+        return concatenate_states([state])
 
 
 def _given(value: object | None) -> str:

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, check_number, check_samples, describe
+from .._owned import owned
+from .._precision import double
 from .._typing import shapechecked
 from ..errors import ShapeError
 from ._start import RolloutModel, Start
@@ -108,7 +110,7 @@ class SurpriseCost:
                 f"`reference` is {describe(reference)}",
                 "Encode training frames with the same model",
             )
-        samples = reference.detach().double()
+        samples = double(owned(reference))
         mean = samples.mean(0)
         covariance = (samples - mean).T @ (samples - mean) / len(samples)
         level = covariance.diagonal().mean()
@@ -121,4 +123,4 @@ class SurpriseCost:
         covariance = (1 - SHRINKAGE) * covariance
         covariance = covariance + SHRINKAGE * level * torch.eye(dim, dtype=mean.dtype, device=mean.device)
         values, vectors = torch.linalg.eigh(covariance)
-        return mean, vectors * values.rsqrt()
+        return owned(mean), owned(vectors * values.rsqrt())

@@ -10,6 +10,9 @@ vectors, z-scored action blocks) and back; `fit_processor` takes its statistics 
 and it travels with the checkpoint, so that acting never needs the data.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._action_statistics import ActionStatistics as ActionStatistics
 from ._action_statistics import action_statistics as action_statistics
 from ._batch import Batch as Batch
@@ -25,3 +28,6 @@ from ._parts import VectorPart as VectorPart
 from ._processor import Processor as Processor
 from ._raw_batch import RawBatch as RawBatch
 from ._windows import Windows as Windows
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from .._checks import check_number, describe, quoted
+from .._checks import check_number, describe, plain_numbers, quoted
 from ..errors import ConfigError, DataError
 from ._hdf5_file import opened
 from ._hdf5_layout import shown
@@ -18,6 +18,7 @@ _ROWS_AT_ONCE, _BYTES_AT_ONCE = 2**18, 2**26
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class ActionStatistics:
     """Mean and standard deviation of every action component, and where they come from.

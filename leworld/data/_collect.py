@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from .._random import fold_seed
 from ..errors import ConfigError, DataError
 from ._episodes import Episodes
@@ -19,6 +19,7 @@ _USUAL_COLUMNS = ("state", "goal", "proprio")
 _OWN_COLUMNS = ("pixels", "reward", "terminated", "truncated")
 
 
+@plain_numbers
 def collect(
     env: Any,
     policy: Any,

@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from ..errors import ConfigError
 from ._columns import part_column
 from ._episode_checks import (
@@ -24,6 +24,7 @@ from ._trajectories import join
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, eq=False, repr=False)
 class Episodes:
     """Trajectories of different lengths, stored one after another along the row axis.
@@ -157,6 +158,7 @@ class Episodes:
         chosen = (names,) if isinstance(names, str) else names
         return Observation(parts={name: part_column(owner, name, sensed)[rows] for name in chosen})
 
+    @plain_numbers
     def rows(self, index: int) -> slice:
         """Return the rows of episode `index` as a slice, so `pixels[rows(i)]` is its film.
 
@@ -170,6 +172,7 @@ class Episodes:
         end = int(self.lengths[: number + 1].sum())
         return slice(end - int(self.lengths[number]), end)
 
+    @plain_numbers
     def select(self, indices: Sequence[int] | Int[np.ndarray, " episode"] | slice) -> "Episodes":
         """Return the chosen episodes in the given order.
 
@@ -198,6 +201,7 @@ class Episodes:
             columns={name: column[rows] for name, column in self.columns.items()},
         )
 
+    @plain_numbers
     def split(self, held_out: float, *, seed: int) -> tuple["Episodes", "Episodes"]:
         """Split into training and held-out episodes at random, each kept whole.
 
@@ -227,6 +231,7 @@ class Episodes:
         return self.select(np.sort(order[count:])), self.select(np.sort(order[:count]))
 
     @staticmethod
+    @plain_numbers
     def from_trajectories(
         pixels: Sequence[UInt8[np.ndarray, "_ height width channel"]] | None,
         actions: Sequence[Float[np.ndarray, "_ action"] | Int[np.ndarray, " _"]],

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from .._checks import check_choice, check_number, describe
+from .._checks import check_choice, check_number, describe, plain_numbers
 from ..errors import ConfigError, DataError
 from ._columns import part_column
 from ._episode_checks import one_hot_rows
@@ -16,6 +16,7 @@ from ._processor import Processor
 _MAX_FITTED_FRAMES = 4096
 
 
+@plain_numbers
 def fit_processor(
     train: Episodes,
     *,

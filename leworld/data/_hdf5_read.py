@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import describe
+from .._checks import describe, plain_numbers
 from ..errors import ConfigError, DataError, LeWorldError
 from ._actions import describe_bad_action
 from ._episodes import Episodes
@@ -26,6 +26,7 @@ from ._hdf5_layout import (
 from ._hdf5_stored import Runs, StoredColumn
 
 
+@plain_numbers
 def read_hdf5(
     path: str | os.PathLike[str],
     *,

@@ -9,23 +9,32 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .._checks import check_finite, check_number, describe, nearest, quoted
+from .._checks import check_finite, check_number, describe, described_name, nearest, plain_numbers, quoted
 from .._typing import checking
 from ..errors import ConfigError, ShapeError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+MOST_PIXELS = 16_384  # on a side
+MOST_COMPONENTS = 65_536  # of a vector
+MOST_PARTS = 1_000
+MOST_LETTERS = 1_000  # of a name or a remark
+LARGEST = 1e30  # of a mean or a standard deviation: float32 holds what comes of it
+SMALLEST = 1 / LARGEST  # of a standard deviation other than 0
+SMALLEST_OF_PICTURES = 1e-6  # of a standard deviation on the scale 0 to 1
+
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class PicturePart:
     """A camera as a model reads it: square pictures of one size, normalised colour by colour.
 
     Args:
-        image_size: Side of the square pictures, in pixels.
+        image_size: Side of the square pictures, in pixels, at most 16,384.
         mean: Mean of red, green and blue on the scale 0 to 1; ImageNet's unless given.
-        std: Their standard deviations, above 0.
+        std: Their standard deviations, at least 1e-6.
 
     Raises:
         ConfigError: A field is out of range.
@@ -44,13 +53,14 @@ class PicturePart:
     std: tuple[float, float, float] = IMAGENET_STD
 
     def __post_init__(self) -> None:
-        check_number("PicturePart", "image_size", self.image_size, low=1, integer=True)
+        check_number("PicturePart", "image_size", self.image_size, low=1, high=MOST_PIXELS, integer=True)
         object.__setattr__(self, "image_size", int(self.image_size))
         object.__setattr__(self, "mean", numbers("PicturePart", "mean", self.mean, 3))
-        object.__setattr__(self, "std", numbers("PicturePart", "std", self.std, 3, above_zero=True))
+        object.__setattr__(self, "std", numbers("PicturePart", "std", self.std, 3, low=SMALLEST_OF_PICTURES))
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class VectorPart:
     """A vector as a model reads it: every component with mean 0 and standard deviation 1.
@@ -77,7 +87,7 @@ class VectorPart:
     def __post_init__(self) -> None:
         mean = numbers("VectorPart", "mean", self.mean, None)
         object.__setattr__(self, "mean", mean)
-        object.__setattr__(self, "std", numbers("VectorPart", "std", self.std, len(mean), low=0.0))
+        object.__setattr__(self, "std", deviations("VectorPart", "std", self.std, len(mean)))
 
     @property
     def dim(self) -> int:
@@ -94,8 +104,7 @@ def numbers(
     values: Any,
     count: int | None,
     *,
-    low: float = -np.inf,
-    above_zero: bool = False,
+    low: float = -LARGEST,
 ) -> Any:
     """Return `count` finite numbers (any number above 0 if None) as a tuple of floats."""
     if isinstance(values, np.ndarray | Tensor):
@@ -107,9 +116,28 @@ def numbers(
             f"`{name}` is {describe(values)}",
             "Give one number a component",
         )
+    if len(values) > MOST_COMPONENTS:
+        raise ConfigError(
+            f"{owner} needs `{name}` to hold at most {MOST_COMPONENTS} numbers",
+            f"it holds {len(values)}",
+            "Encode long vectors before they become a part of an observation",
+        )
     for value in values:
-        check_number(owner, name, value, low=0.0 if above_zero else low, open_low=above_zero)
+        check_number(owner, name, value, low=low, high=LARGEST)
     return tuple(float(value) for value in values)
+
+
+def deviations(owner: str, name: str, values: Any, count: int) -> Any:
+    """Return `count` standard deviations as a tuple of floats, each 0 or one that can be divided by."""
+    found = numbers(owner, name, values, count, low=0.0)
+    tiny = [value for value in found if 0 < value < SMALLEST]
+    if tiny:
+        raise ConfigError(
+            f"{owner} needs every number of `{name}` to be 0 or at least {SMALLEST:g}",
+            f"one is {tiny[0]:g}",
+            "Write 0 for a component that never varied",
+        )
+    return found
 
 
 def checked_parts(parts: object) -> dict[str, Part]:
@@ -120,11 +148,16 @@ def checked_parts(parts: object) -> dict[str, Part]:
             f"it is {describe(parts)}",
             'Pass for example {"proprio": VectorPart(mean, std)}',
         )
+    if len(parts) > MOST_PARTS:
+        raise ConfigError(
+            f"Processor needs at most {MOST_PARTS} `parts`", f"it has {len(parts)}", "Join vectors into one"
+        )
     for name, part in parts.items():
-        if not isinstance(name, str) or not name.isidentifier() or name == "pixels":
+        word = isinstance(name, str) and name.isidentifier() and len(name) <= MOST_LETTERS
+        if not word or name == "pixels":
             raise ConfigError(
                 "Processor needs words as names of further `parts`, other than `pixels`",
-                f"one is {name!r}",
+                f"one is {describe(name)}",
                 "Use letters and _; `image_size`, `image_mean` and `image_std` describe `pixels`",
             )
         if not isinstance(part, PicturePart | VectorPart):
@@ -149,9 +182,11 @@ def parts_to_json(parts: Mapping[str, Part]) -> list[dict[str, Any]]:
 def parts_from_json(rows: object) -> dict[str, Part]:
     """Read what `parts_to_json` wrote; anything else is an error."""
     kinds = {"picture": ("image_size", "mean", "std"), "vector": ("mean", "std")}
-    if not isinstance(rows, list):
+    if not isinstance(rows, list) or len(rows) > MOST_PARTS:
         raise ConfigError(
-            "Processor.from_json needs `parts` to be a list", f"it is {describe(rows)}", "Save it again"
+            f"Processor.from_json needs `parts` to be a list of at most {MOST_PARTS}",
+            f"it is {describe(rows)}",
+            "Save it again",
         )
     parts: dict[str, Part] = {}
     for row in rows:
@@ -165,9 +200,9 @@ def parts_from_json(rows: object) -> dict[str, Part]:
         strays = [key for key in row if key not in ("name", "kind", *fields)]
         missing = [key for key in fields if key not in row]
         if strays or missing:
-            got = f"`{strays[0]}` is unknown" if strays else f"`{missing[0]}` is missing"
+            got = f"{described_name(strays[0])} is unknown" if strays else f"`{missing[0]}` is missing"
             raise ConfigError(
-                f"Processor.from_json needs {quoted(fields)} of `{row['name']}`",
+                f"Processor.from_json needs {quoted(fields)} of {described_name(row['name'])}",
                 got,
                 nearest(str((strays or missing)[0]), fields),
             )

@@ -9,16 +9,18 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from .._checks import check_equal_size, check_finite, check_number, describe, nearest, quoted
+from .._checks import check_equal_size, check_finite, check_number, describe, nearest, plain_numbers, quoted
 from .._typing import checking, shapechecked
 from ..errors import ConfigError, ShapeError
 from ._observation import Observation, as_tensor
 from ._parts import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    SMALLEST_OF_PICTURES,
     PicturePart,
     VectorPart,
     checked_parts,
+    deviations,
     normalise,
     normalised_part,
     normalised_pictures,
@@ -27,13 +29,14 @@ from ._parts import (
     parts_to_json,
     raw_part,
 )
-from ._processor_checks import check_fields, checked_bounds
+from ._processor_checks import MOST, check_components, check_fields, check_remark, checked_bounds
 
 # Written only where they say something, so that a model of one picture has the file that it always had.
 _OPTIONAL = ("parts", "fps", "action_choices")
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class Processor:
     """Turns what was sensed and done into what a world model reads, and action blocks back into actions.
@@ -53,13 +56,13 @@ class Processor:
     Args:
         image_size: Side of the square images that the model reads, in pixels, or None if its observations
             have no part `pixels`.
-        frameskip: Raw actions in a block, i.e. environment steps between two frames of the model.
+        frameskip: Raw actions in a block, i.e. environment steps between two frames; at most 10,000.
         action_dim: Components of a raw action.
         image_mean: Mean of red, green and blue on the scale 0 to 1; ImageNet's unless given.
-        image_std: Their standard deviations, above 0.
+        image_std: Their standard deviations, at least 1e-6.
         action_mean: Mean of every action component, or None while unknown.
-        action_std: Standard deviation of every action component (0 for a constant one), or None while
-            unknown.
+        action_std: Standard deviation of every action component, at least 1e-30 (0 for a constant one), or
+            None while unknown.
         environment_id: The environment that the model was trained for.
         statistics_source: Where the action statistics come from, in words.
         parts: Further parts of an observation beside `pixels`, in order.
@@ -120,13 +123,14 @@ class Processor:
         for name in ("image_size", "frameskip", "action_dim", "action_choices"):
             if name in ("frameskip", "action_dim") or getattr(self, name) is not None:
                 low = 2 if name == "action_choices" else 1
-                check_number("Processor", name, getattr(self, name), low=low, integer=True)
+                check_number("Processor", name, getattr(self, name), low=low, high=MOST[name], integer=True)
                 self._keep(name, int(getattr(self, name)))
         if self.fps is not None:
             check_number("Processor", "fps", self.fps, low=0.0, open_low=True)
             self._keep("fps", float(self.fps))
         self._keep("image_mean", numbers("Processor", "image_mean", self.image_mean, 3))
-        self._keep("image_std", numbers("Processor", "image_std", self.image_std, 3, above_zero=True))
+        low = SMALLEST_OF_PICTURES
+        self._keep("image_std", numbers("Processor", "image_std", self.image_std, 3, low=low))
         if (self.action_mean is None) != (self.action_std is None):
             raise ConfigError(
                 "Processor needs `action_mean` and `action_std` together or neither",
@@ -135,16 +139,11 @@ class Processor:
             )
         if self.action_mean is not None:
             self._keep("action_mean", numbers("Processor", "action_mean", self.action_mean, self.action_dim))
-            std = numbers("Processor", "action_std", self.action_std, self.action_dim, low=0.0)
+            std = deviations("Processor", "action_std", self.action_std, self.action_dim)
             self._keep("action_std", std)
         self._keep_choices()
         for name in ("environment_id", "statistics_source"):
-            if not isinstance(getattr(self, name), str | None):
-                raise ConfigError(
-                    f"Processor needs `{name}` to be a string or None",
-                    f"`{name}` is {describe(getattr(self, name))}",
-                    "Pass a short text",
-                )
+            check_remark(name, getattr(self, name))
 
     def _keep(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -251,7 +250,7 @@ class Processor:
         block is component j of its action number k.
         """
         mean, std = self._statistics(actions)
-        self._check_components("action_blocks", "actions", actions)
+        check_components("action_blocks", actions, self.action_dim)
         if actions.shape[-2] % self.frameskip:
             raise ShapeError(
                 f"Processor.action_blocks needs a multiple of frameskip={self.frameskip} along `step`",
@@ -276,6 +275,7 @@ class Processor:
         )
         return blocks.unflatten(-1, (self.frameskip, self.action_dim)) * std + mean
 
+    @plain_numbers
     def block_bounds(
         self,
         low: float | Sequence[float] | Float[np.ndarray, "..."] | Float[Tensor, "..."],
@@ -293,7 +293,7 @@ class Processor:
         Raises:
             ConfigError: The bounds have the wrong size, hold NaN or are reversed.
         """
-        mean, std = self._statistics(torch.zeros((), dtype=torch.float64))
+        mean, std = self._statistics(torch.zeros((), dtype=torch.float64, device="cpu"))
         bounds = checked_bounds(low, high, self.action_dim)
         lower, upper = (normalise(bound, mean, std).float().repeat(self.frameskip) for bound in bounds)
         return lower, upper
@@ -310,7 +310,7 @@ class Processor:
             NonFiniteError: An action is NaN or infinite. Tested on the CPU only.
         """
         self._num_choices("choices")
-        self._check_components("choices", "actions", actions)
+        check_components("choices", actions, self.action_dim)
         if actions.device.type == "cpu" and checking():
             check_finite("Processor.choices", "actions", actions)
         return actions.argmax(-1)
@@ -387,13 +387,3 @@ class Processor:
                 "or `leworld.data.action_statistics`, and set them with `model.with_action_stats(...)`",
             )
         return like.new_tensor(self.action_mean), like.new_tensor(self.action_std)
-
-    def _check_components(self, method: str, name: str, actions: Tensor) -> None:
-        check_equal_size(
-            f"Processor.{method}",
-            f"the last axis of `{name}`",
-            actions.shape[-1],
-            self.action_dim,
-            expected_by="the processor's action_dim",
-            fix="Pass raw actions of the environment that the processor was fitted on",
-        )

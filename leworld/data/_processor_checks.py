@@ -6,8 +6,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import describe, nearest, quoted
+from .._checks import check_equal_size, describe, described_name, nearest, quoted
 from ..errors import ConfigError
+from ._parts import MOST_COMPONENTS, MOST_LETTERS, MOST_PIXELS
+
+# Largest values of the whole numbers of a processor.
+MOST = {
+    "image_size": MOST_PIXELS,
+    "frameskip": 10_000,
+    "action_dim": MOST_COMPONENTS,
+    "action_choices": MOST_COMPONENTS,
+}
+
+
+def check_components(method: str, actions: Tensor, action_dim: int) -> None:
+    """Raise `ShapeError` unless the last axis of `actions` has `action_dim` entries."""
+    check_equal_size(
+        f"Processor.{method}",
+        "the last axis of `actions`",
+        actions.shape[-1],
+        action_dim,
+        expected_by="the processor's action_dim",
+        fix="Pass raw actions of the environment that the processor was fitted on",
+    )
 
 
 def checked_bounds(low: Any, high: Any, action_dim: int) -> tuple[Tensor, Tensor]:
@@ -34,6 +55,16 @@ def checked_bounds(low: Any, high: Any, action_dim: int) -> tuple[Tensor, Tensor
     return bounds[0], bounds[1]
 
 
+def check_remark(name: str, text: object) -> None:
+    """Raise `ConfigError` unless a remark of a processor is None or a short text."""
+    if not isinstance(text, str | None) or len(text or "") > MOST_LETTERS:
+        raise ConfigError(
+            f"Processor needs `{name}` to be a string of at most {MOST_LETTERS} letters or None",
+            f"`{name}` is {describe(text)}",
+            "Pass a short text",
+        )
+
+
 def check_fields(data: object, known: Sequence[str], required: Sequence[str]) -> None:
     """Raise `ConfigError` unless `data` is a mapping with the required fields and known ones only."""
     if not isinstance(data, Mapping):
@@ -46,7 +77,7 @@ def check_fields(data: object, known: Sequence[str], required: Sequence[str]) ->
         if key not in known:
             raise ConfigError(
                 "Processor.from_json needs known fields only",
-                f"`{key}` is unknown",
+                f"{described_name(key)} is unknown",
                 nearest(str(key), known),
             )
     missing = [name for name in required if name not in data]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from ..errors import ConfigError, DataError, LeWorldError
 from ._columns import BATCH_COLUMNS, REWARD, part_column, scalar_column
 from ._episodes import Episodes, check_episodes
@@ -18,6 +18,7 @@ from ._raw_batch import RawBatch, joined
 
 
 @final
+@plain_numbers
 class Windows(Dataset[RawBatch]):
     """Every window of `history_size + 1` frames, `frameskip` rows apart, with the actions that leave them.
 

@@ -6,6 +6,12 @@ values of pixels divided by 255, 0 for black and 1 for white, whatever the model
 inputs.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._cross_attention import CrossAttentionDecoder as CrossAttentionDecoder
 from ._save import load_decoder as load_decoder
 from ._save import save_decoder as save_decoder
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from .._checks import check_equal_size, check_number
 from .._config import configurable
+from .._transforms import fused_attention
 from .._typing import shapechecked
 from ..errors import ConfigError
 from ..nn import MLP
@@ -168,7 +169,7 @@ class _Layer(nn.Module):
             part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
             for part in (query, self.key(memory), value)
         )
-        return F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        return fused_attention(*heads).transpose(1, 2).flatten(2)
 
 
 def _waves(grid: int, dim: int) -> Tensor:

@@ -6,8 +6,14 @@ Every encoder carries `configurable`, so that a checkpoint can rebuild it. Like 
 pass NaN on: models check their inputs, layers do not.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._action import ActionEncoder as ActionEncoder
 from ._conv import ConvEncoder as ConvEncoder
 from ._parts import PartsEncoder as PartsEncoder
 from ._vector import VectorEncoder as VectorEncoder
 from ._vit import ViTEncoder as ViTEncoder
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

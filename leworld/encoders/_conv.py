@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from .._checks import check_choice, check_number
 from .._config import configurable
+from .._transforms import transforming
 from .._typing import shapechecked
 from ..errors import ConfigError, ShapeError
 
@@ -102,7 +103,8 @@ class ConvEncoder(nn.Module):
             )
         # Channels last is the faster layout for these convolutions. Keeping it up to the linear layer spares
         # a copy: hence the features are flattened in the order height, width, channel.
-        features = images.contiguous(memory_format=torch.channels_last)
+        # vmap does not say how what it maps over lies in memory
+        features = images if transforming() else images.contiguous(memory_format=torch.channels_last)
         for stage in self.stages:
             features = F.relu(stage(features), inplace=True)
         features = features.permute(0, 2, 3, 1)

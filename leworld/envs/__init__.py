@@ -5,35 +5,24 @@
 1.0 gymnasium looks for no plugins by itself).
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .._moved import moved
+from .._names import room_names
 from .tworoom import _registration
 
 if TYPE_CHECKING:
     from .tworoom._arena import TwoRoomArena as TwoRoomArena
     from .tworoom._two_room import TwoRoom as TwoRoom
     from .tworoom._two_room_vector import TwoRoomVector as TwoRoomVector
+else:
+    __getattr__, __dir__ = room_names(
+        __name__,
+        late={
+            "TwoRoom": ".tworoom._two_room",
+            "TwoRoomArena": ".tworoom._arena",
+            "TwoRoomVector": ".tworoom._two_room_vector",
+        },
+        moved={"ExpertPolicy": "leworld.tasks"},
+    )
 
-_HOMES = {
-    "TwoRoom": "tworoom._two_room",
-    "TwoRoomArena": "tworoom._arena",
-    "TwoRoomVector": "tworoom._two_room_vector",
-}
 _registration.register_if_installed()
-
-
-def __getattr__(name: str) -> Any:
-    if name == "ExpertPolicy":
-        return moved(name, old=__name__, new="leworld.tasks")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'leworld.envs' has no attribute {name!r}")
-    if name in ("TwoRoom", "TwoRoomVector"):
-        import_module("leworld._checks").require("gymnasium", extra="envs", purpose=name)
-    globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    return globals()[name]
-
-
-def __dir__() -> list[str]:
-    return sorted(_HOMES)

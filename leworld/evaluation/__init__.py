@@ -9,9 +9,9 @@ lead to goals. `imagined_rollouts` draws what it imagines, and `latent_map` show
 Every result is a `Result`.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from .._moved import moved
+from .._names import room_names
 from ._frame_latents import FrameLatents as FrameLatents
 from ._frame_latents import frame_latents as frame_latents
 from ._goal_reaching._backdrop import Backdrop as Backdrop
@@ -50,8 +50,7 @@ from ._surprise._prediction_errors import prediction_errors as prediction_errors
 from ._surprise._result import SurpriseResult as SurpriseResult
 from ._surprise._result import SurpriseRow as SurpriseRow
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("two_room_held_out", "two_room_pairs"):
-        return moved(name, old=__name__, new="leworld.tasks")
-    raise AttributeError(f"module 'leworld.evaluation' has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(
+        __name__, moved=dict.fromkeys(("two_room_held_out", "two_room_pairs"), "leworld.tasks")
+    )

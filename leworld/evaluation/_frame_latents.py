@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from ..data import Episodes
 from ..models import WorldModel
 from ._columns import check_episodes, strided_rows
@@ -47,6 +47,7 @@ class FrameLatents:
         return self.latents.flatten(1)
 
 
+@plain_numbers
 def frame_latents(
     model: WorldModel,
     episodes: Episodes,

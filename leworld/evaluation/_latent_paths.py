@@ -184,7 +184,7 @@ def distance(model: WorldModel, one: Tensor, other: Tensor) -> Tensor:
     if type(model).latent_distance is WorldModel.latent_distance:
         return model.latent_distance(one.double(), other.double())
     with evaluation_mode(model):
-        return model.latent_distance(to_weights(model, one), to_weights(model, other)).double().cpu()
+        return model.latent_distance(to_weights(model, one), to_weights(model, other)).cpu().double()
 
 
 @torch.no_grad()

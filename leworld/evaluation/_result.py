@@ -3,13 +3,13 @@
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._checks import require
 from .._files import write_atomically
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,12 +75,51 @@ class Result(ABC):
             )
 
 
-def blank_figure(width: float, height: float) -> "Figure":
-    """Make a matplotlib figure that needs no display and leaves pyplot alone."""
+def draw(
+    owner: str,
+    path: str | os.PathLike[str],
+    paint: Callable[["Figure"], object],
+    *,
+    size: tuple[float, float],
+    dpi: int = 150,
+    tight: bool = False,
+) -> Path:
+    """Let `paint` draw on a matplotlib figure and write it, whole or not at all.
+
+    Needs no display, leaves pyplot alone, and writes names as they are, whatever the user's own settings make
+    of text (TeX, mathematics).
+
+    Args:
+        owner: Who draws, for messages.
+        path: Where to write; the suffix is the format.
+        paint: Draws on an empty figure.
+        size: Width and height in inches.
+        dpi: Pixels an inch.
+        tight: Whether to cut off what is empty around the drawing.
+
+    Raises:
+        ConfigError: The suffix is no format of pictures.
+        MissingExtraError: matplotlib is not installed.
+    """
     require("matplotlib", extra="viz", purpose="Plotting a result")
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    formats = FigureCanvasAgg.get_supported_filetypes()
+    suffix = Path(path).suffix.lower().removeprefix(".")
+    if suffix not in formats:
+        raise ConfigError(
+            f"{owner} needs a `path` whose suffix is a format of pictures",
+            f"it is `{path}`",
+            f"Use one of {', '.join(f'.{name}' for name in sorted(formats))}",
+        )
+
+    def write(temporary: Path) -> None:
+        with rc_context({"text.usetex": False, "text.parse_math": False}):
+            figure = Figure(figsize=size, layout="constrained")
+            FigureCanvasAgg(figure)
+            paint(figure)
+            figure.savefig(temporary, dpi=dpi, format=suffix, bbox_inches="tight" if tight else None)
+
+    return write_atomically(path, write)

@@ -10,6 +10,9 @@ reads the layout of the published LeWM weights, and `convert` goes from either t
 `export` writes a model for runtimes without leworld.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._convert import convert as convert
 from ._load import load as load
 from ._push import push_to_hub as push_to_hub
@@ -19,3 +22,6 @@ from .catalog._catalog import list_checkpoints as list_checkpoints
 from .catalog._record import CheckpointRecord as CheckpointRecord
 from .catalog._record import Score as Score
 from .programs._export import export as export
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

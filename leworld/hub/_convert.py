@@ -1,5 +1,6 @@
 """From one layout to the other."""
 
+import errno
 from pathlib import Path
 from typing import Literal
 
@@ -7,7 +8,7 @@ import torch
 
 from .._checks import check_choice
 from .._files import local_path
-from .._folder import CARD_FILE, CONFIG_FILE, replaced_folder
+from .._folder import CARD_FILE, CONFIG_FILE, check_replaceable, replaced_folder
 from .._json import json_text
 from .._typing import shapechecked
 from ..errors import CheckpointError
@@ -74,6 +75,7 @@ def convert(
         ```
     """
     check_choice("convert", "layout", layout, ("leworld", "released"))
+    check_replaceable(local_path(folder), overwrite=overwrite)
     model = load(source)
     if layout == "leworld":
         return save(model, folder, provenance=_provenance(source), overwrite=overwrite)
@@ -87,7 +89,10 @@ def _save_released(model: WorldModel, folder: Path, *, overwrite: bool) -> Path:
     facts = json_text(processor, owner="convert")
     card = f"# LeWM in the published layout\n\nThe processor that it needs:\n\n```json\n{facts}```\n"
     with replaced_folder(folder, overwrite=overwrite) as fresh:
-        torch.save(tensors, fresh / RELEASED_WEIGHTS)
+        try:
+            torch.save(tensors, fresh / RELEASED_WEIGHTS)
+        except RuntimeError as error:  # torch tells of a full disk in this way
+            raise OSError(errno.EIO, " ".join(str(error).split())[:200]) from error
         (fresh / CARD_FILE).write_text(card, encoding="utf-8")
         (fresh / CONFIG_FILE).write_text(text, encoding="utf-8")
     return folder

@@ -1,9 +1,10 @@
 """Names, repositories with their revisions, and folders, as a user writes them."""
 
+import os
 import re
 from pathlib import Path
 
-from .._checks import nearest
+from .._checks import described_name, nearest
 from .._files import local_path
 from .._folder import CONFIG_FILE
 from ..errors import CheckpointError, ConfigError
@@ -57,21 +58,24 @@ def existing_folder(name_or_path: str | Path, known: tuple[str, ...]) -> Path:
         CheckpointError: if there is no such folder, saying what else may have been meant.
     """
     folder = local_path(name_or_path)
-    if folder.is_dir():
+    if os.path.isdir(folder):  # unlike `Path.is_dir`, it takes a name that is too long for one that is not
         inner = folder / RUN_MODEL
-        return inner if not (folder / CONFIG_FILE).exists() and (inner / CONFIG_FILE).exists() else folder
+        is_run = not os.path.exists(folder / CONFIG_FILE) and os.path.exists(inner / CONFIG_FILE)
+        return inner if is_run else folder
     text = str(name_or_path)
     rule = "A model needs a known name, `hf-hub:owner/repository` or an existing folder"
-    if folder.exists():
+    if os.path.exists(folder):
         raise CheckpointError(rule, f"{folder} is a file", "Pass the folder that holds config.json")
     if isinstance(name_or_path, str) and HUB_ID.fullmatch(text):
         fix = f"For a repository on the Hub write `{HUB_PREFIX}{text}`, for a folder check the path"
-        raise CheckpointError(rule, f"there is no folder {folder}", fix)
+        raise CheckpointError(rule, f"there is no folder {described_name(folder)}", fix)
     if (
         isinstance(name_or_path, str)
         and "/" not in text
         and "\\" not in text
         and not text.startswith(("~", "."))
     ):
-        raise CheckpointError(rule, f"`{text}` is neither a name nor a folder", nearest(text, known))
-    raise CheckpointError(rule, f"there is no folder {folder}", "Check the path")
+        raise CheckpointError(
+            rule, f"{described_name(text)} is neither a name nor a folder", nearest(text, known)
+        )
+    raise CheckpointError(rule, f"there is no folder {described_name(folder)}", "Check the path")

@@ -1,5 +1,6 @@
 """From what a user wrote to a folder on this machine, through the cache and the network if need be."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,7 @@ def locate(name_or_path: str | Path, hub: HubRepository) -> tuple[Path, Checkpoi
     _refuse_revision(str(name_or_path), hub.revision)
     folder = existing_folder(name_or_path, KNOWN_NAMES)
     weights = folder / RELEASED_WEIGHTS
-    return folder, record_of_weights(digest(weights)) if weights.is_file() else None
+    return folder, record_of_weights(digest(weights)) if os.path.isfile(weights) else None
 
 
 def _download(place: HubRepository, digests: Mapping[str, str | None]) -> Path:

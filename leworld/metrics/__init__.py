@@ -8,6 +8,9 @@ and `wilson_interval` tell what scores and success rates are worth. All take ten
 float64, and return plain values without gradients.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._detection import auroc as auroc
 from ._detection import conformal_p_values as conformal_p_values
 from ._effective_rank import effective_rank as effective_rank
@@ -26,3 +29,6 @@ from ._ssim import ssim as ssim
 from ._straightness import temporal_straightness as temporal_straightness
 from ._wilson import Interval as Interval
 from ._wilson import wilson_interval as wilson_interval
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

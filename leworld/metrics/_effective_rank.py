@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, check_size
+from .._precision import back, double
 from .._typing import shapechecked
 
 
@@ -73,7 +74,7 @@ def effective_rank(
         "effective_rank", "embeddings", embeddings, -1, "dim", low=1, fix="Pass at least one component"
     )
     check_finite("effective_rank", "embeddings", embeddings)
-    matrix = embeddings.detach().double()
+    matrix = double(embeddings.detach())
     largest = torch.linalg.matrix_norm(matrix, ord="fro")
     if center:
         matrix = matrix - matrix.mean(dim=-2, keepdim=True)
@@ -83,4 +84,4 @@ def effective_rank(
     total = values.sum(dim=-1)
     shares = values / total.where(total > 0, 1.0)[..., None]
     entropy = -torch.special.xlogy(shares, shares).sum(dim=-1)
-    return entropy.exp().where(total > 0, 0.0)
+    return back(entropy.exp().where(total > 0, 0.0), embeddings.device)

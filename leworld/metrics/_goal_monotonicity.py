@@ -8,12 +8,14 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_number, check_size, describe
+from .._checks import check_finite, check_number, check_size, check_unmapped, describe, plain_numbers
+from .._precision import double
 from .._typing import shapechecked
 from ..errors import ConfigError, ShapeError
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class GoalMonotonicity:
     """The share of steps toward a goal that lower the latent distance, by distance at the start.
@@ -118,6 +120,7 @@ def goal_monotonicity(
         ```
     """
     owner = "goal_monotonicity"
+    check_unmapped(owner, before=before, after=after, goal=goal, distance=distance)
     check_size(owner, "before", before, 0, "step", low=1, fix="Pass at least one step")
     check_size(owner, "before", before, 1, "dim", low=1, fix="Pass at least one component")
     for name, tensor in (("before", before), ("after", after), ("goal", goal), ("distance", distance)):
@@ -135,7 +138,7 @@ def goal_monotonicity(
     lowered = end < start
     inside = [(distance >= low) & (distance < high) for low, high in itertools.pairwise(borders)]
     count = tuple(int(mask.sum()) for mask in inside)
-    share = tuple(float(lowered[mask].double().mean()) for mask in inside)
+    share = tuple(float(double(lowered[mask]).mean()) for mask in inside)
     return GoalMonotonicity(edges=borders, share=share, count=count)
 
 
@@ -143,7 +146,7 @@ def _apart(
     measure: Callable[[Tensor, Tensor], Tensor] | None, latents: Tensor, goal: Tensor
 ) -> Float[Tensor, " step"]:
     if measure is None:
-        return (latents.double() - goal.double()).square().flatten(1).sum(dim=-1)
+        return (double(latents) - double(goal)).square().flatten(1).sum(dim=-1)
     apart = measure(latents, goal)
     if not isinstance(apart, Tensor) or apart.shape != latents.shape[:1]:
         raise ShapeError(

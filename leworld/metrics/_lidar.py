@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, check_number, check_size
+from .._precision import back, double
 from .._typing import shapechecked
 
 
@@ -62,17 +63,16 @@ def lidar(embeddings: Float[Tensor, "object view dim"], *, ridge: float = 1e-4) 
         fix = "Pass several views of several objects, with axes (object, view, dim)"
         check_size("lidar", "embeddings", embeddings, axis, meaning, low=1 + (axis < 2), fix=fix)
     check_finite("lidar", "embeddings", embeddings)
-    views = embeddings.detach().double()
+    views = double(embeddings.detach())
     means = views.mean(dim=1)
     apart = means - means.mean(dim=0)
     size = views.abs().max()
-    if apart.abs().max() <= 16 * torch.finfo(embeddings.dtype).eps * size:
-        return apart.new_zeros(())
+    alike = apart.abs().max() <= 16 * torch.finfo(embeddings.dtype).eps * size
     inner = (views - means[:, None]).flatten(0, 1)
     within = inner.T @ inner / len(inner) + ridge * torch.eye(views.shape[2], dtype=views.dtype).to(inner)
     factor = torch.linalg.cholesky(within)  # any square root has the same eigenvalues
     whitened = torch.linalg.solve_triangular(factor, apart.T, upper=False)
     values = torch.linalg.svdvals(whitened).square()
     values = values.where(values > views.shape[2] * torch.finfo(values.dtype).eps * values[0], 0.0)
-    shares = values / values.sum()
-    return (-torch.special.xlogy(shares, shares).sum()).exp()
+    shares = values / values.sum().where(~alike, 1.0)
+    return back((-torch.special.xlogy(shares, shares).sum()).exp().where(~alike, 0.0), embeddings.device)

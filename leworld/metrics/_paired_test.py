@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_size
+from .._checks import check_finite, check_size, check_unmapped
+from .._precision import double
 from .._typing import shapechecked
 
 
@@ -73,10 +74,11 @@ def paired_t_test(first: Float[Tensor, " pair"], second: Float[Tensor, " pair"])
         assert round(test.t, 4) == 5.1962 and round(test.p_value, 4) == 0.0351
         ```
     """
+    check_unmapped("paired_t_test", first=first, second=second)
     check_size("paired_t_test", "first", first, 0, "pair", low=2, fix="Pass at least 2 pairs")
     check_finite("paired_t_test", "first", first)
     check_finite("paired_t_test", "second", second)
-    difference = first.detach().double() - second.detach().double()
+    difference = double(first.detach()) - double(second.detach())
     count, mean = len(difference), float(difference.mean())
     spread = float(difference.std())
     if spread <= 16 * torch.finfo(torch.float64).eps * abs(mean):

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, check_size
+from .._precision import back, double
 from .._typing import shapechecked
 
 
@@ -55,7 +56,7 @@ def participation_ratio(embeddings: Float[Tensor, "*batch sample dim"]) -> Float
     check_size("participation_ratio", "embeddings", embeddings, -2, "sample", low=2, fix=fix)
     check_size("participation_ratio", "embeddings", embeddings, -1, "dim", low=1, fix=fix)
     check_finite("participation_ratio", "embeddings", embeddings)
-    matrix = embeddings.detach().double()
+    matrix = double(embeddings.detach())
     centred = matrix - matrix.mean(dim=-2, keepdim=True)
     size, spread = (values.abs().amax(dim=(-2, -1)) for values in (matrix, centred))
     used = spread > 16 * torch.finfo(embeddings.dtype).eps * size
@@ -65,4 +66,5 @@ def participation_ratio(embeddings: Float[Tensor, "*batch sample dim"]) -> Float
     gram = centred.mT @ centred
     trace = gram.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
     squares = gram.square().sum(dim=(-2, -1))
-    return (trace.square() / squares.where(used, 1.0)).where(used, 0.0)
+    ratio = (trace.square() / squares.where(used, 1.0)).where(used, 0.0)
+    return back(ratio, embeddings.device)

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_number, check_size
+from .._checks import check_finite, check_number, check_size, check_unmapped
+from .._precision import back, double, has_float64
 from .._typing import shapechecked
 from ..errors import ConfigError
 
@@ -122,6 +123,7 @@ def sliced_normality(
         ```
     """
     fix = "Pass the embeddings of independent observations, one a row"
+    check_unmapped("sliced_normality", embeddings=embeddings)
     check_size("sliced_normality", "embeddings", embeddings, 0, "sample", low=8, fix=fix)
     check_size("sliced_normality", "embeddings", embeddings, 1, "dim", low=1, fix=fix)
     check_finite("sliced_normality", "embeddings", embeddings)
@@ -135,19 +137,21 @@ def sliced_normality(
             f"`statistic` is the class {statistic.__name__}",
             "Pass for example `leworld.normality.AndersonDarling()`",
         )
-    source = torch.Generator().manual_seed(0) if generator is None else generator
-    drawn = torch.randn(dim, dim, generator=source, device=source.device, dtype=torch.float64)
+    source = torch.Generator("cpu").manual_seed(0) if generator is None else generator
+    dtype = torch.float64 if has_float64(source.device) else torch.float32
+    drawn = double(torch.randn(dim, dim, generator=source, device=source.device, dtype=dtype))
     turn, upper = torch.linalg.qr(drawn)
     turn = (turn * upper.diagonal().sign())[:, :num_slices]
-    projections = embeddings.detach().double() @ turn.to(embeddings.device)
+    samples = double(embeddings.detach())
+    projections = samples @ turn.to(samples.device)
     values = statistic(projections).detach().double()
     p_values = statistic.p_value(values, count).double()
     fisher = -p_values.clamp(min=1e-12).log().sum()
     combined = torch.special.gammaincc(torch.full_like(fisher, len(p_values)), fisher)
     return NormalityTest(
-        statistic=values,
-        slice_p_values=p_values,
+        statistic=back(values, embeddings.device),
+        slice_p_values=back(p_values, embeddings.device),
         p_value=float(combined),
         rejected=float((p_values <= 0.05).double().mean()),
-        projections=projections,
+        projections=back(projections, embeddings.device),
     )

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .._checks import check_finite, check_number, check_size
+from .._precision import back, double
 from .._typing import shapechecked
 from ._pictures import check_same_shape
 
@@ -78,8 +79,8 @@ def ssim(
     check_finite(owner, "predicted", predicted)
     check_finite(owner, "truth", truth)
     height, width = truth.shape[-2:]
-    x = predicted.detach().double().reshape(-1, 1, height, width)
-    y = truth.detach().double().reshape(-1, 1, height, width)
+    x = double(predicted.detach()).reshape(-1, 1, height, width)
+    y = double(truth.detach()).reshape(-1, 1, height, width)
     place = torch.arange(window_size, dtype=torch.float64, device=x.device) - (window_size - 1) / 2
     weight = torch.exp(-0.5 * (place / sigma).square())
     weight /= weight.sum()
@@ -93,4 +94,5 @@ def ssim(
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
     similarity = (2 * mean_x * mean_y + c1) * (2 * joint + c2)
     similarity /= (mean_x.square() + mean_y.square() + c1) * (spread + c2)
-    return similarity.mean(dim=(-3, -2, -1)).reshape(truth.shape[:-2]).mean(dim=-1)
+    value = similarity.mean(dim=(-3, -2, -1)).reshape(truth.shape[:-2]).mean(dim=-1)
+    return back(value, predicted.device)

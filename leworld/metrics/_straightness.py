@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, check_size
+from .._precision import back, double
 from .._typing import shapechecked
 
 
@@ -59,11 +60,12 @@ def temporal_straightness(embeddings: Float[Tensor, "*batch time dim"]) -> Float
     for axis in range(embeddings.ndim - 2):
         check_size("temporal_straightness", "embeddings", embeddings, axis, "batch", low=1, fix=fix)
     check_finite("temporal_straightness", "embeddings", embeddings)
-    paths = embeddings.detach().double()
+    paths = double(embeddings.detach())
     still = 16 * torch.finfo(embeddings.dtype).eps * paths.norm(dim=-1).max()
     velocity = paths.diff(dim=-2)
     speed = velocity.norm(dim=-1)
     direction = velocity / speed.where(speed > still, 1.0)[..., None]
     cosine = (direction[..., :-1, :] * direction[..., 1:, :]).sum(dim=-1)
     moving = (speed[..., :-1] > still) & (speed[..., 1:] > still)
-    return cosine[moving].mean()
+    mean = cosine.where(moving, 0.0).sum() / moving.sum()  # NaN where nothing moves
+    return back(mean, embeddings.device)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import final
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from ..errors import ConfigError
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class Interval:
     """A confidence interval from `low` to `high`.
@@ -37,6 +38,7 @@ class Interval:
             )
 
 
+@plain_numbers
 def wilson_interval(successes: int, trials: int, *, confidence: float = 0.95) -> Interval:
     r"""Compute Wilson's score interval of a success probability.
 

@@ -4,6 +4,9 @@
 keep it. Axes are always (batch, time, ...); the action at time t leaves frame t and leads to frame t + 1.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._frames import check_knows_parts as check_knows_parts
 from ._frames import embed as embed
 from ._frames import model_input as model_input
@@ -16,3 +19,6 @@ from ._state import concatenate_states as concatenate_states
 from ._state import state_layout as state_layout
 from ._state import state_rows as state_rows
 from ._world_model import WorldModel as WorldModel
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

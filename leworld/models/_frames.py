@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_number, describe, quoted
+from .._checks import check_finite, check_number, describe, plain_numbers, quoted
 from .._typing import shapechecked
 from ..data import Observation, Processor
 from ..errors import ConfigError
@@ -135,6 +135,7 @@ def model_input(model: WorldModel, raw: Observation | np.ndarray) -> Observation
     return read.map(lambda part: to_weights(model, part))
 
 
+@plain_numbers
 @torch.no_grad()
 def embed(
     model: WorldModel,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from types import MappingProxyType
-from typing import final
+from typing import Any, final
 
 from jaxtyping import Float
 from torch import Tensor
@@ -78,6 +78,14 @@ class Losses:
         """The number to log for every name, without gradient."""
         return {name: value.detach() for name, value in (dict(self.terms) | dict(self.values)).items()}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Losses, (dict(self.terms), self.latents, dict(self.values))
+
     def __repr__(self) -> str:
-        listing = ", ".join(f"{name}={float(value):.4g}" for name, value in self.logged.items())
-        return f"Losses(total={float(self.total.detach()):.4g}, {listing})"
+        logged = [f"{name}={_number(value)}" for name, value in self.logged.items()]
+        more = [f"and {len(logged) - 6} more"] if len(logged) > 6 else []
+        return f"Losses(total={_number(self.total)}, {', '.join(logged[:6] + more)})"
+
+
+def _number(value: Tensor) -> str:
+    return "unknown" if value.is_meta else f"{float(value.detach()):.4g}"

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import describe
+from .._checks import describe, plain_numbers
 from ..errors import ConfigError, ShapeError
 
 State: TypeAlias = Any
@@ -72,6 +72,7 @@ def concatenate_states(states: Sequence[State]) -> State:
     return map_state(lambda *tensors: torch.cat(tensors), *states)
 
 
+@plain_numbers
 def state_rows(state: State, rows: slice | Sequence[int] | Tensor) -> State:
     """Return the state of some environments.
 

@@ -5,7 +5,10 @@ here that behaves differently in training apart from `Projector`, whose BatchNor
 Initial weights and dropout masks come from torch's global generator, as everywhere in torch.
 """
 
+from typing import TYPE_CHECKING
+
 from .._config import configurable as configurable
+from .._names import room_names
 from ._adaln import AdaLNZero as AdaLNZero
 from ._adaln import modulate as modulate
 from ._attention import SelfAttention as SelfAttention
@@ -16,3 +19,6 @@ from ._mlp import MLP as MLP
 from ._patches import PatchEmbedding as PatchEmbedding
 from ._positions import interpolate_positions as interpolate_positions
 from ._projector import Projector as Projector
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

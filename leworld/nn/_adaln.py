@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._typing import shapechecked
 from ._checks import check_last_axis
 
@@ -48,6 +48,7 @@ def _modulate(values: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
 
 
 @final
+@plain_numbers
 class AdaLNZero(nn.Module):
     """Turn a condition into the six modulations of a transformer block: shift, scale and gate, twice.
 

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
+from .._transforms import fused_attention
 from .._typing import shapechecked
 from ..errors import ConfigError
 from ._checks import check_last_axis
@@ -16,6 +17,7 @@ _FEW = 4
 
 
 @final
+@plain_numbers
 class SelfAttention(nn.Module):
     """Let every token gather values from the others, weighted by how well its query matches their keys.
 
@@ -112,7 +114,7 @@ class SelfAttention(nn.Module):
 def _attend(query: Tensor, key: Tensor, value: Tensor, causal: bool, dropout: float) -> Tensor:
     """Attend with torch's fused kernel; all tensors are (batch, token, head, head_dim)."""
     query, key, value = (tensor.transpose(1, 2) for tensor in (query, key, value))
-    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal, dropout_p=dropout)
+    mixed = fused_attention(query, key, value, is_causal=causal, dropout_p=dropout)
     return mixed.transpose(1, 2)
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._typing import shapechecked
 from ._adaln import AdaLNZero, _modulate
 from ._attention import SelfAttention
@@ -16,6 +16,7 @@ from ._mlp import MLP
 
 
 @final
+@plain_numbers
 class TransformerBlock(nn.Module):
     """Self-attention and an MLP, each behind a LayerNorm and added to its input.
 
@@ -63,6 +64,7 @@ class TransformerBlock(nn.Module):
 
 
 @final
+@plain_numbers
 class ConditionedBlock(nn.Module):
     """A causal transformer block whose branches a condition for each token shifts, scales and gates.
 

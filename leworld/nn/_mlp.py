@@ -6,12 +6,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._typing import shapechecked
 from ._checks import check_last_axis
 
 
 @final
+@plain_numbers
 class MLP(nn.Module):
     """Widen, apply the exact GELU, and narrow again, each token on its own.
 

@@ -5,12 +5,13 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._typing import shapechecked
 from ..errors import ShapeError
 
 
 @final
+@plain_numbers
 class PatchEmbedding(nn.Module):
     """Cut images into squares that do not overlap and map each linearly to a token.
 

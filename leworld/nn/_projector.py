@@ -9,8 +9,9 @@ from torch.nn import functional as F
 
 from .._checks import check_number
 from .._config import configurable
+from .._transforms import readable
 from .._typing import shapechecked
-from ..errors import ShapeError
+from ..errors import ConfigError, ShapeError
 from ._checks import check_last_axis
 
 
@@ -69,6 +70,12 @@ class Projector(nn.Module):
     def forward(self, embeddings: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch projected"]:
         """Project the embeddings."""
         check_last_axis("Projector", "embeddings", embeddings, self.in_dim, "in_dim")
+        if self.training and not readable(embeddings):
+            raise ConfigError(
+                "Projector under torch.func.vmap needs evaluation mode, as BatchNorm keeps one running mean",
+                "it is in training mode",
+                "Call `.eval()` first, or put the mapped axis into the batch",
+            )
         leading = embeddings.shape[:-1]
         samples = math.prod(leading)
         if samples < (2 if self.training else 1):

@@ -6,6 +6,9 @@ lifts it to many dimensions, a multivariate one compares all samples in all dime
 training run makes of them (fresh directions, scale, ranks) lives in `leworld.regularizers`.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._anderson_darling import AndersonDarling as AndersonDarling
 from ._bhep import BHEP as BHEP
 from ._bhep import HenzeZirkler as HenzeZirkler
@@ -28,3 +31,6 @@ from ._slicing import sliced_statistic as sliced_statistic
 from ._statistic import UnivariateStatistic as UnivariateStatistic
 from ._vasicek import VasicekEntropy as VasicekEntropy
 from ._watson import Watson as Watson
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

@@ -6,12 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
+from .._precision import double
 from .._typing import shapechecked
 from ._limit_law import LIMIT_FROM, anderson_darling_tail
 from ._null import simulated_p_value
-from ._order import column, midpoints, ordered
+from ._order import column, log_normal_cdf, midpoints, ordered
 from ._statistic import UnivariateStatistic
 
 
@@ -56,6 +57,7 @@ class AndersonDarling(UnivariateStatistic):
         ```
     """
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return 1, which holds for every number of samples."""
         del num_samples
@@ -69,8 +71,8 @@ class AndersonDarling(UnivariateStatistic):
         p = midpoints(num_samples)
         q = 1 - p
         constant = -num_samples - 2 * (torch.xlogy(p, p) + torch.xlogy(q, q)).sum()
-        left = column(p, x) * (column(p.log(), x) - torch.special.log_ndtr(x))
-        right = column(q, x) * (column(q.log(), x) - torch.special.log_ndtr(-x))
+        left = column(p, x) * (column(p.log(), x) - log_normal_cdf(x))
+        right = column(q, x) * (column(q.log(), x) - log_normal_cdf(-x))
         return 2 * (left + right).sum(-2) + constant.to(device=x.device, dtype=x.dtype)
 
     @shapechecked
@@ -79,4 +81,4 @@ class AndersonDarling(UnivariateStatistic):
         check_number("AndersonDarling", "num_samples", num_samples, low=2, integer=True)
         if num_samples < LIMIT_FROM:
             return simulated_p_value(self, statistic, num_samples)
-        return anderson_darling_tail(statistic.double()).to(statistic.dtype)
+        return anderson_darling_tail(double(statistic)).to(statistic)

@@ -5,7 +5,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._multivariate import MultivariateStatistic
@@ -64,6 +64,7 @@ class BHEP(MultivariateStatistic):
         check_number("BHEP", "beta", beta, low=0, open_low=True)
         self.beta = float(beta)
 
+    @plain_numbers
     def null_mean(self, num_samples: int, dim: int) -> float:
         """Return 1 - (1 + 2 beta^2)^(-dim/2), which holds for every number of samples."""
         check_sizes("BHEP", num_samples, dim)
@@ -114,11 +115,13 @@ class HenzeZirkler(MultivariateStatistic):
         ```
     """
 
+    @plain_numbers
     def beta(self, num_samples: int, dim: int) -> float:
         """Return the width for these sizes."""
         check_sizes("HenzeZirkler.beta", num_samples, dim)
         return ((2 * dim + 1) * num_samples / 4) ** (1 / (dim + 4)) / 2**0.5
 
+    @plain_numbers
     def null_mean(self, num_samples: int, dim: int) -> float:
         """Return 1 - (1 + 2 beta^2)^(-dim/2) with the beta of these sizes."""
         check_sizes("HenzeZirkler", num_samples, dim)

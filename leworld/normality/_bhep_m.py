@@ -7,12 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
+from .._precision import double
 from .._typing import shapechecked
 from ._multivariate import MultivariateStatistic
 from ._null import simulated_mean
-from ._pairs import check_sizes, checked_samples, inner_products, log_difference, wide
+from ._pairs import check_sizes, checked_samples, inner_products, log_difference
 
 
 @final
@@ -45,8 +46,8 @@ class BHEPM(MultivariateStatistic):
         ConfigError: For an option out of range.
 
     Numerics: no bare exponential is formed: the three sums are joined relative to the largest. They nearly
-    cancel, so this runs in float64 inside (not on MPS), and a T below its rounding (relative 1e-16) is held
-    there.
+    cancel, so this runs in float64 inside (on the CPU for MPS), and a T below its rounding (relative 1e-16)
+    is held there.
 
     Null distribution: mean of log T by simulation (2,000 seeded draws), as are p-values. The mean of T is
     exactly pi^(dim/2) [ (beta - 2)^(-dim/2) - (beta - 1)^(-dim/2) ] for beta > 2 and every N.
@@ -73,6 +74,7 @@ class BHEPM(MultivariateStatistic):
         check_number("BHEPM", "beta", beta, low=1, open_low=True)
         self.beta = float(beta)
 
+    @plain_numbers
     def null_mean(self, num_samples: int, dim: int) -> float:
         """Return the mean of log T over simulated draws; the first call for a pair of sizes simulates."""
         check_sizes("BHEPM", num_samples, dim)
@@ -82,7 +84,7 @@ class BHEPM(MultivariateStatistic):
     def forward(self, samples: Float[Tensor, "*batch sample dim"]) -> Float[Tensor, "*batch"]:
         """Return log T of each leading index."""
         checked = checked_samples("BHEPM", samples)
-        x = wide(checked)
+        x = double(checked)
         num_samples, dim = x.shape[-2:]
         gram = inner_products(x)
         norms = gram.diagonal(dim1=-2, dim2=-1)
@@ -93,7 +95,7 @@ class BHEPM(MultivariateStatistic):
         cross = cross + math.log(2 / num_samples)
         plus = torch.cat([pairs.flatten(-2), torch.zeros_like(cross[..., :1])], -1)
         scale = math.log(num_samples) + dim / 2 * math.log(math.pi / (self.beta - 1))
-        return (log_difference(plus, cross) + scale).to(checked.dtype)
+        return (log_difference(plus, cross) + scale).to(checked)
 
     def extra_repr(self) -> str:
         """Show the settings."""

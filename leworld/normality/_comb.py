@@ -6,12 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
+from .._precision import double
 from .._typing import shapechecked
 from ._multivariate import MultivariateStatistic
 from ._null import simulated_mean
-from ._pairs import check_sizes, checked_samples, inner_products, wide
+from ._pairs import check_sizes, checked_samples, inner_products
 
 
 @final
@@ -43,7 +44,7 @@ class COMB(MultivariateStatistic):
         ConfigError: For an option out of range.
 
     Numerics: the signed sum is formed relative to its largest exponential and joined with the 1 in log space;
-    float64 inside (not on MPS), because cosines of both signs cancel.
+    float64 inside (on the CPU for MPS), because cosines of both signs cancel.
 
     Null distribution: mean of the value by simulation (2,000 seeded draws), as are p-values. The mean of T is
     exactly (Re (1 - i / gamma)^(-dim/2) - 1) / N for every N.
@@ -69,6 +70,7 @@ class COMB(MultivariateStatistic):
         check_number("COMB", "gamma", gamma, low=0, open_low=True)
         self.gamma = float(gamma)
 
+    @plain_numbers
     def null_mean(self, num_samples: int, dim: int) -> float:
         """Return the mean over simulated draws; the first call for a pair of sizes simulates."""
         check_sizes("COMB", num_samples, dim)
@@ -78,7 +80,7 @@ class COMB(MultivariateStatistic):
     def forward(self, samples: Float[Tensor, "*batch sample dim"]) -> Float[Tensor, "*batch"]:
         """Return log(1 + N T^2) / 2 of each leading index."""
         checked = checked_samples("COMB", samples)
-        x = wide(checked)
+        x = double(checked)
         num_samples = x.shape[-2]
         gram = inner_products(x)
         norms = gram.diagonal(dim1=-2, dim2=-1)
@@ -90,7 +92,7 @@ class COMB(MultivariateStatistic):
         scaled = total - torch.exp(-top)
         square = (num_samples * scaled.square()).clamp_min(torch.finfo(x.dtype).tiny)
         value = torch.nn.functional.softplus(square.log() + 2 * top, threshold=40) / 2
-        return value.to(checked.dtype)
+        return value.to(checked)
 
     def extra_repr(self) -> str:
         """Show the settings."""

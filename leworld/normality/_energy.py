@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .._checks import plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._multivariate import MultivariateStatistic
@@ -62,6 +63,7 @@ class EnergyDistance(MultivariateStatistic):
         ```
     """
 
+    @plain_numbers
     def null_mean(self, num_samples: int, dim: int) -> float:
         """Return E|Z - Z'|, which holds for every number of samples."""
         check_sizes("EnergyDistance", num_samples, dim)
@@ -92,7 +94,7 @@ def distance_to_normal(x: Tensor) -> Tensor:
         return x * torch.erf(x * math.sqrt(0.5)) + math.sqrt(2 / math.pi) * torch.exp(-x.square() / 2)
     w = x.square().sum(-1, keepdim=True) / 2
     spread = (dim - 1 + 2 * w.detach()).rsqrt()
-    u = _STEP * torch.arange(_NODES, dtype=torch.float64)
+    u = _STEP * torch.arange(_NODES, dtype=torch.float64, device="cpu")
     widths = 2 * _STEP * u.cosh()
     widths[0] /= 2
     square = (spread * u.sinh().to(x)).clamp_max(_FARTHEST).sinh().square()

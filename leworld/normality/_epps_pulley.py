@@ -6,8 +6,9 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import accumulation_dtype, check_number, check_samples
+from .._checks import accumulation_dtype, check_number, check_samples, plain_numbers
 from .._config import configurable
+from .._phases import without_turns
 from .._typing import shapechecked
 from ._constants import constants
 from ._statistic import UnivariateStatistic
@@ -31,8 +32,8 @@ class EppsPulley(UnivariateStatistic):
     Shapes: samples (*batch, sample, dim) -> (*batch, dim).
 
     Args:
-        num_knots: Quadrature points on [0, t_max], both ends included; at least 2. The published choice is
-            17.
+        num_knots: Quadrature points on [0, t_max], both ends included; from 2 to 4096. The published choice
+            is 17.
         t_max: Largest frequency, above 0. The published choice is 3.
 
     Raises:
@@ -63,7 +64,7 @@ class EppsPulley(UnivariateStatistic):
 
     def __init__(self, num_knots: int = 17, t_max: float = 3.0) -> None:
         super().__init__()
-        check_number("EppsPulley", "num_knots", num_knots, low=2, integer=True)
+        check_number("EppsPulley", "num_knots", num_knots, low=2, high=4096, integer=True)
         check_number("EppsPulley", "t_max", t_max, low=0, open_low=True)
         self.num_knots = int(num_knots)
         self.t_max = float(t_max)
@@ -93,6 +94,7 @@ class EppsPulley(UnivariateStatistic):
         """Quadrature weights with the Gaussian window in them, q_j phi(t_j)."""
         return self._weights
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return sum_j q_j phi(t_j) (1 - phi(t_j)^2), which holds for every number of samples."""
         del num_samples
@@ -102,13 +104,14 @@ class EppsPulley(UnivariateStatistic):
     def forward(self, samples: Float[Tensor, "*batch sample dim"]) -> Float[Tensor, "*batch dim"]:
         """Return the statistic of each coordinate."""
         check_samples("EppsPulley", "samples", samples)
-        x = samples.to(accumulation_dtype(samples.dtype))
+        x = without_turns(samples, self.spacing).to(accumulation_dtype(samples.dtype))
         angles = x.unsqueeze(-1) * constants(self.knots, x)
         cosine_error = angles.cos().mean(-3) - constants(self.targets, x)
         sine_error = angles.sin().mean(-3)
         distance = cosine_error.square() + sine_error.square()
         return samples.shape[-2] * (distance * constants(self.weights, x)).sum(-1)
 
+    @plain_numbers
     def from_sums(
         self, sums: Float[Tensor, "*batch 2 knot slice"], num_samples: int | Tensor
     ) -> Float[Tensor, "*batch slice"]:

@@ -6,12 +6,13 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
+from .._precision import double
 from .._typing import shapechecked
 from ._multivariate import MultivariateStatistic
 from ._null import simulated_mean
-from ._pairs import check_sizes, checked_samples, inner_products, log_sum, wide
+from ._pairs import check_sizes, checked_samples, inner_products, log_sum
 
 
 @final
@@ -42,9 +43,9 @@ class HenzeVisagie(MultivariateStatistic):
         ShapeError: For fewer than 2 samples, no coordinates or an input that is not floating-point.
         ConfigError: For an option out of range.
 
-    Numerics: terms of both signs are summed relative to the largest exponential, in float64 inside (not on
-    MPS); a sum below its rounding (relative 1e-16) is held there. At collapse on 0 the gradient is exactly
-    zero.
+    Numerics: terms of both signs are summed relative to the largest exponential, in float64 inside (on the
+    CPU for MPS); a sum below its rounding (relative 1e-16) is held there. At collapse on 0 the gradient is
+    exactly zero.
 
     Null distribution: mean of log T by simulation (2,000 seeded draws), as are p-values. The mean of T is
     exactly (pi / (gamma - 2))^(dim/2) dim (1 + 1 / (2 gamma - 4)) for gamma > 2 and every N.
@@ -70,6 +71,7 @@ class HenzeVisagie(MultivariateStatistic):
         check_number("HenzeVisagie", "gamma", gamma, low=0, open_low=True)
         self.gamma = float(gamma)
 
+    @plain_numbers
     def null_mean(self, num_samples: int, dim: int) -> float:
         """Return the mean of log T over simulated draws; the first call for a pair of sizes simulates."""
         check_sizes("HenzeVisagie", num_samples, dim)
@@ -79,7 +81,7 @@ class HenzeVisagie(MultivariateStatistic):
     def forward(self, samples: Float[Tensor, "*batch sample dim"]) -> Float[Tensor, "*batch"]:
         """Return log T of each leading index."""
         checked = checked_samples("HenzeVisagie", samples)
-        x = wide(checked)
+        x = double(checked)
         num_samples, dim = x.shape[-2:]
         gamma = self.gamma
         gram = inner_products(x)
@@ -87,7 +89,7 @@ class HenzeVisagie(MultivariateStatistic):
         sums = norms.unsqueeze(-1) + norms.unsqueeze(-2) + 2 * gram
         factors = gram + sums * (1 / (4 * gamma**2) - 1 / (2 * gamma)) + dim / (2 * gamma)
         scale = dim / 2 * math.log(math.pi / gamma) - math.log(num_samples)
-        return (log_sum(sums / (4 * gamma), factors) + scale).to(checked.dtype)
+        return (log_sum(sums / (4 * gamma), factors) + scale).to(checked)
 
     def extra_repr(self) -> str:
         """Show the settings."""

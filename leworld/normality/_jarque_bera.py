@@ -5,7 +5,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import accumulation_dtype, check_number, check_samples
+from .._checks import accumulation_dtype, check_number, check_samples, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._standardise import standardised
@@ -51,6 +51,7 @@ class JarqueBera(UnivariateStatistic):
         ```
     """
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return N / 6 (Var g + (Var k + (E k - 3)^2) / 4) with R. A. Fisher's moments of g and k (1930)."""
         check_number("JarqueBera", "num_samples", num_samples, low=2, integer=True)
@@ -102,6 +103,7 @@ class ExtendedJarqueBera(UnivariateStatistic):
         ```
     """
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return 2 plus the mean of `JarqueBera`: mean and variance terms have mean 1 for every N."""
         check_number("ExtendedJarqueBera", "num_samples", num_samples, low=2, integer=True)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import accumulation_dtype, check_number, check_samples
+from .._checks import accumulation_dtype, check_number, check_samples, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ._statistic import UnivariateStatistic
@@ -65,6 +65,7 @@ class Moments(UnivariateStatistic):
         check_number("Moments", "max_order", max_order, low=1, high=12, integer=True)
         self.max_order = int(max_order)
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return K, which holds for every number of samples."""
         del num_samples

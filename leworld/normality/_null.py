@@ -5,6 +5,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from .._precision import double
 from .._random import fold_seed
 
 # Draws behind a simulated null distribution, and the seed that all of them come from.
@@ -50,8 +51,8 @@ def simulated_p_value(
     statistic: nn.Module, value: Tensor, num_samples: int, dim: int | None = None
 ) -> Tensor:
     """Return (1 + draws at or above the value) / (1 + draws), which no amount of simulation noise makes 0."""
-    null = simulated_null(statistic, num_samples, dim).to(value.device)
-    flat = value.detach().double().contiguous()
-    below = torch.searchsorted(null, flat)
+    null = simulated_null(statistic, num_samples, dim)
+    flat = double(value.detach()).contiguous()
+    below = torch.searchsorted(null.to(flat.device), flat)
     share = (1 + null.numel() - below).double() / (1 + null.numel())
-    return torch.where(flat.isnan(), flat, share).to(value.dtype)
+    return torch.where(flat.isnan(), flat, share).to(value)

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
-from ._order import column, ordered, ranks
+from ._order import column, log_normal_cdf, ordered, ranks
 from ._statistic import UnivariateStatistic
 
 
@@ -57,6 +57,7 @@ class OrderStatisticLikelihood(UnivariateStatistic):
         ```
     """
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return 1/N sum_i entropy of the i-th order statistic, from digamma values, for every N."""
         check_number("OrderStatisticLikelihood", "num_samples", num_samples, low=2, integer=True)
@@ -79,8 +80,8 @@ class OrderStatisticLikelihood(UnivariateStatistic):
         log_p = p.clamp_min(0.5 / num_samples).log()
         log_q = log_p.flip(0)
         constant = (_log_counts(num_samples) + below * log_p + above * log_q).mean()
-        left = column(below, x) * (torch.special.log_ndtr(x) - column(log_p, x))
-        right = column(above, x) * (torch.special.log_ndtr(-x) - column(log_q, x))
+        left = column(below, x) * (log_normal_cdf(x) - column(log_p, x))
+        right = column(above, x) * (log_normal_cdf(-x) - column(log_q, x))
         density = -x.square() / 2 - math.log(2 * math.pi) / 2
         return -(left + right + density).mean(-2) - constant.to(device=x.device, dtype=x.dtype)
 

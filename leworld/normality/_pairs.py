@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .. import _samples
 from .._checks import accumulation_dtype, check_number, check_samples
 
 
@@ -18,11 +19,6 @@ def check_sizes(owner: str, num_samples: int, dim: int) -> None:
     check_number(owner, "dim", dim, low=1, integer=True)
 
 
-def wide(x: Tensor) -> Tensor:
-    """Return x in float64, or in its own dtype where the device has no float64."""
-    return x if x.device.type == "mps" else x.double()
-
-
 def inner_products(x: Tensor) -> Tensor:
     """Return <x_j, x_k> as (*batch, sample, sample), whatever autocast says."""
     with torch.autocast(x.device.type, enabled=False):
@@ -30,12 +26,8 @@ def inner_products(x: Tensor) -> Tensor:
 
 
 def squared_distances(x: Tensor) -> Tensor:
-    """Return |x_j - x_k|^2 from centred inner products, exactly 0 on the diagonal and never below."""
-    centred = x - x.mean(-2, keepdim=True)
-    gram = inner_products(centred)
-    norms = gram.diagonal(dim1=-2, dim2=-1)
-    squares = norms.unsqueeze(-1) + norms.unsqueeze(-2) - 2 * gram
-    return squares.masked_fill(_diagonal(x), 0).clamp_min(0)
+    """Return |x_j - x_k|^2 from inner products in float64, exactly 0 for equal samples and never below."""
+    return _samples.squared_distances(_samples.around_middle(x)[1]).to(x)
 
 
 def distances(x: Tensor) -> Tensor:
@@ -65,7 +57,3 @@ def log_difference(log_plus: Tensor, log_minus: Tensor) -> Tensor:
     difference = plus - torch.exp(log_minus - top).sum(-1)
     floor = torch.finfo(plus.dtype).eps * plus.detach()
     return torch.maximum(difference, floor).log() + top.squeeze(-1)
-
-
-def _diagonal(x: Tensor) -> Tensor:
-    return torch.eye(x.shape[-2], dtype=torch.bool, device=x.device)

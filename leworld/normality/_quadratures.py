@@ -7,8 +7,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import accumulation_dtype, check_number, check_samples
+from .._checks import accumulation_dtype, check_number, check_samples, plain_numbers
 from .._config import configurable
+from .._phases import without_turns
+from .._precision import has_float64
 from .._typing import shapechecked
 from ..errors import ConfigError
 from ._constants import constants
@@ -29,7 +31,7 @@ class SimpsonEppsPulley(UnivariateStatistic):
     Shapes: samples (*batch, sample, dim) -> (*batch, dim).
 
     Args:
-        num_knots: Quadrature points on [0, t_max], both ends included; odd and at least 3.
+        num_knots: Quadrature points on [0, t_max], both ends included; odd, from 3 to 4095.
         t_max: Largest frequency, above 0.
 
     Raises:
@@ -55,7 +57,7 @@ class SimpsonEppsPulley(UnivariateStatistic):
 
     def __init__(self, num_knots: int = 17, t_max: float = 3.0) -> None:
         super().__init__()
-        check_number("SimpsonEppsPulley", "num_knots", num_knots, low=3, integer=True)
+        check_number("SimpsonEppsPulley", "num_knots", num_knots, low=3, high=4095, integer=True)
         if num_knots % 2 == 0:
             raise ConfigError(
                 "SimpsonEppsPulley needs an odd `num_knots`, because each parabola spans three knots",
@@ -84,6 +86,7 @@ class SimpsonEppsPulley(UnivariateStatistic):
         rule = (1 if j in ends else 2 + 2 * (j % 2) for j in range(self.num_knots))
         return tuple(third * q * target for q, target in zip(rule, self.targets, strict=True))
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return sum_j q_j phi(t_j) (1 - phi(t_j)^2), which holds for every number of samples."""
         del num_samples
@@ -164,6 +167,7 @@ class GaussHermiteEppsPulley(UnivariateStatistic):
         """Quadrature weights 2 sqrt(2) v_j, the Gaussian window in them."""
         return self._weights
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return sum_j weight_j (1 - phi(t_j)^2), which holds for every number of samples."""
         del num_samples
@@ -183,8 +187,10 @@ class GaussHermiteEppsPulley(UnivariateStatistic):
 def _distance(
     samples: Tensor, knots: tuple[float, ...], targets: tuple[float, ...], weights: tuple[float, ...]
 ) -> Tensor:
-    x = samples.to(accumulation_dtype(samples.dtype))
-    angles = x.unsqueeze(-1) * constants(knots, x)
+    dtype = accumulation_dtype(samples.dtype)
+    wide = samples.double() if has_float64(samples.device) else samples.to(dtype)
+    angles = without_turns(wide.unsqueeze(-1) * constants(knots, wide), 1.0)
+    x = angles = angles.to(dtype)
     cosine_error = angles.cos().mean(-3) - constants(targets, x)
     sine_error = angles.sin().mean(-3)
     distance = cosine_error.square() + sine_error.square()

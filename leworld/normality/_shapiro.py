@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_choice, check_number
+from .._checks import check_choice, check_number, plain_numbers
 from .._config import configurable
+from .._precision import double
 from .._typing import shapechecked
 from ._null import simulated_mean, simulated_p_value
 from ._order import column, ordered, ranks
@@ -73,6 +74,7 @@ class ShapiroFrancia(UnivariateStatistic):
         check_choice("ShapiroFrancia", "scores", scores, _OFFSETS)
         self.scores: Scores = scores
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return the mean over simulated draws; the first call for a number of samples simulates."""
         check_number("ShapiroFrancia", "num_samples", num_samples, low=3, integer=True)
@@ -140,6 +142,7 @@ class ShapiroWilk(UnivariateStatistic):
         check_choice("ShapiroWilk", "coefficients", coefficients, ("royston", "rahman-govindarajulu"))
         self.coefficients: Coefficients = coefficients
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return the mean over simulated draws; the first call for a number of samples simulates."""
         check_number("ShapiroWilk", "num_samples", num_samples, low=3, integer=True)
@@ -158,7 +161,7 @@ class ShapiroWilk(UnivariateStatistic):
         check_number("ShapiroWilk", "num_samples", num_samples, low=3, integer=True)
         if self.coefficients != "royston" or not 4 <= num_samples <= 5000:
             return simulated_p_value(self, statistic, num_samples)
-        y = statistic.double().log()
+        y = double(statistic).log()
         n, u = num_samples, math.log(num_samples)
         if n <= 11:
             y = -torch.log((0.459 * n - 2.273 - y).clamp_min(torch.finfo(y.dtype).tiny))
@@ -192,7 +195,7 @@ def _normal_scores(num_samples: int, offset: float) -> Tensor:
 def _royston(num_samples: int) -> Tensor:
     """Approximate a by normal scores with one or two corrected ends, Royston (1995)."""
     if num_samples == 3:
-        return torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
+        return torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64, device="cpu")
     m = _normal_scores(num_samples, 3 / 8)
     u = num_samples**-0.5
     square = m.square().sum()

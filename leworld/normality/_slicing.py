@@ -5,8 +5,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import accumulation_dtype, check_one_device, check_samples, check_size
+from .._phases import reaches
+from .._transforms import looks
 from .._typing import shapechecked
 from ._statistic import UnivariateStatistic
+
+_FAR = 1000.0
 
 
 @shapechecked
@@ -32,7 +36,8 @@ def sliced_statistic(
     Raises:
         ShapeError: For fewer than 2 samples, an empty axis, or directions of another dimension or device.
 
-    Numerics: projects in float32 (float64 for float64) whatever autocast says.
+    Numerics: projects in float32 (float64 for float64) whatever autocast says; on a CPU in float64 where a
+    projection exceeds 1000, and the statistic then judges float64.
 
     Source: R. Balestriero and Y. LeCun, "LeJEPA", arXiv 2511.08544, definition 2.
 
@@ -53,4 +58,6 @@ def sliced_statistic(
     dtype = accumulation_dtype(samples.dtype)
     with torch.autocast(samples.device.type, enabled=False):
         projections = samples.to(dtype) @ directions.to(dtype)
-        return statistic(projections).mean(-1)
+        if looks(projections) and reaches(projections, _FAR):
+            projections = samples.double() @ directions.double()
+        return statistic(projections).mean(-1).to(dtype)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
 from .._typing import shapechecked
 from ..errors import ShapeError
@@ -80,6 +80,7 @@ class VasicekEntropy(UnivariateStatistic):
         self.min_spacing = float(min_spacing)
         self.min_samples = 3 if window is None else 2 * window + 1
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return the mean over simulated draws; the first call for a number of samples simulates."""
         check_number("VasicekEntropy", "num_samples", num_samples, low=self.min_samples, integer=True)
@@ -96,13 +97,15 @@ class VasicekEntropy(UnivariateStatistic):
                 f"`samples` has {num_samples}",
                 "Choose a smaller window, or None",
             )
-        if self.standardize:
-            x, _ = standardised(x)
         window = self.window or min(round(math.sqrt(num_samples)), (num_samples - 1) // 2)
         index = torch.arange(num_samples, device=x.device)
         upper = x.index_select(-2, (index + window).clamp_max(num_samples - 1))
         lower = x.index_select(-2, (index - window).clamp_min(0))
-        spacing = (upper - lower).clamp_min(self.min_spacing)
+        spacing = upper - lower
+        if self.standardize:
+            x, scale = standardised(x)
+            spacing = spacing / scale
+        spacing = spacing.clamp_min(self.min_spacing)
         entropy = (spacing * (num_samples / (2 * window))).log().mean(-2)
         return math.log(2 * math.pi) / 2 + x.square().mean(-2) / 2 - entropy
 

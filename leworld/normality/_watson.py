@@ -5,8 +5,9 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._config import configurable
+from .._precision import double
 from .._typing import shapechecked
 from ._limit_law import LIMIT_FROM, watson_tail
 from ._null import simulated_p_value
@@ -51,6 +52,7 @@ class Watson(UnivariateStatistic):
         ```
     """
 
+    @plain_numbers
     def null_mean(self, num_samples: int) -> float:
         """Return 1/12, which holds for every number of samples."""
         del num_samples
@@ -71,4 +73,4 @@ class Watson(UnivariateStatistic):
         check_number("Watson", "num_samples", num_samples, low=2, integer=True)
         if num_samples < LIMIT_FROM:
             return simulated_p_value(self, statistic, num_samples)
-        return watson_tail(statistic.double()).to(statistic.dtype)
+        return watson_tail(double(statistic)).to(statistic)

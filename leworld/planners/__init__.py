@@ -5,6 +5,9 @@
 its noise from a seed of its own, so that what a row gets never depends on its neighbours.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._categorical_cem import CategoricalCEMPlanner as CategoricalCEMPlanner
 from ._cem import CEMPlanner as CEMPlanner
 from ._cmaes import CMAESPlanner as CMAESPlanner
@@ -27,3 +30,6 @@ from ._search_state import SearchState as SearchState
 from ._warm_start import WarmStart as WarmStart
 from ._wrappers import BestSoFar as BestSoFar
 from ._wrappers import Refine as Refine
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

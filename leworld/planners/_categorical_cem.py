@@ -8,13 +8,14 @@ from torch import Tensor
 
 from .._checks import check_finite, check_number, check_size
 from .._counter import fixed_sum
+from .._owned import owned
 from .._typing import shapechecked
 from ..errors import ShapeError
 from ._evaluator import Evaluator
 from ._planner import Planner
 from ._problem import Problem, behind_first
 from ._search_state import SearchState
-from ._settings import check_counts, check_elites
+from ._settings import check_counts, elite_count
 
 Memory = tuple[Tensor, Tensor]  # probabilities, and the choices on the search's device
 
@@ -34,7 +35,8 @@ class CategoricalCEMPlanner(Planner[Memory]):
             clipped to the bounds like any action, so give none or wide ones.
         horizon: Planned steps.
         num_samples: Candidates an iteration, the most likely sequence among them.
-        num_elites: How many of the best the distribution is refitted to.
+        num_elites: How many of the best the distribution is refitted to. None for a tenth of `num_samples`,
+            at least 2.
         num_iterations: Rounds.
         momentum: Share of the old probabilities in the new ones.
         min_prob: Least probability of a choice, below 1 / number of choices.
@@ -70,7 +72,7 @@ class CategoricalCEMPlanner(Planner[Memory]):
         horizon: int = 5,
         *,
         num_samples: int = 300,
-        num_elites: int = 30,
+        num_elites: int | None = None,
         num_iterations: int = 30,
         momentum: float = 0.1,
         min_prob: float = 1e-3,
@@ -81,16 +83,15 @@ class CategoricalCEMPlanner(Planner[Memory]):
             owner, "choices", choices, 0, "choice", low=2, fix="Give at least two actions to choose from"
         )
         check_finite(owner, "choices", choices)
-        counts = {"num_samples": num_samples, "num_elites": num_elites, "num_iterations": num_iterations}
+        counts = {"num_samples": num_samples, "num_iterations": num_iterations}
         check_counts(owner, horizon=horizon, **counts)
-        check_elites(owner, num_elites, num_samples)
         check_number(owner, "momentum", momentum, low=0, high=0.999)
         check_number(owner, "min_prob", min_prob, low=0, high=0.5 / len(choices))
         check_number(owner, "init_weight", init_weight, low=0, high=1)
-        self.choices = choices.detach().clone()
+        self.choices = owned(choices)
         self.horizon = horizon
         self.num_samples = num_samples
-        self.num_elites = num_elites
+        self.num_elites = elite_count(owner, num_elites, num_samples)
         self.num_iterations = num_iterations
         self.momentum = momentum
         self.min_prob = min_prob

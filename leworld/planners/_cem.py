@@ -5,16 +5,17 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from .._checks import check_choice, check_number
+from .._checks import check_choice, check_number, plain_numbers
 from ._evaluator import Evaluator
 from ._planner import Planner
 from ._problem import Problem
 from ._refit import refit_gaussian
 from ._search_state import SearchState
-from ._settings import check_counts, check_elites
+from ._settings import check_counts, elite_count
 
 
 @final
+@plain_numbers
 class CEMPlanner(Planner[Tensor]):
     r"""Cross-entropy method: sample, keep the best few, refit a Gaussian to them, repeat.
 
@@ -32,7 +33,8 @@ class CEMPlanner(Planner[Tensor]):
     Args:
         horizon: Planned steps (action blocks). LeWM plans 5.
         num_samples: Candidates an iteration, the mean among them.
-        num_elites: How many of the best the Gaussian is refitted to.
+        num_elites: How many of the best the Gaussian is refitted to. None for a tenth of `num_samples`, at
+            least 2.
         num_iterations: Rounds. LeWM uses 30 for Push-T and 10 elsewhere; its released code 30.
         init_std: First standard deviation, in units of the actions (normalised blocks: 1).
         min_std: Floor of the standard deviation. It keeps the search alive when elites coincide, for example
@@ -73,27 +75,27 @@ class CEMPlanner(Planner[Tensor]):
         horizon: int = 5,
         num_samples: int = 300,
         *,
-        num_elites: int = 30,
+        num_elites: int | None = None,
         num_iterations: int = 30,
         init_std: float = 1.0,
         min_std: float = 1e-3,
         tolerance: float = 1e-2,
         returns: Literal["best", "mean"] = "best",
     ) -> None:
-        counts = {"num_samples": num_samples, "num_elites": num_elites, "num_iterations": num_iterations}
+        counts = {"num_samples": num_samples, "num_iterations": num_iterations}
         check_counts("CEMPlanner", horizon=horizon, **counts)
         check_number("CEMPlanner", "init_std", init_std, low=0, open_low=True)
         check_number("CEMPlanner", "min_std", min_std, low=0)
         check_number("CEMPlanner", "tolerance", tolerance, low=0)
         check_choice("CEMPlanner", "returns", returns, ("best", "mean"))
-        check_elites("CEMPlanner", num_elites, num_samples)
         self.horizon = horizon
         self.num_samples = num_samples
-        self.num_elites = num_elites
+        self.num_elites = elite_count("CEMPlanner", num_elites, num_samples)
         self.num_iterations = num_iterations
         self.init_std = init_std
         self.min_std = min_std
         self.tolerance = tolerance
+        self.returns = returns
         self.keep_best = returns == "best"
 
     def init(self, problem: Problem) -> SearchState[Tensor]:

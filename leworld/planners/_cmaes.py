@@ -1,11 +1,12 @@
 """CMA-ES, run by the `cmaes` package, one optimizer a row."""
 
+from types import ModuleType
 from typing import Any, Literal, final
 
 import numpy as np
 import torch
 
-from .._checks import check_choice, check_number, require
+from .._checks import check_choice, check_number, plain_numbers, require
 from .._counter import fixed_sum, words
 from ._evaluator import Evaluator
 from ._planner import Planner
@@ -17,6 +18,7 @@ Memory = tuple[Any, ...]  # one cmaes.CMA or cmaes.SepCMA a row
 
 
 @final
+@plain_numbers
 class CMAESPlanner(Planner[Memory]):
     r"""Covariance matrix adaptation (CMA-ES): a Gaussian that learns its own shape and size.
 
@@ -91,7 +93,7 @@ class CMAESPlanner(Planner[Memory]):
         check_number("CMAESPlanner", "init_std", init_std, low=0, open_low=True)
         check_choice("CMAESPlanner", "covariance", covariance, ("full", "diagonal"))
         check_number("CMAESPlanner", "tolerance", tolerance, low=0)
-        self._package = require("cmaes", extra="cmaes", purpose="CMAESPlanner")
+        _package()
         self.horizon = horizon
         self.num_samples = num_samples
         self.num_iterations = num_iterations
@@ -101,10 +103,11 @@ class CMAESPlanner(Planner[Memory]):
 
     def init(self, problem: Problem) -> SearchState[Memory]:
         """Build one optimizer a row at the problem's first guess."""
-        starts = problem.init.flatten(1).double().cpu().numpy()
+        starts = problem.init.flatten(1).cpu().double().numpy()
         seeds = words(problem.seeds, 1, iteration=0)[:, 0].tolist()
         one_number = starts.shape[1] == 1  # both kinds are the same then, and SepCMA refuses it
-        kind = self._package.CMA if self.covariance == "full" or one_number else self._package.SepCMA
+        package = _package()
+        kind = package.CMA if self.covariance == "full" or one_number else package.SepCMA
         optimizers = tuple(
             kind(mean=start, sigma=self.init_std, seed=seed, population_size=self.num_samples)
             for start, seed in zip(starts, seeds, strict=True)
@@ -120,9 +123,9 @@ class CMAESPlanner(Planner[Memory]):
         asked = np.stack([[optimizer.ask() for _ in range(self.num_samples)] for optimizer in optimizers])
         drawn = torch.from_numpy(asked).to(problem.init).unflatten(2, problem.init.shape[1:])
         drawn = problem.with_guesses(drawn) if iteration == 0 else drawn
-        costs = evaluate(drawn).costs.double().cpu().numpy()
+        costs = evaluate(drawn).costs.cpu().double().numpy()
         points, inside = (
-            actions.flatten(2).double().cpu().numpy() for actions in (drawn, problem.project(drawn))
+            actions.flatten(2).cpu().double().numpy() for actions in (drawn, problem.project(drawn))
         )
         for optimizer, row, clipped, values in zip(optimizers, points, inside, costs, strict=True):
             if np.isfinite(values).any():
@@ -135,9 +138,17 @@ class CMAESPlanner(Planner[Memory]):
         return SearchState(answer, steps, steps <= self.tolerance, optimizers)
 
 
+def _package() -> ModuleType:
+    """Import `cmaes`. A planner does not keep it: modules can be neither copied nor pickled."""
+    return require("cmaes", extra="cmaes", purpose="CMAESPlanner")
+
+
 def _penalised(points: np.ndarray, clipped: np.ndarray, costs: np.ndarray) -> np.ndarray:
     """Add to each cost what its point pays for lying outside the bounds."""
-    low, high = np.quantile(costs[np.isfinite(costs)], (0.25, 0.75))
+    finite = costs[np.isfinite(costs)]
+    if np.abs(finite).max() > 1e300:  # a power of two keeps the order and makes differences finite
+        return _penalised(points, clipped, costs * 2.0**-40)
+    low, high = np.quantile(finite, (0.25, 0.75))
     outside = np.square(points - clipped).sum(1)
     spread = np.square(points - points.mean(0)).sum(1).mean()
     return costs + (high - low) * outside / max(spread, np.finfo(np.float64).tiny)

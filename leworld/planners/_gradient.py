@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._counter import fixed_sum
 from ..errors import ConfigError
 from ._evaluator import Evaluator
@@ -21,6 +21,7 @@ Memory = tuple[Tensor, Optimizer]
 
 
 @final
+@plain_numbers
 class GradientPlanner(Planner[Memory]):
     r"""Descends the cost's gradient with any torch optimizer, from several starts at once.
 

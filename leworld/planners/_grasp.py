@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from ..errors import ConfigError
 from ._evaluator import Evaluator
 from ._gradient import spread
@@ -20,6 +20,7 @@ Memory = tuple[Tensor, Optimizers, Tensor | None, Tensor | None]  # actions, opt
 
 
 @final
+@plain_numbers
 class GRASPPlanner(Planner[Memory]):
     r"""Gradient relaxed stochastic planner (GRASP): actions and the states between them are found together.
 

@@ -6,18 +6,20 @@ from typing import final
 import torch
 from torch import Tensor
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
+from .._owned import owned
 from ._evaluator import Evaluated, Evaluator
 from ._planner import Planner
 from ._problem import Problem
 from ._refit import refit_gaussian
 from ._search_state import SearchState
-from ._settings import check_counts, check_elites
+from ._settings import check_counts, elite_count
 
 Memory = tuple[Tensor, Tensor, Tensor]  # standard deviations, kept elites, synthesis of the noise
 
 
 @final
+@plain_numbers
 class ICEMPlanner(Planner[Memory]):
     r"""Improved cross-entropy method (iCEM): CEM with noise that is correlated in time and kept elites.
 
@@ -33,7 +35,8 @@ class ICEMPlanner(Planner[Memory]):
     Args:
         horizon: Planned steps.
         num_samples: Candidates of the first iteration.
-        num_elites: How many of the best the Gaussian is refitted to.
+        num_elites: How many of the best the Gaussian is refitted to. None for a tenth of `num_samples`, at
+            least 2.
         num_iterations: Rounds.
         init_std: First standard deviation, in units of the actions.
         noise_exponent: 0 for white noise, 1 pink, 2 red. The paper uses 0.25 to 3.5, by task.
@@ -70,7 +73,7 @@ class ICEMPlanner(Planner[Memory]):
         horizon: int = 5,
         num_samples: int = 300,
         *,
-        num_elites: int = 30,
+        num_elites: int | None = None,
         num_iterations: int = 30,
         init_std: float = 1.0,
         noise_exponent: float = 2.0,
@@ -79,9 +82,8 @@ class ICEMPlanner(Planner[Memory]):
         shrinkage: float = 1.25,
         min_std: float = 1e-3,
     ) -> None:
-        counts = {"num_samples": num_samples, "num_elites": num_elites, "num_iterations": num_iterations}
+        counts = {"num_samples": num_samples, "num_iterations": num_iterations}
         check_counts("ICEMPlanner", horizon=horizon, **counts)
-        check_elites("ICEMPlanner", num_elites, num_samples)
         check_number("ICEMPlanner", "init_std", init_std, low=0, open_low=True)
         check_number("ICEMPlanner", "noise_exponent", noise_exponent, low=0)
         check_number("ICEMPlanner", "kept_elites", kept_elites, low=0, high=1)
@@ -90,14 +92,16 @@ class ICEMPlanner(Planner[Memory]):
         check_number("ICEMPlanner", "min_std", min_std, low=0)
         self.horizon = horizon
         self.num_samples = num_samples
-        self.num_elites = num_elites
+        self.num_elites = elite_count("ICEMPlanner", num_elites, num_samples)
         self.num_iterations = num_iterations
         self.init_std = init_std
-        self.num_kept = math.ceil(kept_elites * num_elites)
+        self.noise_exponent = noise_exponent
+        self.kept_elites = kept_elites
+        self.num_kept = math.ceil(kept_elites * self.num_elites)
         self.momentum = momentum
         self.shrinkage = shrinkage
         self.min_std = min_std
-        self._synthesis = _synthesis(horizon, noise_exponent)
+        self._synthesis = owned(_synthesis(horizon, noise_exponent))
 
     def init(self, problem: Problem) -> SearchState[Memory]:
         """Start at the problem's first guess, with the elites of a former call or none."""
@@ -148,8 +152,8 @@ def _synthesis(horizon: int, exponent: float) -> Tensor:
 
     Its columns are the real Fourier basis, scaled; the constant gets the power of the lowest frequency.
     """
-    steps = torch.arange(horizon, dtype=torch.float64)
-    columns, powers = [torch.ones(horizon, dtype=torch.float64)], [1.0]
+    steps = torch.arange(horizon, dtype=torch.float64, device="cpu")
+    columns, powers = [torch.ones(horizon, dtype=torch.float64, device="cpu")], [1.0]
     for k in range(1, horizon // 2 + 1):
         angle = 2 * math.pi * k * steps / horizon
         power = k**-exponent
@@ -159,5 +163,5 @@ def _synthesis(horizon: int, exponent: float) -> Tensor:
         else:
             columns += [math.sqrt(2) * angle.cos(), math.sqrt(2) * angle.sin()]
             powers += [power, power]
-    scale = (torch.tensor(powers, dtype=torch.float64) / sum(powers)).sqrt()
+    scale = (torch.tensor(powers, dtype=torch.float64, device="cpu") / sum(powers)).sqrt()
     return torch.stack(columns, dim=1) * scale

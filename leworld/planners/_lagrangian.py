@@ -1,5 +1,6 @@
 """Planning under constraints by an augmented Lagrangian."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, final
@@ -7,9 +8,9 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from .._counter import fixed_sum
-from ..errors import ConfigError, ShapeError
+from ..errors import ConfigError
 from ._evaluator import Evaluator
 from ._planner import Planner
 from ._problem import Problem
@@ -17,10 +18,12 @@ from ._search_state import SearchState
 from ._settings import check_counts
 from ._wrappers import check_planner
 
-Memory = tuple[Tensor | None, Tensor, Tensor]  # multipliers, and cost and violation of the best sequence
+Memory = Tensor | None  # multipliers
+_HEAVIEST = 1e30  # penalty at which growth ends
 
 
 @final
+@plain_numbers
 class LagrangianPlanner(Planner[Memory]):
     r"""Minimises the cost subject to g(actions) <= 0, with any sampling planner inside.
 
@@ -33,13 +36,15 @@ class LagrangianPlanner(Planner[Memory]):
     penalty.
 
     The plan is the cheapest sequence with all g_j <= tolerance that was seen; where none was, the one whose
-    largest g_j is smallest. `Plan.cost` is c alone. Check g at `Plan.actions` to know which of the two it is;
-    `SearchState.converged`, hence `Outcome.converged`, says so too.
+    largest g_j is smallest, of those with a finite cost. `Plan.cost` is c alone. The outcome is `converged`
+    where `Plan.actions` obeys, and never where it does not: `iteration_limit` (or `time_limit`) then says
+    that nothing that obeys was found. Wrappers keep to the constraint too: what `BestSoFar`, `WarmStart`,
+    `Refine` or another `LagrangianPlanner` around this one returns is the best that obeys.
 
     Args:
         planner: Runs once a round. It has to be one that needs no gradient.
         constraint: `constraint(actions)`: (batch, sample, horizon, action) -> (batch, sample, constraint);
-            not above 0 where the constraint holds. NaN counts as violated.
+            not above 0 where the constraint holds. NaN counts as violated. It gets a copy of the candidates.
         num_rounds: Runs of the inner planner.
         penalty: First weight of the squared violation, in units of cost per squared g.
         growth: Its factor from round to round.
@@ -65,8 +70,6 @@ class LagrangianPlanner(Planner[Memory]):
         assert 0.95 < found.actions.sum().item() <= 1.001
         ```
     """
-
-    keep_best = False
 
     def __init__(
         self,
@@ -100,67 +103,36 @@ class LagrangianPlanner(Planner[Memory]):
 
     def init(self, problem: Problem) -> SearchState[Memory]:
         """Start at the problem's first guess with multipliers of 0."""
-        worst = problem.init.new_full((len(problem.init),), torch.inf)
-        return SearchState(problem.init, torch.zeros_like(worst), worst < 0, (None, worst, worst))
+        spread = problem.init.new_zeros((len(problem.init),))
+        return SearchState(problem.init, spread, spread < 0, None)
 
     def step(
         self, problem: Problem, state: SearchState[Memory], evaluate: Evaluator, iteration: int
     ) -> SearchState[Memory]:
         """Run the inner planner once on the augmented cost, then update the multipliers."""
-        multipliers, best_cost, best_violation = state.memory
-        penalty = self.penalty * self.growth**iteration
+        place, multipliers = evaluate.require(self.constraint, self.tolerance), state.memory
+        penalty = self._penalty(iteration)
         shift = None if multipliers is None else multipliers.unsqueeze(1) / penalty
-        found = (state.actions, best_cost, best_violation)
 
         def augmented(actions: Tensor) -> Tensor:
-            nonlocal found
             scored = evaluate(actions)
-            limits = self._limits(scored.actions.to(problem.dtype)).to(scored.costs)
-            found = self._better(found, scored.actions, scored.costs, limits.amax(2))
+            limits = scored.limits[place]
             shifted = limits if shift is None else limits + shift
             return scored.costs + 0.5 * penalty * fixed_sum(shifted.clamp(min=0).square(), 2)
 
         turn = replace(problem, init=state.actions, seeds=problem.seeds ^ iteration)
-        search = Evaluator(augmented, turn, deadline=evaluate.deadline)
+        search = evaluate.within(augmented, turn)
         inner = self.planner.init(turn)
         for inner_iteration in range(self.planner.num_iterations):
             if inner_iteration and evaluate.time_is_up():
                 break
             inner = self.planner.step(turn, inner, search, inner_iteration)
-        limits = self._limits(search.best_actions.unsqueeze(1).to(problem.dtype))[:, 0].to(problem.init)
+        limits = evaluate.limits(search.best_actions.unsqueeze(1))[place][:, 0].to(problem.init)
         raised = limits * penalty if multipliers is None else multipliers + limits * penalty
         raised = torch.where(raised.isfinite(), raised, 0.0).clamp(min=0)
-        actions, cost, violation = found
-        memory = (raised, cost, violation)
-        return SearchState(actions, inner.std, violation <= self.tolerance, memory, cost=cost)
+        found = evaluate.best_obeys
+        return SearchState(evaluate.best_actions, inner.std, found, raised, cost=evaluate.best_cost)
 
-    def _limits(self, actions: Tensor) -> Tensor:
-        limits = self.constraint(actions)
-        expected = tuple(actions.shape[:2])
-        if not isinstance(limits, Tensor) or limits.ndim != 3 or tuple(limits.shape[:2]) != expected:
-            raise ShapeError(
-                f"LagrangianPlanner needs `constraint` -> (batch, sample, constraint) = {(*expected, 'n')}",
-                f"it returned {describe(limits)}",
-                "Stack the constraints on the last axis; a single one needs `[..., None]`",
-            )
-        return torch.where(limits.isnan(), torch.inf, limits)
-
-    def _better(
-        self, found: tuple[Tensor, Tensor, Tensor], actions: Tensor, costs: Tensor, violation: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Compare the best candidate with the best so far: what holds wins, then cost, else the violation."""
-        old_actions, old_cost, old_violation = found
-        holds = (violation <= self.tolerance) & costs.isfinite()
-        any_holds = holds.any(1)
-        by_cost = torch.where(holds, costs, torch.inf).argmin(1)
-        by_violation = torch.where(costs.isfinite(), violation, torch.inf).argmin(1)
-        pick = torch.where(any_holds, by_cost, by_violation)
-        rows = torch.arange(len(pick), device=pick.device)
-        cost, worst = costs[rows, pick], violation[rows, pick]
-        old_holds = old_violation <= self.tolerance
-        better = torch.where(old_holds, any_holds & (cost < old_cost), any_holds | (worst < old_violation))
-        return (
-            torch.where(better[:, None, None], actions[rows, pick], old_actions),
-            torch.where(better, cost, old_cost),
-            torch.where(better, worst, old_violation),
-        )
+    def _penalty(self, iteration: int) -> float:
+        rounds = math.log(_HEAVIEST / self.penalty) / math.log(self.growth) if self.growth > 1 else math.inf
+        return self.penalty * self.growth**iteration if iteration <= rounds else max(self.penalty, _HEAVIEST)

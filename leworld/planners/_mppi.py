@@ -6,7 +6,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from .._checks import check_choice, check_number
+from .._checks import check_choice, check_number, plain_numbers
 from .._counter import fixed_sum, weighted_sum
 from ._evaluator import Evaluated, Evaluator
 from ._planner import Planner
@@ -16,6 +16,7 @@ from ._settings import check_counts
 
 
 @final
+@plain_numbers
 class MPPIPlanner(Planner[None]):
     r"""Model predictive path integral control (MPPI): average the candidates, the cheap ones counting most.
 
@@ -42,8 +43,9 @@ class MPPIPlanner(Planner[None]):
         decay: Factor on the standard deviation after each iteration; 1 for the constant noise of the paper.
 
     Numerics:
-        Weights come from differences to the lowest cost, so they cannot overflow; NaN and infinite costs
-        weigh 0.
+        Weights come from differences to the lowest cost, in the dtype of the costs (float64 for float64
+        costs), so they cannot overflow; NaN and infinite costs weigh 0. With a relative temperature costs of
+        any finite size, and any size of their differences that the dtype tells apart, give the same weights.
 
     Randomness:
         Noise is a function of (row seed, iteration, index); see `plan`.
@@ -103,7 +105,7 @@ class MPPIPlanner(Planner[None]):
         """Sample around the mean and average by weight."""
         std = self.init_std * self.decay**iteration
         scored = evaluate(problem.sample(state.actions, std, self.num_samples, iteration=iteration))
-        weights = self._weights(scored)
+        weights = self._weights(scored).to(scored.actions.dtype)
         total = fixed_sum(weights, 1)[:, None, None]
         mean = weighted_sum(weights, scored.actions).div_(total)
         if not scored.all_finite:
@@ -111,13 +113,16 @@ class MPPIPlanner(Planner[None]):
         return self._state(mean, iteration + 1)
 
     def _weights(self, scored: Evaluated) -> Tensor:
-        excess = scored.costs - scored.costs.amin(1, keepdim=True)
-        finite, count = None, excess.shape[1]
+        costs, finite, count = scored.costs, None, scored.costs.shape[1]
         if not scored.all_finite:
-            finite = scored.costs < math.inf
+            finite = costs < math.inf
             count = finite.sum(1).clamp_(min=1)
-            excess = torch.where(finite, excess, 0.0)
         temperature = self.temperature
+        if self.scale == "relative":
+            costs = costs / _power_of_two(costs if finite is None else torch.where(finite, costs, 0.0))
+        excess = costs - costs.amin(1, keepdim=True)
+        if finite is not None:
+            excess = torch.where(finite, excess, 0.0)
         if self.scale == "relative":
             deviation = excess - fixed_sum(excess, 1).div_(count).unsqueeze(1)
             if finite is not None:
@@ -130,3 +135,12 @@ class MPPIPlanner(Planner[None]):
 
     def _state(self, mean: Tensor, iteration: int) -> SearchState[None]:
         return SearchState(mean, self.init_std * self.decay**iteration, 1e-2, None)
+
+
+def _power_of_two(costs: Tensor) -> Tensor:
+    """Return a power of two near each row's largest magnitude, (batch, 1).
+
+    Dividing by it changes no bit of what the weights come to, and no square overflows.
+    """
+    largest = costs.abs().amax(1, keepdim=True)
+    return torch.where(largest > 0, largest / (2 * torch.frexp(largest).mantissa), 1.0)

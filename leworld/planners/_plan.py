@@ -1,6 +1,7 @@
 """What planning returns: the actions, their cost, and how the search went."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from .._counter import fixed_sum
 from ._outcome import Outcome
+from ._short import span
 
 
 @final
@@ -40,6 +42,9 @@ class Trace:
     stds: tuple[Tensor | float, ...]
     num_evaluations: int
 
+    def __repr__(self) -> str:
+        return f"Trace({len(self.calls)} iterations, {self.num_evaluations} evaluations)"
+
     @cached_property
     def best_cost(self) -> Float[Tensor, "batch iteration"]:
         """Lowest finite cost seen up to and including each iteration; infinite while there is none."""
@@ -55,7 +60,15 @@ class Trace:
         sums = [
             fixed_sum(torch.where(mask, costs, 0.0), 1) for mask, costs in zip(finite, shown, strict=True)
         ]
-        return torch.stack(sums, dim=1) / torch.stack([mask.sum(1) for mask in finite], dim=1)
+        counts = [mask.sum(1) for mask in finite]
+        means = torch.stack(sums, dim=1) / torch.stack(counts, dim=1)
+        if bool(means.isinf().any()):  # finite costs whose sum is not
+            shares = [
+                fixed_sum(torch.where(mask, costs / count.clamp(min=1).unsqueeze(1), 0.0), 1)
+                for mask, costs, count in zip(finite, shown, counts, strict=True)
+            ]
+            means = torch.where(means.isinf(), torch.stack(shares, dim=1), means)
+        return means
 
     @cached_property
     def std(self) -> Float[Tensor, "batch iteration"]:
@@ -86,7 +99,8 @@ class Plan:
 
     Attributes:
         actions: The plan, inside the bounds if there were any.
-        cost: What the cost function said about these very actions; NaN where no cost was finite.
+        cost: What the cost function said about these very actions, float64 if it answered in float64, else in
+            the dtype of the search; NaN where no cost was finite.
         outcome: How each row's search ended.
         trace: How the search went.
         elites: Sequences that the planner would try again, best first, or None. `ICEMPlanner` takes them up
@@ -109,3 +123,11 @@ class Plan:
     outcome: tuple[Outcome, ...]
     trace: Trace
     elites: Float[Tensor, "batch elite horizon action"] | None = None
+
+    def __repr__(self) -> str:
+        ends = Counter(outcome.name for outcome in self.outcome)
+        return (
+            f"Plan(actions {tuple(self.actions.shape)}, cost {span(self.cost)}, "
+            f"{', '.join(f'{name} {count}' for name, count in ends.items())}, "
+            f"{self.trace.num_evaluations} evaluations)"
+        )

@@ -3,12 +3,13 @@
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
+from .._checks import plain_numbers
 from .._typing import shapechecked
 from ..errors import NonFiniteError
 from ._evaluator import Evaluator
@@ -16,7 +17,8 @@ from ._outcome import Outcome
 from ._plan import Plan, Trace
 from ._problem import Problem
 from ._search_state import SearchState
-from ._setup import Bounds, check_request, make_problem
+from ._setup import Bounds, Guess, Randomness, check_request, generators_of, make_problem
+from ._short import settings
 
 M = TypeVar("M")
 
@@ -58,6 +60,9 @@ class Planner(ABC, Generic[M]):
     num_iterations: int
     keep_best: bool = True
 
+    def __repr__(self) -> str:
+        return settings(self)
+
     @abstractmethod
     def init(self, problem: Problem) -> SearchState[M]:
         """Return the state before the first iteration. Calls no cost."""
@@ -68,15 +73,16 @@ class Planner(ABC, Generic[M]):
     ) -> SearchState[M]:
         """Show candidates to the cost with `evaluate(candidates)` and return the next state."""
 
+    @plain_numbers
     def plan(
         self,
         cost: Callable[..., Tensor],
         *,
         batch: int,
         action_dim: int,
-        init: Tensor | None = None,
+        init: Guess | None = None,
         bounds: Bounds | None = None,
-        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        generator: Randomness = None,
         throw: bool = False,
         max_candidates: int | None = None,
         time_budget: float | None = None,
@@ -103,9 +109,9 @@ def plan(
     *,
     batch: int,
     action_dim: int,
-    init: Tensor | None = None,
+    init: Guess | None = None,
     bounds: Bounds | None = None,
-    generator: torch.Generator | Sequence[torch.Generator] | None = None,
+    generator: Randomness = None,
     throw: bool = False,
     max_candidates: int | None = None,
     time_budget: float | None = None,
@@ -119,8 +125,14 @@ def plan(
     Rows are independent: what row i gets depends on its own costs and its own seed. Splitting, permuting or
     padding the batch changes nothing, bit for bit on a CPU, as long as `cost` computes rows independently.
 
-    Candidates have the device and dtype of `init`, else `cost.device` and `cost.dtype` if the cost has these
-    attributes (as those of `leworld.costs` have), else those of tensors in `bounds`, else torch's defaults.
+    Candidates have the device and dtype of `init` if it is a tensor, else `cost.device` and `cost.dtype` if
+    the cost has these attributes (as those of `leworld.costs` have), else those of tensors in `bounds`, else
+    torch's defaults. Arrays, lists and numbers bring values only. Costs keep their dtype: those in float64
+    are compared, remembered and returned in float64, all others in float32 (float64 for float64 candidates).
+
+    Nothing is shared with the caller: `init` and `bounds` are copied, the cost is shown copies that it may
+    edit or keep, its answers are copied, and the plan owns its memory. If the cost raises, the error goes
+    through; neither the planner nor torch's modes are changed then.
 
     Shapes:
         `cost(actions)`: (batch, sample, horizon, action) -> (batch, sample), lower is better. `sample` may
@@ -131,12 +143,16 @@ def plan(
         planner: The algorithm and its settings.
         batch: Number of problems.
         action_dim: Components of one planned step (for models with frameskip, of an action block).
-        init: First guess (batch, horizon, action), for example a shifted former plan. Zeros by default. With
-            (batch, guess, horizon, action), the search begins at the first and the further ones compete in
-            the first iteration of every planner that samples.
-        bounds: (low, high), each a number or one value an action component. Candidates are clipped to them.
+        init: First guess (batch, horizon, action), a tensor, array or nested list, for example a shifted
+            former plan. Zeros by default. With (batch, guess, horizon, action), the search begins at the
+            first and the further ones compete in the first iteration of every planner that samples.
+        bounds: (low, high), each a number or one value an action component, as a tensor, array or list; for a
+            gymnasium Box `(space.low, space.high)`. Candidates are clipped to them in their own dtype; half
+            types get the nearest values inside.
         generator: One generator, from which one seed a row is drawn in order; or one generator a row; or None
-            for a fixed seed, the same for all rows and calls. The global random state is never used.
+            for a fixed seed, the same for all rows and calls. A whole number from 0 to 2^63 - 1 in the place
+            of a generator stands for `torch.Generator().manual_seed(number)`. The global random state is
+            never used.
         throw: Raise `NonFiniteError` if some row's costs were all NaN or infinite, instead of saying so in
             `Plan.outcome`.
         max_candidates: Most sequences (over all rows, but at least one a row) in one call of `cost`. Bounds
@@ -165,9 +181,10 @@ def plan(
         ```
     """
     started = time.perf_counter()
-    check_request(batch, action_dim, planner.horizon, max_candidates, time_budget, generator)
+    check_request(batch, action_dim, planner.horizon, max_candidates, time_budget)
+    generators = generators_of(generator, batch)
     with torch.no_grad():
-        problem = make_problem(cost, (batch, planner.horizon, action_dim), init, bounds, generator)
+        problem = make_problem(cost, (batch, planner.horizon, action_dim), init, bounds, generators)
         deadline = None if time_budget is None else started + time_budget
         evaluate = Evaluator(cost, problem, max_candidates=max_candidates, deadline=deadline)
         state = planner.init(problem)
@@ -177,7 +194,7 @@ def plan(
             if iteration and evaluate.time_is_up():
                 break
             state = planner.step(problem, state, evaluate, iteration)
-            stds.append(state.std)
+            stds.append(state.std.clone() if isinstance(state.std, Tensor) else state.std)
             calls.append(len(evaluate.costs))
         out_of_time = evaluate.time_is_up()
         answer, answer_cost = state.actions, state.cost
@@ -185,14 +202,18 @@ def plan(
             scored = evaluate(answer.unsqueeze(1))
             answer, answer_cost = scored.actions[:, 0], scored.costs[:, 0]
         actions, costs = evaluate.best_actions, evaluate.best_cost
+        done, obeys = state.finished(), evaluate.best_obeys
         if answer_cost is not None and not planner.keep_best:
-            usable = answer_cost.isfinite()
+            also = evaluate.obeys(answer.unsqueeze(1))[:, 0]
+            usable = answer_cost.isfinite() & (also | ~obeys)
             actions = torch.where(usable[:, None, None], answer, actions)
             costs = torch.where(usable, answer_cost, costs)
-        trace = Trace(tuple(evaluate.costs), tuple(calls), tuple(stds), evaluate.num_evaluations)
-        elites = None if state.elites is None else problem.project(state.elites).to(problem.dtype)
+            done, obeys = done & usable, torch.where(usable, also, obeys)
+        told = tuple(shown.to(costs.dtype) for shown in evaluate.costs)  # calls may have differed in dtype
+        trace = Trace(told, tuple(calls), tuple(stds), evaluate.num_evaluations)
+        elites = None if state.elites is None else problem.project(state.elites).to(problem.dtype, copy=True)
         found = costs.isfinite()
-        outcome = _outcomes(found, state.finished(), out_of_time)
+        outcome = _outcomes(found, done & obeys, out_of_time)
     if throw and Outcome.non_finite_cost in outcome:
         bad = [row for row, result in enumerate(outcome) if result is Outcome.non_finite_cost]
         raise NonFiniteError(

@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._checks import describe
+from .._checks import describe, plain_numbers
 from .._counter import normal_rows, uniform_rows
 from ..errors import ShapeError
+from ._short import listing
 
 _BLOCK = 1 << 18  # numbers that `sample` draws at once, if one iteration needs no more
 _STREAM = 1 << 16  # of the noise of `sample`: apart from that of `normal` and `uniform`
@@ -51,6 +52,10 @@ class Problem:
     guesses: Float[Tensor, "batch guess horizon action"] | None = None
     _drawn: "_Drawn | None" = field(default=None, init=False, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        return listing(self, init=self.init, low=self.low, high=self.high, dtype=self.dtype)
+
+    @plain_numbers
     def normal(self, *shape: int, iteration: int, stream: int = 0) -> Tensor:
         """Draw standard normal noise of shape (batch, *shape), each row from its own seed.
 
@@ -58,6 +63,7 @@ class Problem:
         """
         return normal_rows(self.seeds, shape, iteration=iteration, stream=stream, dtype=self.init.dtype)
 
+    @plain_numbers
     def uniform(self, *shape: int, iteration: int, stream: int = 0) -> Tensor:
         """Draw uniform noise in [0, 1) of shape (batch, *shape), each row from its own seed."""
         return uniform_rows(self.seeds, shape, iteration=iteration, stream=stream, dtype=self.init.dtype)
@@ -77,6 +83,7 @@ class Problem:
             return None, None
         return ends[0][0].item(), ends[1][0].item()
 
+    @plain_numbers
     def sample(self, mean: Tensor, std: Tensor | float, num: int, *, iteration: int) -> Tensor:
         """Draw `num` sequences around `mean` (batch, horizon, action), which is the first of them.
 

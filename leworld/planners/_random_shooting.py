@@ -4,7 +4,7 @@ from typing import final
 
 import torch
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from ._evaluator import Evaluator
 from ._planner import Planner
 from ._problem import Problem
@@ -13,6 +13,7 @@ from ._settings import check_counts
 
 
 @final
+@plain_numbers
 class RandomShootingPlanner(Planner[None]):
     """Random shooting (predictive sampling): perturb the best sequence so far, keep the best of all.
 

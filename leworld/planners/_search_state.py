@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ._short import listing
+
 M = TypeVar("M")
 
 
@@ -43,6 +45,9 @@ class SearchState(Generic[M]):
     memory: M
     elites: Float[Tensor, "batch elite horizon action"] | None = None
     cost: Float[Tensor, " batch"] | None = None
+
+    def __repr__(self) -> str:
+        return listing(self, actions=self.actions, std=self.std, converged=self.converged)
 
     def finished(self) -> Bool[Tensor, " batch"]:
         """Return whether each row has converged."""

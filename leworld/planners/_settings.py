@@ -10,11 +10,18 @@ def check_counts(owner: str, **counts: object) -> None:
         check_number(owner, name, value, low=1, integer=True)
 
 
-def check_elites(owner: str, num_elites: int, num_samples: int) -> None:
-    """Raise `ConfigError` when more elites are asked for than there are samples."""
+def elite_count(owner: str, num_elites: int | None, num_samples: int) -> int:
+    """Return how many elites to take of `num_samples`: as many as asked for, else a tenth, at least 2.
+
+    Raises `ConfigError` when more are asked for than there are samples.
+    """
+    if num_elites is None:
+        return min(num_samples, max(2, num_samples // 10))
+    check_counts(owner, num_elites=num_elites)
     if num_elites > num_samples:
         raise ConfigError(
             f"{owner} needs at most as many elites as samples",
             f"`num_elites={num_elites}` and `num_samples={num_samples}`",
-            "A tenth of `num_samples` is the usual choice",
+            "Leave `num_elites` out for a tenth of `num_samples`",
         )
+    return num_elites

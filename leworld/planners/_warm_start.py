@@ -7,6 +7,7 @@ from typing import Any, final
 from torch import Tensor
 
 from .._checks import check_finite, describe
+from .._owned import owned
 from ..errors import ConfigError, ShapeError
 from ._evaluator import Evaluator
 from ._planner import Planner
@@ -26,7 +27,8 @@ class WarmStart(Planner[Any]):
     Args:
         planner: Searches from the proposal.
         propose: Called with the first guess (batch, horizon, action) that `plan` would start from; returns a
-            proposal of that shape. It is clipped to the bounds.
+            proposal of that shape. It is clipped to the bounds. Both are copies: `propose` may edit the guess
+            and answer into the same memory again.
 
     Raises:
         ShapeError: If the proposal has another shape or is not floating-point.
@@ -59,7 +61,7 @@ class WarmStart(Planner[Any]):
 
     def init(self, problem: Problem) -> SearchState[Any]:
         """Ask for the proposal and start there."""
-        proposal = self.propose(problem.init)
+        proposal = self.propose(problem.init.clone())
         if not isinstance(proposal, Tensor) or proposal.shape != problem.init.shape:
             raise ShapeError(
                 f"WarmStart needs a proposal of shape {tuple(problem.init.shape)}",
@@ -67,7 +69,7 @@ class WarmStart(Planner[Any]):
                 "Return one action sequence a row, with the planner's horizon",
             )
         check_finite("WarmStart", "proposal", proposal)
-        guess = problem.project(proposal.detach().to(problem.init))
+        guess = problem.project(owned(proposal).to(problem.init))
         state = self.planner.init(replace(problem, init=guess))
         return replace(state, memory=(guess, state.memory))
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any, final
 
+import torch
+
 from .._checks import describe
 from ..errors import ConfigError
 from ._evaluator import Evaluator
@@ -15,7 +17,8 @@ from ._search_state import SearchState
 class BestSoFar(Planner[Any]):
     """Returns the best sequence that a planner has shown to the cost, whatever the planner's own answer is.
 
-    Most planners here do so anyway; it matters for `MPPIPlanner` and for `CEMPlanner(returns="mean")`.
+    Most planners here do so anyway; it matters for `MPPIPlanner` and for `CEMPlanner(returns="mean")`. Around
+    a `LagrangianPlanner` it is the best that obeys the constraint.
 
     Args:
         planner: The planner to wrap.
@@ -58,8 +61,9 @@ class Refine(Planner[Any]):
 
     Args:
         first: Searches from the problem's first guess.
-        then: Searches from the best sequence so far, or from the first planner's answer while no cost was
-            finite. Its own spread (`init_std`) should be small.
+        then: Searches from the best sequence so far, or from the problem's first guess while no cost was
+            finite. Its own spread (`init_std`) should be small. Whether a row has converged is for this
+            planner to say.
 
     Example:
         ```python
@@ -90,18 +94,25 @@ class Refine(Planner[Any]):
 
     def init(self, problem: Problem) -> SearchState[Any]:
         """Ask the first planner."""
-        return self.first.init(problem)
+        return _unfinished(self.first.init(problem))
 
     def step(
         self, problem: Problem, state: SearchState[Any], evaluate: Evaluator, iteration: int
     ) -> SearchState[Any]:
         """Ask the planner whose turn it is; the second draws from its own seeds."""
         if iteration < self.first.num_iterations:
-            return self.first.step(problem, state, evaluate, iteration)
+            return _unfinished(self.first.step(problem, state.memory, evaluate, iteration))
         problem = replace(problem, init=evaluate.best_actions, seeds=problem.seeds ^ 0x5DEECE66D)
-        if iteration == self.first.num_iterations:
-            state = self.then.init(problem)
-        return self.then.step(problem, state, evaluate, iteration - self.first.num_iterations)
+        begun = iteration > self.first.num_iterations
+        inner = state.memory if begun else self.then.init(problem)
+        inner = self.then.step(problem, inner, evaluate, iteration - self.first.num_iterations)
+        return replace(inner, memory=inner)
+
+
+def _unfinished(inner: SearchState[Any]) -> SearchState[Any]:
+    """Wrap the state of the first of two searches: whether its rows have converged is not the answer yet."""
+    never = torch.zeros(len(inner.actions), dtype=torch.bool, device=inner.actions.device)
+    return replace(inner, memory=inner, converged=never)
 
 
 def check_planner(owner: str, name: str, planner: object) -> None:

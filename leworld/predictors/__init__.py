@@ -5,5 +5,11 @@ sees inputs up to t and predicts what follows. It says how many frames it can se
 `history_size`. An `IncrementalPredictor` can also append one frame at a time, which makes rollouts cheap.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._incremental import IncrementalPredictor as IncrementalPredictor
 from ._transformer import TransformerPredictor as TransformerPredictor
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

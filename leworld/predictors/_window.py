@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import Linear
 from torch.nn import functional as F
 
+from .._transforms import fused_attention, transforming
 from ..nn import MLP, AdaLNZero, ConditionedBlock, SelfAttention
 
 _FEW = 4
@@ -124,7 +125,7 @@ def _normalise(tokens: Tensor) -> Tensor:
 def _transform(mlp: MLP, tokens: Tensor) -> Tensor:
     """Apply the MLP in evaluation mode; without a gradient the GELU needs no memory of its own."""
     hidden = mlp.widen(tokens)
-    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+    if torch.is_grad_enabled() or torch.compiler.is_compiling() or transforming():
         return mlp.narrow(F.gelu(hidden))
     return mlp.narrow(torch.ops.aten.gelu_(hidden))
 
@@ -135,7 +136,8 @@ def _add_in_pieces(
     """Return tokens + gate * layer(inputs), for a layer that treats each token alone.
 
     On a CPU it takes so many at a time that `width` fits its cache: fresh memory for a wide hidden layer of
-    thousands of tokens costs more than its GELU. While no gradient is recorded `tokens` are changed in place.
+    thousands of tokens costs more than its GELU. While no gradient is recorded
+    `tokens` are changed in place.
     """
     if tokens.device.type != "cpu" or torch.compiler.is_compiling():
         return torch.addcmul(tokens, gate, layer(inputs))
@@ -144,7 +146,7 @@ def _add_in_pieces(
     flat = tokens.contiguous().view(count, -1)
     gates = gate.expand_as(tokens).reshape(count, -1).tensor_split(number)
     parts = zip(flat.tensor_split(number), gates, inputs.reshape(count, -1).tensor_split(number), strict=True)
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() or transforming():
         flat = torch.cat([torch.addcmul(some, factor, layer(given)) for some, factor, given in parts])
     else:
         for some, factor, given in parts:
@@ -204,7 +206,7 @@ def _attend(query: Tensor, seen: KeysValues) -> Tensor:
     mask = None
     if 1 < new < total:
         mask = torch.ones(new, total, dtype=torch.bool, device=query.device).tril(total - new)
-    mixed = F.scaled_dot_product_attention(query, key, value, mask, is_causal=1 < new == total)
+    mixed = fused_attention(query, key, value, mask, is_causal=1 < new == total)
     return mixed.permute(2, 0, 1, 3).reshape(new, *rows, heads * width)
 
 

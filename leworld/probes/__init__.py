@@ -7,6 +7,9 @@ distances mean something, `AttentiveProbe` reads tokens, and `LogisticProbe` tel
 `Probe`, predicts, and scores itself with the same `ProbeScore`.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._attentive import AttentiveProbe as AttentiveProbe
 from ._fit_probe import fit_probe as fit_probe
 from ._knn import KNNProbe as KNNProbe
@@ -18,3 +21,6 @@ from ._ridge import RidgeProbe as RidgeProbe
 from ._score import ProbeScore as ProbeScore
 from ._split import EpisodeSplit as EpisodeSplit
 from ._split import split_by_episode as split_by_episode
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

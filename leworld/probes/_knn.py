@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._checks import check_number
 from .._config import configurable
+from .._precision import double
 from ..errors import ConfigError, ShapeError
 from ._probe import Pair, Probe
 
@@ -81,6 +82,13 @@ class KNNProbe(Probe):
         self.register_buffer("answers", torch.zeros(0, target_dim, dtype=torch.float64))
         self.register_buffer("chosen", torch.zeros((), dtype=torch.int64))
 
+    def _value_fault(self) -> str | None:
+        if len(self.samples) != len(self.answers):
+            return f"there are {len(self.samples)} `samples` and {len(self.answers)} `answers`"
+        if not 1 <= int(self.chosen) <= len(self.samples):
+            return f"`chosen` is {int(self.chosen)} of {len(self.samples)} samples"
+        return super()._value_fault()
+
     def _validation_purpose(self) -> str | None:
         numbers = self.num_neighbors
         return f"choose among {len(numbers)} numbers of neighbours" if len(numbers) > 1 else None
@@ -95,7 +103,7 @@ class KNNProbe(Probe):
                 f"`embeddings` has sample={len(embeddings)}",
                 "Pass more samples or ask for fewer neighbours",
             )
-        self.samples, self.answers = embeddings.double(), targets.clone()
+        self.samples, self.answers = double(embeddings), targets.clone()
         best = self.num_neighbors[-1]
         if held is not None:
             std = targets.std(dim=0, correction=0)
@@ -106,7 +114,7 @@ class KNNProbe(Probe):
                 for number in reversed(self.num_neighbors)
             }
             best = min(errors, key=lambda number: errors[number])
-        self.chosen = torch.tensor(best, device=embeddings.device)
+        self.chosen = torch.tensor(best, device=self.samples.device)
 
     def _predict(self, embeddings: Tensor) -> Tensor:
         flat = embeddings.reshape(-1, self.embedding_dim)
@@ -116,7 +124,7 @@ class KNNProbe(Probe):
     def _nearest(self, embeddings: Tensor, count: int) -> Tensor:
         parts = [
             torch.cdist(part, self.samples).topk(count, dim=1, largest=False).indices
-            for part in embeddings.double().split(_CHUNK)
+            for part in double(embeddings).split(_CHUNK)
         ]
         return torch.cat(parts)
 

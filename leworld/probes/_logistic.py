@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._checks import check_number
 from .._config import configurable
+from .._precision import double
 from ..errors import ConfigError, NonFiniteError
 from ._penalties import checked_penalties
 from ._probe import Pair, Probe, common_scale
@@ -108,8 +109,8 @@ class LogisticProbe(Probe):
                     f"rows sum to {float(part.sum(dim=1).min()):.3g} to {float(part.sum(dim=1).max()):.3g}",
                     "Pass class numbers through `fit_probe(..., kind='class')`, or `one_hot(...).float()`",
                 )
-        mean, scale = common_scale(embeddings.double())
-        rows = (embeddings.double() - mean) / scale
+        mean, scale = common_scale(double(embeddings))
+        rows = (double(embeddings) - mean) / scale
         weight = rows.new_zeros(self.target_dim, self.embedding_dim)
         bias = targets.mean(dim=0).log()  # the best guess without any embedding
         best: tuple[float, float, Tensor, Tensor] | None = None
@@ -117,7 +118,7 @@ class LogisticProbe(Probe):
             weight, bias = _minimise(rows, targets, weight, bias, penalty, self.max_iterations)
             loss = 0.0
             if held is not None:
-                guess = ((held[0].double() - mean) / scale) @ weight.T + bias
+                guess = ((double(held[0]) - mean) / scale) @ weight.T + bias
                 loss = float(_cross_entropy(guess, held[1]))
             if best is None or loss < best[0]:
                 best = (loss, penalty, weight, bias)
@@ -125,10 +126,10 @@ class LogisticProbe(Probe):
             raise RuntimeError("unreachable: the constructor checks that there is a penalty")
         self.weight = best[2] / scale
         self.bias = best[3] - self.weight @ mean
-        self.penalty = torch.tensor(best[1], dtype=torch.float64, device=embeddings.device)
+        self.penalty = torch.tensor(best[1], dtype=torch.float64, device=rows.device)
 
     def _predict(self, embeddings: Tensor) -> Tensor:
-        return (embeddings.double() @ self.weight.T + self.bias).softmax(dim=-1)
+        return (double(embeddings) @ self.weight.T + self.bias).softmax(dim=-1)
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

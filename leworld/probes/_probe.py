@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .._checks import check_equal_size, check_finite, check_number, check_size, describe
+from .._checks import check_equal_size, check_finite, check_number, check_size, check_unmapped, describe
+from .._precision import back, double
 from .._targets import constant_columns
 from .._typing import shapechecked
 from ..errors import ConfigError, ShapeError
@@ -63,6 +64,10 @@ class Probe(nn.Module, ABC):
         self.target_dim = target_dim
         self.register_buffer("target_std", torch.full((target_dim,), torch.nan, dtype=torch.float64))
 
+    def _value_fault(self) -> str | None:
+        """Say what is wrong with the values of a loaded probe, or None."""
+        return "`target_std` holds a negative number" if bool((self.target_std < 0).any()) else None
+
     @shapechecked
     @torch.no_grad()
     def fit(
@@ -92,7 +97,7 @@ class Probe(nn.Module, ABC):
         if validation_embeddings is not None and validation_targets is not None:
             names = ("validation_embeddings", "validation_targets")
             self._check("fit", names[0], validation_embeddings, names[1], validation_targets, low=1)
-            held = (validation_embeddings, validation_targets.double())
+            held = (validation_embeddings, double(validation_targets))
         elif purpose is not None or validation_embeddings is not None or validation_targets is not None:
             reason = f" to {purpose}" if purpose else ", both or neither"
             raise ConfigError(
@@ -100,7 +105,7 @@ class Probe(nn.Module, ABC):
                 "at least one of them is missing",
                 "Pass both; `split_by_episode` or `fit_probe` set episodes aside for it",
             )
-        answers = targets.double()
+        answers = double(targets)
         flat = constant_columns(answers)
         if bool(flat.any()):
             raise ConfigError(
@@ -131,7 +136,7 @@ class Probe(nn.Module, ABC):
             )
         self._check_width("forward", "embeddings", embeddings, self.embedding_dim)
         check_finite(owner, "embeddings", embeddings)
-        return self._predict(embeddings).double()
+        return back(self._predict(embeddings).double(), embeddings.device)
 
     def predict(self, embeddings: Tensor) -> Tensor:
         """Predict targets in their own units, in float64; the same as calling the probe."""
@@ -184,6 +189,7 @@ class Probe(nn.Module, ABC):
             check_size(owner, name, embeddings, axis, meaning, low=1, fix=f"Pass at least one {meaning}")
         self._check_width(method, name, embeddings, self.embedding_dim)
         self._check_width(method, target_name, targets, self.target_dim)
+        check_unmapped(owner, embeddings=embeddings, targets=targets)
         if embeddings.device != targets.device:
             raise ShapeError(
                 f"{owner} needs `{name}` and `{target_name}` on one device",

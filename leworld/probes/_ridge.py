@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .._config import configurable
+from .._precision import double
 from ._penalties import checked_penalties
 from ._probe import Pair, Probe, common_scale
 
@@ -45,8 +46,8 @@ class RidgeProbe(Probe):
         NonFiniteError: NaN or infinite embeddings or targets.
 
     Numerics:
-        Fits and predicts in float64 whatever the dtype of the input, without gradients; on a device without
-        float64, move the embeddings to the CPU. Embeddings that do not vary at all give a probe that predicts
+        Fits and predicts in float64 whatever the dtype of the input, without gradients, on the CPU for
+        a device without float64. Embeddings that do not vary at all give a probe that predicts
         the mean of the training targets.
 
     Randomness:
@@ -99,7 +100,7 @@ class RidgeProbe(Probe):
         self, embeddings: Tensor, targets: Tensor, held: Pair | None, generator: torch.Generator | None
     ) -> None:
         del generator
-        x, y = embeddings.double(), targets
+        x, y = double(embeddings), targets
         y_mean, y_std = y.mean(dim=0), y.std(dim=0, correction=0)
         x_mean, scale = common_scale(x)
         centred = (x - x_mean) / scale
@@ -112,7 +113,7 @@ class RidgeProbe(Probe):
             weight = (vectors @ (projected / (values.clamp(min=0) + penalty)[:, None])).T
             error = 0.0
             if held is not None:
-                guess = (held[0].double() - x_mean) / scale @ weight.T
+                guess = (double(held[0]) - x_mean) / scale @ weight.T
                 error = float((guess - (held[1] - y_mean) / y_std).square().mean())
             if best is None or error < best[0]:
                 best = (error, penalty, weight)
@@ -124,4 +125,4 @@ class RidgeProbe(Probe):
         self.penalty = torch.tensor(best[1], dtype=torch.float64, device=x.device)
 
     def _predict(self, embeddings: Tensor) -> Tensor:
-        return embeddings.double() @ self.weight.T + self.bias
+        return double(embeddings) @ self.weight.T + self.bias

@@ -6,10 +6,13 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from .._checks import plain_numbers
+from .._precision import double
 from ..errors import ShapeError
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class ProbeScore:
     """Scores of predictions against true targets, one number a target dimension, and their means.
@@ -99,7 +102,7 @@ class ProbeScore:
 
 def score_predictions(predicted: Tensor, targets: Tensor, target_std: Tensor) -> ProbeScore:
     """Score `predicted` against `targets`, both "sample target", in float64."""
-    predicted, targets = predicted.double(), targets.double()
+    predicted, targets = double(predicted), double(targets)
     error = (predicted - targets).square().mean(dim=0)
     centred = targets - targets.mean(dim=0)
     guess = predicted - predicted.mean(dim=0)
@@ -113,7 +116,7 @@ def score_predictions(predicted: Tensor, targets: Tensor, target_std: Tensor) ->
     return ProbeScore(
         r2=tuple(r2.tolist()),
         pearson=tuple(pearson.tolist()),
-        mse=tuple((error / target_std.double().square()).tolist()),
+        mse=tuple((error / double(target_std).square()).tolist()),
         rmse=tuple(error.sqrt().tolist()),
         num_samples=targets.shape[0],
     )

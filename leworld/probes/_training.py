@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_number
+from .._precision import double
 from ..errors import NonFiniteError
 from ._probe import Pair, Probe
 
@@ -47,6 +48,10 @@ class GradientProbe(Probe):
         self.register_buffer("target_mean", torch.zeros(target_dim, dtype=torch.float64))
         self.network: nn.Module = nn.Identity()
 
+    def _value_fault(self) -> str | None:
+        flat = bool((self.input_std <= 0).any())
+        return "`input_std` holds a number that is not above 0" if flat else super()._value_fault()
+
     def _validation_purpose(self) -> str | None:
         return "tell when to stop"
 
@@ -56,7 +61,7 @@ class GradientProbe(Probe):
         if held is None:
             raise RuntimeError("unreachable: `fit` asks for validation samples")
         source = torch.Generator().manual_seed(0) if generator is None else generator
-        rows = embeddings.double().flatten(0, -2)
+        rows = double(embeddings).flatten(0, -2)
         self.input_mean = rows.mean(dim=0)
         spread = rows.std(dim=0, correction=0)
         still = spread <= 16 * torch.finfo(torch.float64).eps * rows.abs().amax(dim=0)
@@ -65,7 +70,9 @@ class GradientProbe(Probe):
         std = targets.std(dim=0, correction=0)
         self.network.to(embeddings.device)
         initialise(self.network, source)
-        answers, held_answers = (((y - self.target_mean) / std).float() for y in (targets, held[1]))
+        answers, held_answers = (
+            ((y - self.target_mean) / std).to(embeddings.device, torch.float32) for y in (targets, held[1])
+        )
         with torch.enable_grad():
             self._train(self._inputs(embeddings), answers, (self._inputs(held[0]), held_answers), source)
         self.network.requires_grad_(False)
@@ -107,12 +114,12 @@ class GradientProbe(Probe):
         return sum(float((self.network(x) - y).square().sum()) for x, y in parts) / answers.numel()
 
     def _inputs(self, embeddings: Tensor) -> Tensor:
-        return ((embeddings.double() - self.input_mean) / self.input_std).float()
+        return ((double(embeddings) - self.input_mean) / self.input_std).to(embeddings.device, torch.float32)
 
     def _predict(self, embeddings: Tensor) -> Tensor:
         tail = len(self._axes)
         flat = embeddings.reshape(-1, *embeddings.shape[embeddings.ndim - tail :])
-        guess = torch.cat([self.network(part) for part in self._inputs(flat).split(_CHUNK)]).double()
+        guess = double(torch.cat([self.network(part) for part in self._inputs(flat).split(_CHUNK)]))
         guess = guess * self.target_std + self.target_mean
         return guess.reshape(*embeddings.shape[: embeddings.ndim - tail], self.target_dim)
 

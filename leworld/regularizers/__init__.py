@@ -8,6 +8,9 @@ Beside them stand losses that take something else, and say so: `VICReg` two view
 `TemporalStraightening` trajectories (*batch, time, dim), `InverseDynamics` trajectories with their actions.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._exact_sigreg import ExactSIGReg as ExactSIGReg
 from ._inverse_dynamics import InverseDynamics as InverseDynamics
 from ._multivariate_normality import MultivariateNormality as MultivariateNormality
@@ -20,3 +23,6 @@ from ._vcreg import VCReg as VCReg
 from ._vicreg import VICReg as VICReg
 from ._visreg import VISReg as VISReg
 from ._weak_sigreg import WeakSIGReg as WeakSIGReg
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

@@ -9,6 +9,8 @@ from .._checks import accumulation_dtype, check_number
 from .._random import fold_seed
 from ._samplers import SAMPLERS
 
+MOST_SLICES = 1_000_000  # a call
+
 
 class Directions(nn.Module):
     """Draws `num` directions a call, in the way called `kind`, from a seed and a step counter.
@@ -23,7 +25,7 @@ class Directions(nn.Module):
 
     def __init__(self, owner: str, num: int, *, seed: int, kind: str = "gaussian") -> None:
         super().__init__()
-        check_number(owner, "num_slices", num, low=1, integer=True)
+        check_number(owner, "num_slices", num, low=1, high=MOST_SLICES, integer=True)
         check_number(owner, "seed", seed, low=0, integer=True)
         self.num = int(num)
         self.seed = int(seed)

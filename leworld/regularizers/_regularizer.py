@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .._checks import accumulation_dtype, check_finite, check_samples, describe
 from .._distributed import active_group, gather_samples
+from .._transforms import looks
 from ..errors import NonFiniteError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _level_of_caller() -> int:
 
 def checked_value(owner: str, value: Tensor, embeddings: Tensor, *, shared: bool = False) -> Tensor:
     """Return `value`, or say why it is not finite. Looks only on a CPU, where looking costs nothing."""
-    if embeddings.device.type != "cpu" or torch.compiler.is_compiling() or math.isfinite(value.item()):
+    if not looks(value) or math.isfinite(value.item()):
         return value
     check_finite(owner, "embeddings", embeddings)
     if shared:

@@ -40,7 +40,7 @@ class SlicedNormality(Regularizer):
 
     Args:
         test: What judges a projection.
-        num_slices: Directions a call, at least 1.
+        num_slices: Directions a call, from 1 to a million.
         seed: Where the directions start, at least 0.
         directions: "gaussian", "orthogonal" or "sobol", as in `SIGReg`.
         group: None judges the local batch; "world" or a process group the batch of all its ranks together.

@@ -13,7 +13,7 @@ from .._typing import shapechecked
 from ..errors import ShapeError
 from ..kernels import check_implementation
 from ..normality import EppsPulley
-from ._directions import Directions
+from ._directions import MOST_SLICES, Directions
 from ._regularizer import Regularizer
 from ._samplers import check_kind
 from ._sigreg import sliced_epps_pulley
@@ -43,12 +43,13 @@ class SubspaceSIGReg(Regularizer):
     Shapes: embeddings (*batch, sample, dim) -> scalar.
 
     Args:
-        num_subspaces: K, at least 1. 32 in the released configuration.
+        num_subspaces: K, from 1 to 65,536. 32 in the released configuration.
         subspace_dim: d, at least 1 and at most dim; None takes dim / K rounded down, at least 1. The released
             configuration has 192 / 32 = 6.
-        num_slices: Directions a call in each subspace, at least 1. Published with 1024; the mean of the value
-            is the same for any number, and 32 in each of 32 subspaces are as many as SIGReg's 1024.
-        num_knots: Quadrature points on [0, t_max], at least 2. 17 as published.
+        num_slices: Directions a call in each subspace, at least 1, and in all of them at most a million.
+            Published with 1024; the mean of the value is the same for any number, and 32 in each of 32
+            subspaces are as many as SIGReg's 1024.
+        num_knots: Quadrature points on [0, t_max], from 2 to 4096. 17 as published.
         t_max: Largest frequency, above 0. 3 as published.
         seed: Where subspaces and directions start, at least 0.
         directions: How they are drawn inside a subspace: "gaussian", "orthogonal" or "sobol", as in `SIGReg`.
@@ -100,8 +101,9 @@ class SubspaceSIGReg(Regularizer):
         group: "ProcessGroup | str | None" = None,
     ) -> None:
         super().__init__()
-        check_number("SubspaceSIGReg", "num_subspaces", num_subspaces, low=1, integer=True)
-        check_number("SubspaceSIGReg", "num_slices", num_slices, low=1, integer=True)
+        check_number("SubspaceSIGReg", "num_subspaces", num_subspaces, low=1, high=65_536, integer=True)
+        most = MOST_SLICES // num_subspaces
+        check_number("SubspaceSIGReg", "num_slices", num_slices, low=1, high=most, integer=True)
         if subspace_dim is not None:
             check_number("SubspaceSIGReg", "subspace_dim", subspace_dim, low=1, integer=True)
         check_implementation("ecf_sums", implementation, owner="SubspaceSIGReg")

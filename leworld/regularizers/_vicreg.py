@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from .._checks import accumulation_dtype, check_finite, check_number, check_one_device
 from .._config import configurable
 from .._distributed import active_group, check_group, gather_samples
+from .._transforms import looks
 from .._typing import shapechecked
 from ._moments import off_diagonal_covariance, std_hinge
 from ._regularizer import check_embeddings, checked_value
@@ -105,7 +106,7 @@ class VICReg(nn.Module):
         with torch.autocast(embeddings.device.type, enabled=False):
             both = torch.stack((embeddings, views)).to(accumulation_dtype(dtype))
             value = self._value(gather_samples(both, group))
-        if _looks(value) and not value.isfinite():
+        if looks(value) and not value.isfinite():
             check_finite("VICReg", "embeddings", embeddings)
             check_finite("VICReg", "views", views)
         return checked_value("VICReg", value, embeddings, shared=group is not None)
@@ -127,7 +128,3 @@ class VICReg(nn.Module):
             f"covariance_weight={self.covariance_weight}, target_std={self.target_std}, "
             f"epsilon={self.epsilon}"
         )
-
-
-def _looks(value: Tensor) -> bool:
-    return value.device.type == "cpu" and not torch.compiler.is_compiling()

@@ -10,6 +10,7 @@ from torch import Tensor
 from .._checks import check_number
 from .._config import configurable
 from .._distributed import check_group
+from .._samples import centred
 from .._typing import shapechecked
 from ._directions import Directions
 from ._regularizer import Regularizer, all_samples
@@ -40,8 +41,8 @@ class VISReg(Regularizer):
     Shapes: embeddings (*batch, sample, dim) -> scalar.
 
     Args:
-        num_slices: Directions a call, at least 1. Published with 256 (the class) and 4096 (the released
-            configuration).
+        num_slices: Directions a call, from 1 to a million. Published with 256 (the class) and 4096 (the
+            released configuration).
         center_weight: Weight of the mean, at least 0. 1 as published, like the two below.
         scale_weight: Weight of the standard deviations, at least 0.
         shape_weight: Weight of the sliced distance, at least 0.
@@ -120,10 +121,10 @@ class VISReg(Regularizer):
         samples = all_samples(embeddings, group)
         num_samples = samples.shape[-2]
         mean = samples.mean(-2, keepdim=True)
-        centred = samples - mean
-        std = torch.linalg.vector_norm(centred, dim=-2, keepdim=True) / math.sqrt(num_samples)
+        rest = centred(samples)
+        std = torch.linalg.vector_norm(rest, dim=-2, keepdim=True) / math.sqrt(num_samples)
         std = std.clamp_min(self.epsilon)
-        projections = (centred / std.detach()) @ directions
+        projections = (rest / std.detach()) @ directions
         ordered = projections.sort(dim=-2, stable=True).values
         ranks = torch.arange(1, num_samples + 1, dtype=samples.dtype, device=samples.device)
         quantiles = torch.special.ndtri(ranks / (num_samples + 1)).unsqueeze(-1)

@@ -10,6 +10,7 @@ from torch import Tensor
 from .._checks import accumulation_dtype, check_choice, check_number
 from .._config import configurable
 from .._distributed import check_group, gather_samples
+from .._samples import centred
 from .._typing import shapechecked
 from ._directions import Directions
 from ._regularizer import Regularizer
@@ -37,8 +38,8 @@ class WeakSIGReg(Regularizer):
     Shapes: embeddings (*batch, sample, dim) -> scalar.
 
     Args:
-        sketch_dim: Size of the sketched covariance, at least 1. 64 as published. With N samples of which
-            fewer than `sketch_dim` + 1 are there, the value cannot fall below sqrt(sketch_dim + 1 - N).
+        sketch_dim: Size of the sketched covariance, from 1 to 16,384. 64 as published. With N samples of
+            which fewer than `sketch_dim` + 1 are there, the value cannot fall below sqrt(sketch_dim + 1 - N).
         seed: Where the sketches start, at least 0.
         sketch: "gaussian" as published, entries of variance 1 / dim. Its columns are not orthonormal, so even
             embeddings of identity covariance score about sketch_dim / sqrt(dim). "orthogonal" has orthonormal
@@ -81,7 +82,7 @@ class WeakSIGReg(Regularizer):
         group: "ProcessGroup | str | None" = None,
     ) -> None:
         super().__init__()
-        check_number("WeakSIGReg", "sketch_dim", sketch_dim, low=1, integer=True)
+        check_number("WeakSIGReg", "sketch_dim", sketch_dim, low=1, high=16_384, integer=True)
         check_choice("WeakSIGReg", "sketch", sketch, ("gaussian", "orthogonal"))
         check_group("WeakSIGReg", group)
         kind = "sketch" if sketch == "gaussian" else sketch
@@ -110,7 +111,7 @@ class WeakSIGReg(Regularizer):
 
 
 def _distance_from_identity(samples: Tensor) -> Tensor:
-    centred = (samples - samples.mean(-2, keepdim=True)) / math.sqrt(samples.shape[-2] - 1)
-    covariance = centred.mT @ centred
+    rest = centred(samples) / math.sqrt(samples.shape[-2] - 1)
+    covariance = rest.mT @ rest
     identity = torch.eye(covariance.shape[-1], dtype=samples.dtype, device=samples.device)
     return torch.linalg.vector_norm(covariance - identity, dim=(-2, -1))

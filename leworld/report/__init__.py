@@ -7,6 +7,9 @@ usable alone: `card_section`, `training_section`, `gaussianity_section`, `probin
 outside.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import room_names
 from ._build import build_report as build_report
 from ._card import card_section as card_section
 from ._gaussianity import gaussianity_section as gaussianity_section
@@ -20,3 +23,6 @@ from ._probing import probing_section as probing_section
 from ._section import Section as Section
 from ._surprise import surprise_section as surprise_section
 from ._training import training_section as training_section
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(__name__)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
 from ..errors import ConfigError, LeWorldError
@@ -63,6 +63,7 @@ class _Subject:
     progress: bool
 
 
+@plain_numbers
 def build_report(
     model: WorldModel,
     episodes: Episodes,

@@ -57,7 +57,7 @@ def gaussianity_section(
     check_number(owner, "num_slices", num_slices, low=1, high=embeddings.shape[1], integer=True)
     check_number(owner, "seed", seed, low=0, high=2**62, integer=True)
     check_finite(owner, "embeddings", embeddings)
-    rows = embeddings.detach().double().cpu()
+    rows = embeddings.detach().cpu().double()
     generator = torch.Generator().manual_seed(seed)
     turn, _ = torch.linalg.qr(
         torch.randn(rows.shape[1], num_slices, generator=generator, dtype=torch.float64)

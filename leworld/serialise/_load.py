@@ -1,16 +1,18 @@
 """Read a stored module: first what it is, then the module itself."""
 
-import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, final
 
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from .._checks import describe, described_name
 from .._files import local_path
 from .._folder import CONFIG_FILE, WEIGHTS_FILE
+from .._json import parse_json
+from .._tensor_file import open_tensors
 from .._tensors import unwrapped
 from .._typing import shapechecked
 from ..errors import CheckpointError
@@ -67,12 +69,13 @@ class StoredModule:
         """Build the module and read its weights, on the CPU, in evaluation mode; see `load_module`."""
         own, replace = by_name(classes), dict(replace or {})
 
-        def make() -> M:
-            module = build(self.architecture, own, where=f"{self.source}: architecture", replace=replace)
+        def make(stored: int) -> M:
+            where = f"{self.source}: architecture"
+            module = build(self.architecture, own, where=where, replace=replace, stored=stored)
             if not isinstance(module, kind):
                 raise CheckpointError(
                     f"{self.source} needs a {kind.__name__} as its architecture",
-                    f"`class` is {self.architecture['class']}",
+                    f"`class` is {described_name(self.architecture['class'])}",
                     "Load a world model with `leworld.load`, others with `leworld.serialise.load_module`",
                 )
             return module
@@ -104,7 +107,7 @@ def read_module(path: str | Path) -> StoredModule:
         ```
     """
     place = local_path(path)
-    if place.is_file():
+    if os.path.isfile(place):
         return _decoder_file(place)
     config = read_config(place / CONFIG_FILE)
     return StoredModule(
@@ -168,23 +171,13 @@ def _modules(value: object) -> list[nn.Module]:
 
 def _decoder_file(path: Path) -> StoredModule:
     """Read the header of a decoder in one file, leworld 0.1's layout."""
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path} needs to be a whole safetensors file",
-            f"reading it failed ({type(error).__name__}: {error})",
-            "Restore the file, or save the decoder again",
-        ) from error
-    try:
-        architecture = json.loads(metadata[_DECODER_KEY])
-        if architecture["class"] != "CrossAttentionDecoder":
-            raise ValueError("another class")
-    except (KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} needs to say in its header which decoder it holds",
-            f"it does not ({type(error).__name__}: {error})",
-            "Pass a folder that leworld wrote, or a file that `save_decoder` of leworld 0.1 wrote",
-        ) from error
+    rule = f"{path} needs to say in its header which decoder it holds"
+    fix = "Pass a folder that leworld wrote, or a file that `save_decoder` of leworld 0.1 wrote"
+    with open_tensors(path) as file:
+        text = file.metadata.get(_DECODER_KEY)
+    if text is None:
+        raise CheckpointError(rule, f"it says nothing of `{_DECODER_KEY}`", fix)
+    architecture = parse_json(text.encode("utf-8"), where=f"{path}: `{_DECODER_KEY}` in its header")
+    if architecture.get("class") != "CrossAttentionDecoder":
+        raise CheckpointError(rule, f"it is of another class, {describe(architecture.get('class'))}", fix)
     return StoredModule(architecture, None, {}, "leworld 0.1", path, path)

@@ -8,7 +8,7 @@ from torch.nn.utils.parametrize import type_before_parametrizations
 
 from .._checks import describe
 from .._config import MAPPING, ModuleConfig, Unrecorded, plain, recorded_config
-from .._tensors import parts, shapes_only, tensor_state, unwrapped
+from .._tensors import Bounds, parts, shapes_only, tensor_state, unwrapped
 from ..errors import CheckpointError
 from ._build import build
 from ._registry import lookup
@@ -40,9 +40,12 @@ def check_rebuilds(config: ModuleConfig, module: nn.Module, where: str) -> None:
     Compared are the class, the names and shapes of tensors and the config of every part, and the plain
     settings of those parts that are leworld's or torch's.
     """
-    state = {name: tuple(tensor.shape) for name, tensor in tensor_state(module).items()}
-    with shapes_only():
-        shadow = build(config.to_json(), _foreign_classes(module), where=f"Saving: {where}")
+    tensors = tensor_state(module)
+    state = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    stored = sum(tensor.numel() for tensor in tensors.values())
+    with shapes_only(Bounds(len(state), sum(tensor.nbytes for tensor in tensors.values()))):
+        own = _foreign_classes(module)
+        shadow = build(config.to_json(), own, where=f"Saving: {where}", stored=stored)
         make_room(shadow, state)
     ours, theirs = dict(parts(module)), dict(parts(shadow))
     for name in [*ours, *theirs]:

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from torch import nn
 
-from .._checks import nearest
+from .._checks import described_name, nearest
 from .._config import REGISTERED
 from ..errors import CheckpointError, ConfigError
 
@@ -69,7 +69,7 @@ def resolve(name: str, own: Mapping[str, type[nn.Module]], *, where: str) -> typ
         raise CheckpointError(
             f"{where} needs `class` to name a class of leworld, or one passed to `load` in `classes`, to a "
             "command by `--class FILE.py:NAME`",
-            f"it is `{name}`",
+            f"it is {described_name(name)}",
             nearest(name, {*REGISTERED, *own}),
         )
     return cls

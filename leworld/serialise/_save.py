@@ -6,14 +6,15 @@ from typing import Any
 
 from torch import nn
 
+from .._config import ModuleConfig
 from .._files import local_path
 from .._folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, replaced_folder
-from .._json import json_text
-from .._tensors import checked_tensors, unwrapped
+from .._json import check_text, json_text, parse_json
+from .._tensors import check_storable, checked_tensors, unwrapped
 from .._typing import shapechecked
 from ._memory import check_rebuilds, config_in_memory
-from ._schema import CheckpointConfig
-from ._weights import write_weights
+from ._schema import CheckpointConfig, parsed_config
+from ._weights import check_values, write_weights
 
 
 @shapechecked
@@ -68,14 +69,67 @@ def save_module(
     """
     target = local_path(folder)
     module = unwrapped(module)
-    config = config_in_memory(module, "model")
-    content = CheckpointConfig(config.to_json(), processor, provenance or {})
-    text = json_text(content.to_json(), owner="Saving")
+    text = _proven_text(module, processor, provenance)
+    check_text("card", card)
     tensors = checked_tensors(module)
-    check_rebuilds(config, module, "model")
+    check_values(module, owner="Saving")
     with replaced_folder(target, overwrite=overwrite) as fresh:
         write_weights(fresh / WEIGHTS_FILE, tensors)
         if card is not None:
             (fresh / CARD_FILE).write_text(card, encoding="utf-8")
         (fresh / CONFIG_FILE).write_text(text, encoding="utf-8")  # the last: without it, no checkpoint
     return target
+
+
+@shapechecked
+def check_saveable(
+    module: nn.Module,
+    *,
+    processor: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Prove that `save_module` could write `module` and that `load_module` would take it back.
+
+    Call it before work whose result is to be saved, such as the first step of a training: everything that a
+    save could refuse is looked at, but for the values of the weights, which may still be anything, and for
+    the folder. Nothing is written. The cost is one build without memory.
+
+    Args:
+        module: As for `save_module`.
+        processor: As for `save_module`.
+        provenance: As for `save_module`.
+
+    Raises:
+        CheckpointError: if the class of a part is not configurable, if the module was changed so that its
+            config would build another one, if a tensor is of a kind that no file holds or shares the memory
+            of another, or if `processor` or `provenance` holds what no file can.
+
+    Example:
+        ```python
+        from torch import nn
+        from leworld.errors import CheckpointError
+        from leworld.nn import Projector
+        from leworld.serialise import check_saveable
+
+        projector = Projector(4, hidden_dim=8)
+        check_saveable(projector)
+        projector.widen = nn.Linear(4, 9)
+        try:
+            check_saveable(projector)
+        except CheckpointError as error:
+            assert "`model.widen.out_features` is 9" in str(error)
+        ```
+    """
+    _proven_text(unwrapped(module), processor, provenance)
+
+
+def _proven_text(
+    module: nn.Module, processor: Mapping[str, Any] | None, provenance: Mapping[str, Any] | None
+) -> str:
+    """Return the text of `config.json`, which a reader takes back and which builds `module`."""
+    content = CheckpointConfig(config_in_memory(module, "model").to_json(), processor, provenance or {})
+    text = json_text(content.to_json(), owner="Saving")
+    check_storable(module)
+    written = parsed_config(parse_json(text.encode("utf-8"), where="Saving"), where="Saving")
+    check_rebuilds(ModuleConfig.from_json(written.architecture), module, "model")
+    return text

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, final
 
 from .. import __version__
-from .._checks import describe, nearest, quoted
+from .._checks import describe, described_name, nearest, quoted
 from .._json import read_json
 from ..errors import CheckpointError
 
@@ -49,18 +49,22 @@ def read_config(path: Path) -> CheckpointConfig:
     Raises:
         CheckpointError: for a file of a newer leworld, an unknown, missing or malformed field.
     """
-    data = read_json(path)
+    return parsed_config(read_json(path), where=str(path))
+
+
+def parsed_config(data: dict[str, Any], *, where: str) -> CheckpointConfig:
+    """Check what a `config.json` holds, migrating older versions; `where` is how errors call it."""
     version = data.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise CheckpointError(
-            f"{path} needs `schema_version` to be a whole number of at least 1",
+            f"{where} needs `schema_version` to be a whole number of at least 1",
             f"it is {describe(version)}" if "schema_version" in data else "it has none",
             "Load a folder that leworld wrote",
         )
     if version > SCHEMA_VERSION:
         raise CheckpointError(
-            f"{path} needs `schema_version` of at most {SCHEMA_VERSION}, the newest that this leworld reads",
-            f"it is {version} (written by {data.get('written_by')})",
+            f"{where} needs `schema_version` of at most {SCHEMA_VERSION}, the newest that this leworld reads",
+            f"it is {describe(version)} (written by {describe(data.get('written_by'))})",
             "Upgrade with `pip install --upgrade leworld`",
         )
     for step in range(version, SCHEMA_VERSION):
@@ -68,26 +72,26 @@ def read_config(path: Path) -> CheckpointConfig:
     for field in data:
         if field not in _FIELDS:
             raise CheckpointError(
-                f"{path} needs known fields only", f"it has `{field}`", nearest(field, _FIELDS)
+                f"{where} needs known fields only", f"it has {described_name(field)}", nearest(field, _FIELDS)
             )
     missing = [field for field in _FIELDS if field not in data]
     if missing:
         raise CheckpointError(
-            f"{path} needs the fields {quoted(_FIELDS)}",
+            f"{where} needs the fields {quoted(_FIELDS)}",
             f"`{missing[0]}` is missing",
             "Restore the file, or save the model again",
         )
     return CheckpointConfig(
-        architecture=_mapping(path, "architecture", data["architecture"]),
-        processor=None if data["processor"] is None else _mapping(path, "processor", data["processor"]),
-        provenance=_mapping(path, "provenance", data["provenance"]),
-        written_by=str(data["written_by"]),
+        architecture=_mapping(where, "architecture", data["architecture"]),
+        processor=None if data["processor"] is None else _mapping(where, "processor", data["processor"]),
+        provenance=_mapping(where, "provenance", data["provenance"]),
+        written_by=str(data["written_by"])[:100],
     )
 
 
-def _mapping(path: Path, field: str, value: object) -> dict[str, Any]:
+def _mapping(where: str, field: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(
-            f"{path} needs `{field}` to be an object", f"it is {describe(value)}", "Save the model again"
+            f"{where} needs `{field}` to be an object", f"it is {describe(value)}", "Save the model again"
         )
     return value

@@ -1,26 +1,22 @@
 """Weights in and out of safetensors files: every name, shape and value is checked."""
 
-import os
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
-from .._checks import nearest, quoted
-from .._tensors import is_finite, parts, shapes_only, tensor_state, zero_parameters
+from .._checks import described_name, nearest
+from .._tensor_file import DTYPES, Entry, TensorFile, open_tensors
+from .._tensors import Bounds, is_finite, parts, shapes_only, tensor_state, zero_parameters
 from ..errors import CheckpointError
 
 M = TypeVar("M", bound=nn.Module)
 T = TypeVar("T")
-
-_FLOATING = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-_WHOLE = ("I64", "I32", "I16", "I8", "U8", "BOOL")
-_MAPPED_BYTES = 8 * 2**20  # of a file, about, that are mapped at a time
 
 
 def write_weights(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -39,86 +35,98 @@ def make_room(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
 
 
 def read_weights(
-    path: Path, make: Callable[[], M], *, apart: Collection[str] = (), kept: Collection[nn.Module] = ()
+    path: Path, make: Callable[[int], M], *, apart: Collection[str] = (), kept: Collection[nn.Module] = ()
 ) -> M:
     """Build a module with `make` and fill it with the tensors, in the dtypes, of a safetensors file.
+
+    `make` is told how many numbers the file holds.
 
     Parts of the module named in `apart`, and those that are modules of `kept` under whatever name, keep their
     tensors, whatever the file has for them.
 
-    First a shadow of it without memory is compared with the header, so that a config that lies about sizes is
-    refused before it can ask for memory. Then tensors are read a few at a time, each lot through a mapping of
-    its own: pages of a mapped file count as memory of the process until the mapping is closed.
+    First a shadow of it without memory is built, within bounds that follow from the tensors in the file, and
+    compared with the header, so that a config that lies about sizes is refused before it can ask for memory
+    or time. Then every tensor is read into its place.
 
     Raises:
         CheckpointError: if the file is missing, damaged, or differs from the module by a name, a shape or a
-            kind of number, if it holds NaN or infinity, or if it is replaced meanwhile.
+            kind of number, if it holds NaN or infinity or other values that cannot be, or if it is replaced
+            meanwhile.
     """
-    with _open(path) as file:
-        before = _identity(path)
-        with shapes_only():
-            shadow = make()
+    with open_tensors(path) as file:
+        stored = sum(math.prod(entry.shape) for entry in file.entries.values())
+        with shapes_only(bounds_of(file)):
+            shadow = make(stored)
             apart = (*apart, *(name for name, part in parts(shadow) if any(part is one for one in kept)))
-            shapes, dtypes = _check_header(path, file, shadow, apart)
-    with zero_parameters():
-        module = make()
-    make_room(module, shapes)
-    kinds = {_FLOATING[dtype] for dtype in dtypes if dtype in _FLOATING}
-    if len(kinds) == 1:
-        module.to(kinds.pop())
-    targets = _without(tensor_state(module), apart)
-    for names in _lots(targets):
-        with _open(path) as file:
-            _check_same(path, before)
-            for name in names:
-                _fill(path, name, targets[name], file.get_tensor(name))
-    _check_same(path, before)
+            entries = _check_header(path, file, shadow, apart)
+        del shadow
+        with zero_parameters():
+            module = make(stored)
+        make_room(module, {name: entry.shape for name, entry in entries.items()})
+        kinds = {DTYPES[entry.dtype] for entry in entries.values() if DTYPES[entry.dtype].is_floating_point}
+        if len(kinds) == 1:
+            module.to(kinds.pop())
+        for name, target in _without(tensor_state(module), apart).items():
+            _fill(file, name, target)
+        file.check_unchanged()
+    check_values(module, apart, owner=str(path))
     return module
 
 
-def _lots(tensors: Mapping[str, Tensor]) -> Iterator[list[str]]:
-    """Yield the names in groups whose tensors take a few MiB together, or that hold one alone."""
-    names: list[str] = []
-    size = 0
-    for name, tensor in tensors.items():
-        if names and size + tensor.nbytes > _MAPPED_BYTES:
-            yield names
-            names, size = [], 0
-        names.append(name)
-        size += tensor.nbytes
-    if names:
-        yield names
+def bounds_of(file: TensorFile) -> Bounds:
+    """Return what a shadow may cost that shall be held against `file`."""
+    return Bounds(len(file.entries), sum(entry.nbytes for entry in file.entries.values()))
 
 
-def _identity(path: Path) -> tuple[int, ...]:
-    facts = os.stat(path)
-    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+def check_values(module: nn.Module, apart: Collection[str] = (), *, owner: str) -> None:
+    """Raise `CheckpointError` if a part has values that it cannot come to have, such as a negative variance.
+
+    Parts called in `apart` are left out. BatchNorm is known here; other classes say of themselves what is
+    wrong, by a method `_value_fault` that returns None or a sentence.
+    """
+    for name, part in parts(module):
+        if any(name == one or name.startswith(f"{one}.") for one in apart):
+            continue
+        ask = getattr(part, "_value_fault", None)
+        fault = _norm_fault(part) if isinstance(part, _NormBase) else ask() if callable(ask) else None
+        if fault is not None:
+            raise CheckpointError(
+                f"{owner} needs values that training can lead to",
+                f"{fault} in `{name}`",
+                "Restore the weights",
+            )
 
 
-def _check_same(path: Path, before: tuple[int, ...]) -> None:
-    if _identity(path) != before:
-        raise CheckpointError(
-            f"{path} needs to stay as it is while it is read", "it was replaced meanwhile", "Load it again"
-        )
+def _norm_fault(norm: _NormBase) -> str | None:
+    if norm.running_var is not None and bool((norm.running_var < 0).any()):
+        return "`running_var` holds a negative variance"
+    if norm.num_batches_tracked is not None and int(norm.num_batches_tracked) < 0:
+        return "`num_batches_tracked` is negative"
+    return None
 
 
 def _check_header(
-    path: Path, file: Any, module: nn.Module, apart: Collection[str]
-) -> tuple[dict[str, tuple[int, ...]], set[str]]:
-    """Check names, shapes and types in the header, and return the shapes and the types."""
-    headers = _without({name: file.get_slice(name) for name in file.keys()}, apart)  # noqa: SIM118 -- no mapping
-    shapes = {name: tuple(header.get_shape()) for name, header in headers.items()}
-    make_room(module, shapes)
-    _match_shapes(path, expected=_without(tensor_state(module), apart), found=shapes)
-    dtypes = {name: str(header.get_dtype()) for name, header in headers.items()}
-    for name, dtype in dtypes.items():
-        if dtype not in _FLOATING and dtype not in _WHOLE:
+    path: Path, file: TensorFile, module: nn.Module, apart: Collection[str]
+) -> dict[str, Entry]:
+    """Check names, shapes and types in the header against a shadow, and return what it says."""
+    entries = _without(file.entries, apart)
+    make_room(module, {name: entry.shape for name, entry in entries.items()})
+    due = _without(tensor_state(module), apart)
+    _match_shapes(path, expected=due, found={name: entry.shape for name, entry in entries.items()})
+    for name, entry in entries.items():
+        if entry.dtype not in DTYPES:
             raise CheckpointError(
-                f"{path} needs tensors of type {', '.join((*_FLOATING, *_WHOLE))}",
-                f"`{name}` is {dtype}",
+                f"{path} needs tensors of type {', '.join(DTYPES)}",
+                f"`{name}` is {entry.dtype}",
                 "Convert it, then save the module again",
             )
-    return shapes, set(dtypes.values())
+        if DTYPES[entry.dtype].is_floating_point != due[name].is_floating_point():
+            raise CheckpointError(
+                f"{path} needs `{name}` to hold {_kind(due[name])}",
+                f"it holds {str(DTYPES[entry.dtype]).removeprefix('torch.')}",
+                "Save the module again",
+            )
+    return entries
 
 
 def _without(tensors: Mapping[str, T], apart: Collection[str]) -> dict[str, T]:
@@ -130,25 +138,25 @@ def _without(tensors: Mapping[str, T], apart: Collection[str]) -> dict[str, T]:
     }
 
 
-def _fill(source: Path, name: str, target: Tensor, value: Tensor) -> None:
-    """Copy `value` into `target`, which takes its dtype, after checking its kind and its entries."""
-    if value.is_floating_point() != target.is_floating_point() or value.is_complex():
-        raise CheckpointError(
-            f"{source} needs `{name}` to hold {_kind(target)}",
-            f"it holds {str(value.dtype).removeprefix('torch.')}",
-            "Save the module again",
-        )
+def _fill(file: TensorFile, name: str, target: Tensor) -> None:
+    """Read a tensor into `target`, which takes the stored floating-point type, and check its entries."""
+    dtype = DTYPES[file.entries[name].dtype]
+    if target.is_floating_point() and target.dtype != dtype:
+        target.data = torch.empty_like(target, dtype=dtype, memory_format=torch.contiguous_format)
+    if target.dtype == dtype and target.is_contiguous():
+        value = target.data
+        file.read_into(name, value)
+    else:
+        value = torch.empty(target.shape, dtype=dtype)
+        file.read_into(name, value)
+        target.data.copy_(value)
     if not is_finite(value):
         count = int((~value.isfinite()).sum())
         raise CheckpointError(
-            f"{source} needs finite weights",
+            f"{file.path} needs finite weights",
             f"{count} of {value.numel()} entries of `{name}` are NaN or infinite",
             "Restore the file, or take a checkpoint from before training diverged",
         )
-    if value.is_floating_point() and value.dtype != target.dtype:
-        target.data = value.to(target.device, copy=True)
-    else:
-        target.data.copy_(value)
 
 
 def _match_shapes(
@@ -174,27 +182,11 @@ def _match_shapes(
             )
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[Any]:
-    fix = "Restore the file, or save or download the checkpoint again"
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            yield file
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} needs to be a readable file", f"opening it failed ({error})", fix
-        ) from error
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} needs to be a whole safetensors file", f"it is damaged ({error})", fix
-        ) from error
-
-
 def _kind(tensor: Tensor) -> str:
     return "floating-point numbers" if tensor.is_floating_point() else "whole numbers"
 
 
 def _some(names: list[str]) -> str:
-    shown = quoted(names[:3])
+    shown = ", ".join(described_name(name) for name in names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"{shown}{more} {'is' if len(names) == 1 else 'are'}"

@@ -8,9 +8,9 @@ model, `get_task` one by its name. A `Recipe` trains a model of a task from noth
 gymnasium's, recipes the extra `train`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._names import room_names
 from ._registry import get_task as get_task
 from ._registry import list_tasks as list_tasks
 from ._registry import load_task as load_task
@@ -29,16 +29,8 @@ if TYPE_CHECKING:
     from ._recipe import LeWMRecipe as LeWMRecipe
     from ._recipe import Recipe as Recipe
     from .tworoom._recipe import TwoRoomRecipe as TwoRoomRecipe
-
-_TRAINING = {"LeWMRecipe": "_recipe", "Recipe": "_recipe", "TwoRoomRecipe": "tworoom._recipe"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _TRAINING:  # recipes alone need Lightning
-        raise AttributeError(f"module 'leworld.tasks' has no attribute {name!r}")
-    globals()[name] = getattr(import_module(f".{_TRAINING[name]}", __name__), name)
-    return globals()[name]
-
-
-def __dir__() -> list[str]:
-    return sorted({name for name in globals() if not name.startswith("_")} | set(_TRAINING))
+else:  # recipes alone need Lightning
+    __getattr__, __dir__ = room_names(
+        __name__,
+        late={"LeWMRecipe": "._recipe", "Recipe": "._recipe", "TwoRoomRecipe": ".tworoom._recipe"},
+    )

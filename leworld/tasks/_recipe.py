@@ -8,7 +8,7 @@ from typing import Any, final
 
 from torch import nn
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from .._random import fold_seed, seeded_globals
 from ..data import Episodes, Processor, Windows, fit_processor
 from ..encoders import ActionEncoder, ConvEncoder
@@ -183,6 +183,7 @@ class Recipe(ABC):
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, kw_only=True)
 class LeWMRecipe(Recipe):
     """Trains a small LeWM of any task on what its collecting policy gathers.

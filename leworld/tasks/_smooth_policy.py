@@ -5,13 +5,14 @@ from typing import Any, final
 
 import numpy as np
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from .._typing import Limits
 from ..control import check_choices, limit_arrays
 from ..errors import ConfigError
 
 
 @final
+@plain_numbers
 class SmoothPolicy:
     r"""Gathers data by random actions that change slowly, so that the agent goes somewhere.
 
@@ -65,6 +66,7 @@ class SmoothPolicy:
         self.action_choices = action_choices
         self.reset(seed)
 
+    @plain_numbers
     def reset(self, seed: int) -> None:
         """Start over: a fresh generator from `seed`, and no previous action."""
         check_number("SmoothPolicy.reset", "seed", seed, low=0, integer=True)

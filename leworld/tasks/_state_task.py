@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from .._checks import check_float_array, check_number, describe
+from .._checks import check_float_array, check_number, describe, plain_numbers
 from ..errors import ConfigError, ShapeError
 from ..evaluation import GoalEnvironment, GoalSteps, StateWorld
 from ._smooth_policy import SmoothPolicy
@@ -84,6 +84,7 @@ class StateTask(Task, ABC):
         """The task itself."""
         return self
 
+    @plain_numbers
     def make(self, num_envs: int, image_size: int | None = None) -> GoalEnvironment:
         """Make copies of the environment."""
         return _StateEnvironment(self, num_envs, self.image_size if image_size is None else image_size)
@@ -94,6 +95,7 @@ class StateTask(Task, ABC):
             self.action_dim, action_limits=self.action_limits, action_choices=self.action_choices
         )
 
+    @plain_numbers
     def goal_steps(self, num_steps: int = 2000, *, seed: int = 0) -> GoalSteps:
         """Draw starts and goals as episodes start, and step by the best of a few actions.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from jaxtyping import Bool, Float
 
-from .._checks import check_choice, check_number
+from .._checks import check_choice, check_number, plain_numbers
 from .._random import fold_seed
 from .._typing import Limits
 from ..control import MPCPolicy, Policy, RandomPolicy
@@ -153,6 +153,7 @@ class Task(ABC):
         """What probes read: quantities by name, of the columns that the environment's info reports."""
         return {"state": Quantity("state")}
 
+    @plain_numbers
     def collect(
         self,
         num_episodes: int = 1000,
@@ -164,6 +165,7 @@ class Task(ABC):
         """Gather episodes to train on. Equal seeds give equal episodes."""
         return self._gather(num_episodes, fold_seed(seed, _DATA), image_size, progress)
 
+    @plain_numbers
     def held_out(
         self,
         num_episodes: int = 100,
@@ -187,6 +189,7 @@ class Task(ABC):
             progress=progress,
         )
 
+    @plain_numbers
     def pairs(
         self, protocol: str, num_pairs: int = 100, *, episodes: Episodes | None = None, seed: int = 0
     ) -> GoalPairs:
@@ -211,6 +214,7 @@ class Task(ABC):
             episodes, num_pairs, goal_offset=offset, budget=self.budget, success_radius=radius, seed=seed
         )
 
+    @plain_numbers
     def oracle(self, planner: Planner, *, frameskip: int, seed: int = 0) -> Policy | None:
         """Make a policy that plans with the true dynamics, or None without them or for discrete actions."""
         if self.world is None or self.action_choices is not None:
@@ -229,6 +233,7 @@ class Task(ABC):
         """Return rare but normal moments by name: masks over the rows of `episodes`, for `surprise`."""
         return {}
 
+    @plain_numbers
     def goal_steps(self, num_steps: int = 2000, *, seed: int = 0) -> GoalSteps | None:
         """Draw steps toward goals for `metric_monotonicity`, or None where the world cannot tell them."""
         return None
@@ -243,6 +248,7 @@ class Task(ABC):
 
         return LeWMRecipe(task=self)
 
+    @plain_numbers
     def play(
         self,
         model: WorldModel,

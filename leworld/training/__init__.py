@@ -8,9 +8,9 @@ the whole way from nothing to a model that plans in one world, are in `leworld.t
 extra `train` (Lightning).
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from .._moved import moved
+from .._names import room_names
 from ._batchnorm import reestimate_batchnorm as reestimate_batchnorm
 from ._collapse import CollapseMonitor as CollapseMonitor
 from ._collapse import CollapseWarning as CollapseWarning
@@ -23,12 +23,12 @@ from ._settings import OptimizerSettings as OptimizerSettings
 from ._settings import TrainSettings as TrainSettings
 from ._train import train as train
 
-
-def __getattr__(name: str) -> Any:
-    if name == "TwoRoomRecipe":
-        return moved(name, old=__name__, new="leworld.tasks")
-    if name == "train_tworoom":
-        raise ImportError(
-            "`train_tworoom(folder, recipe)` is now `leworld.tasks.TwoRoomRecipe().train(folder)`"
-        )
-    raise AttributeError(f"module 'leworld.training' has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = room_names(
+        __name__,
+        moved={"TwoRoomRecipe": "leworld.tasks"},
+        gone={
+            "train_tworoom": "`train_tworoom(folder, recipe)` is now "
+            "`leworld.tasks.TwoRoomRecipe().train(folder)`"
+        },
+    )

@@ -6,7 +6,7 @@ from typing import Any, final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_number, check_size
+from .._checks import check_finite, check_number, check_size, plain_numbers
 from .._typing import shapechecked
 from ..metrics import effective_rank
 
@@ -29,6 +29,7 @@ class CollapseWarning(UserWarning):
 
 
 @final
+@plain_numbers
 class CollapseMonitor:
     """Watches the spread and rank of embeddings during training and says in words when they collapse.
 

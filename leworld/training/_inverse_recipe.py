@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 from torch import Tensor
 
-from .._checks import check_number, describe, require
+from .._checks import check_number, describe, plain_numbers, require
 from .._files import local_path
 from .._random import fold_seed, seeded_globals
 from ..control import GoalConditionedInverseModel
@@ -34,6 +34,7 @@ INVERSE_SETTINGS = TrainSettings(
 _WEIGHTS = 5
 
 
+@plain_numbers
 def train_inverse(
     model: WorldModel,
     episodes: Episodes,

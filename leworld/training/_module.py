@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from .._checks import describe, quoted, require
+from .._checks import describe, plain_numbers, quoted, require
 from .._random import fold_seed, seeded_globals
 from ..data import RawBatch, Windows, to_batch
 from ..errors import ConfigError
@@ -123,6 +123,7 @@ class WorldModelModule(ResumableModule):
         """Return the losses of a batch, with the randomness of the current step."""
         return self.losses(raw, step=self.global_step)
 
+    @plain_numbers
     def losses(self, raw: RawBatch, *, step: int) -> Losses:
         """Return the losses of a batch of raw windows, with the randomness of step `step`."""
         processor = self.model.processor
@@ -135,6 +136,7 @@ class WorldModelModule(ResumableModule):
         with seeded_globals(fold_seed(seed, _DROPOUT, step, rank), device):
             return self.model.loss(to_batch(raw, processor), generator=generator)
 
+    @plain_numbers
     def training_step(self, batch: RawBatch, batch_idx: int) -> Tensor:
         """Compute the loss of a batch and log."""
         step = self.global_step

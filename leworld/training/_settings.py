@@ -4,13 +4,14 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Literal, final
 
-from .._checks import check_choice, check_number
+from .._checks import check_choice, check_number, plain_numbers
 from ..errors import ConfigError
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSettings:
     """AdamW with a linear warm-up, a half cosine down to zero, and clipped gradients.
@@ -55,6 +56,7 @@ class OptimizerSettings:
         check_number(owner, "warmup_fraction", self.warmup_fraction, low=0.0, high=0.9)
         check_number(owner, "gradient_clip", self.gradient_clip, low=0.0, open_low=True)
 
+    @plain_numbers
     def learning_rate_at(self, step: int, *, num_steps: int) -> float:
         """Return the learning rate of step `step`, counted from 0, of `num_steps`."""
         warmup = max(1, round(self.warmup_fraction * num_steps))
@@ -64,6 +66,7 @@ class OptimizerSettings:
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
     """Everything about a training run that decides its result, besides the model and the data.

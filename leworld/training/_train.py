@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import check_number
+from .._checks import check_number, plain_numbers
 from ..data import Batch, Windows, to_batch
 from ..models import WorldModel
 from ._batchnorm import reestimate_batchnorm
@@ -21,6 +21,7 @@ from ._threads import cpu_threads
 _STATISTICS_BATCH = 256
 
 
+@plain_numbers
 def train(
     model: WorldModel,
     windows: Windows,

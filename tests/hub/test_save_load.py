@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 import leworld
+from leworld._tensor_file import TensorFile
 from leworld._tensors import tensor_state
 from leworld.data import VectorPart
 from leworld.errors import CheckpointError, ConfigError
@@ -116,13 +118,17 @@ def test_what_a_constructor_draws_besides_parameters_is_there_after_loading(tmp_
     assert encoder.plain.any()
 
 
-@pytest.mark.parametrize("mapped", [1, 2**10, 2**30])
-def test_weights_are_read_in_lots_of_any_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: int
-) -> None:
-    leworld.save(tiny_lewm(), tmp_path / "m")
-    monkeypatch.setattr("leworld.serialise._weights._MAPPED_BYTES", mapped)
-    assert same_tensors(tiny_lewm(), leworld.load(tmp_path / "m"))
+def replace_while_reading(monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]) -> None:
+    """Call `change` with the path of the weights once the first of the projector's has been read."""
+    fill = _weights._fill
+
+    def fill_and_change(file: TensorFile, name: str, target: torch.Tensor) -> None:
+        fill(file, name, target)
+        if name.startswith("projector"):
+            monkeypatch.setattr("leworld.serialise._weights._fill", fill)
+            change(file.path)
+
+    monkeypatch.setattr("leworld.serialise._weights._fill", fill_and_change)
 
 
 def test_weights_that_are_replaced_while_they_are_read_are_refused(
@@ -130,19 +136,29 @@ def test_weights_that_are_replaced_while_they_are_read_are_refused(
 ) -> None:
     leworld.save(tiny_lewm(), tmp_path / "m")
     leworld.save(tiny_lewm(seed=1), tmp_path / "other")
-    monkeypatch.setattr("leworld.serialise._weights._MAPPED_BYTES", 1)
-    fill = _weights._fill
-
-    def fill_and_replace(source: Path, name: str, target: torch.Tensor, value: torch.Tensor) -> None:
-        fill(source, name, target, value)
-        if name.startswith("projector"):
-            os.replace(tmp_path / "other" / "model.safetensors", source)
-            monkeypatch.setattr("leworld.serialise._weights._fill", fill)
-
-    monkeypatch.setattr("leworld.serialise._weights._fill", fill_and_replace)
+    other = tmp_path / "other" / "model.safetensors"
+    replace_while_reading(monkeypatch, lambda path: os.replace(other, path))
     with pytest.raises(CheckpointError, match="replaced meanwhile"):
         leworld.load(tmp_path / "m")
     assert same_tensors(tiny_lewm(seed=1), leworld.load(tmp_path / "m"))
+
+
+def test_weights_that_are_cut_short_while_they_are_read_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leworld.save(tiny_lewm(), tmp_path / "m")
+    replace_while_reading(monkeypatch, lambda path: os.truncate(path, 100))
+    with pytest.raises(CheckpointError, match="cut short"):
+        leworld.load(tmp_path / "m")
+
+
+def test_weights_that_are_removed_while_they_are_read_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leworld.save(tiny_lewm(), tmp_path / "m")
+    replace_while_reading(monkeypatch, os.unlink)
+    with pytest.raises(CheckpointError, match="replaced meanwhile"):
+        leworld.load(tmp_path / "m")
 
 
 def test_a_class_of_ones_own_cannot_pose_as_leworlds(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from scipy import special, stats
+from scipy import integrate, special, stats
 
 from leworld.normality import BHEP, BHEPM, COMB, EnergyDistance, HenzeVisagie, HenzeZirkler
 from leworld.normality._energy import distance_to_normal
@@ -105,7 +105,7 @@ def test_energy_in_one_dimension_is_cramers_distance(scale: float) -> None:
     x = np.sort(scale * np.array(SAMPLES))
     grid = np.linspace(-14, 14, 280001)
     steps = np.searchsorted(x, grid, side="right") / 5
-    distance = 2 * np.trapezoid((steps - special.ndtr(grid)) ** 2, grid)
+    distance = 2 * integrate.trapezoid((steps - special.ndtr(grid)) ** 2, grid)
     assert EnergyDistance()(scale * _AS_COLUMN).item() == pytest.approx(5 * distance, rel=1e-3)
 
 

@@ -94,7 +94,7 @@ ROWS = [
     _cem("fractional horizon", ("horizon", "integer"), horizon=2.5),
     _cem("no samples", ("num_samples=0",), num_samples=0),
     _cem("no elites", ("num_elites=0",), num_elites=0),
-    _cem("elites > samples", ("num_elites=30", "num_samples=20"), num_samples=20),
+    _cem("elites > samples", ("num_elites=30", "num_samples=20"), num_samples=20, num_elites=30),
     _cem("no iterations", ("num_iterations=0",), num_iterations=0),
     _cem("negative std", ("init_std=-1.0",), init_std=-1.0),
     _cem("NaN std", ("init_std=nan",), init_std=float("nan")),
@@ -170,7 +170,15 @@ for _kind in (ICEMPlanner, MPPIPlanner, RandomShootingPlanner, GradientPlanner, 
     _bad(_kind, "no samples", ConfigError, ("=0`", "at least"), 5, 0)
     _bad(_kind, "no iterations", ConfigError, ("num_iterations=0",), num_iterations=0)
     _bad(_kind, "negative std", ConfigError, ("init_std=-1",), init_std=-1)
-_bad(ICEMPlanner, "elites > samples", ConfigError, ("num_elites=30", "num_samples=20"), 5, 20)
+_bad(
+    ICEMPlanner,
+    "elites > samples",
+    ConfigError,
+    ("num_elites=30", "num_samples=20"),
+    5,
+    20,
+    num_elites=30,
+)
 _bad(ICEMPlanner, "negative exponent", ConfigError, ("noise_exponent=-1",), noise_exponent=-1)
 _bad(ICEMPlanner, "more than all elites", ConfigError, ("kept_elites=2",), kept_elites=2)
 _bad(ICEMPlanner, "nothing ever new", ConfigError, ("momentum=1",), momentum=1)
@@ -218,7 +226,15 @@ _bad(CategoricalCEMPlanner, "a vector", ShapeError, ("choices", "(3,)"), torch.o
 _bad(CategoricalCEMPlanner, "one choice", ShapeError, ("at least 2", "choice=1"), torch.ones(1, 3))
 _bad(CategoricalCEMPlanner, "integers", ShapeError, ("floating-point",), torch.ones(2, 3, dtype=torch.long))
 _bad(CategoricalCEMPlanner, "NaN", NonFiniteError, ("choices",), torch.full((2, 3), torch.nan))
-_bad(CategoricalCEMPlanner, "elites > samples", ConfigError, ("num_elites",), torch.eye(2), num_samples=3)
+_bad(
+    CategoricalCEMPlanner,
+    "elites > samples",
+    ConfigError,
+    ("num_elites",),
+    torch.eye(2),
+    num_samples=3,
+    num_elites=4,
+)
 _bad(CategoricalCEMPlanner, "floor above uniform", ConfigError, ("min_prob=0.4",), torch.eye(2), min_prob=0.4)
 _bad_plan(
     CategoricalCEMPlanner(torch.eye(3), 2), "another action_dim", ShapeError, ("action_dim = 3", "is 2")

@@ -11,7 +11,7 @@ from torch import nn
 from leworld.errors import CheckpointError, ConfigError, LeWorldError, NonFiniteError
 from leworld.nn import Projector
 from leworld.probes import RidgeProbe
-from leworld.serialise import load_module, read_module, save_module
+from leworld.serialise import check_saveable, load_module, read_module, save_module
 from tests.bad_input import BadInput
 
 _NOWHERE = "/nowhere/at/all"
@@ -58,6 +58,15 @@ ROWS: list[BadInput] = [
         "save_module",
         "provenance",
         lambda: save(Projector(4), provenance={"x": torch.zeros(2)}),
+        CheckpointError,
+        "JSON",
+    ),
+    row("check_saveable", "no module", lambda: check_saveable(3), ConfigError, "`module`"),  # type: ignore[arg-type]
+    row("check_saveable", "plain", lambda: check_saveable(nn.Linear(2, 2)), CheckpointError, "Linear"),
+    row(
+        "check_saveable",
+        "provenance",
+        lambda: check_saveable(Projector(4), provenance={"x": torch.zeros(2)}),
         CheckpointError,
         "JSON",
     ),

@@ -1,5 +1,6 @@
 """What is saved is what is in memory: a change is in the file, or it is refused by its name."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 import leworld
+from leworld._tensors import check_storable, checked_tensors
 from leworld.encoders import ConvEncoder, ViTEncoder
 from leworld.errors import CheckpointError, ConfigError
 from leworld.models import LeWM
 from leworld.nn import Projector, configurable
 from leworld.predictors import TransformerPredictor
 from leworld.regularizers import SIGReg, VICReg
-from leworld.serialise import _memory, load_module, save_module
+from leworld.serialise import _memory, check_saveable, load_module, save_module
 from tests.hub.examples import tiny_lewm
 
 
@@ -143,6 +145,81 @@ def test_without_the_proof_some_changes_would_be_lost(
         assert name in ("a plain encoder", "a plain regularizer")
     else:
         assert name not in ("a plain encoder", "a plain regularizer")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_save_refuses_is_refused_before_the_work(name: str) -> None:
+    change, words = REFUSED[name]
+    with pytest.raises(CheckpointError) as caught:
+        check_saveable(changed(change))
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_what_a_save_takes_is_taken_before_the_work_whatever_the_weights() -> None:
+    for change, _, _ in IN_THE_FILE.values():
+        model = changed(change)
+        model.projector.widen.weight.data[0] = torch.nan
+        check_saveable(model, provenance={"seed": np.int64(3)})
+
+
+class Holding(nn.Module):
+    """A module with one buffer or parameter, whatever it is."""
+
+    def __init__(self, held: torch.Tensor) -> None:
+        super().__init__()
+        if isinstance(held, nn.Parameter):
+            self.held = held
+        else:
+            self.register_buffer("held", held)
+
+
+UNSTORABLE = {
+    "complex": (torch.zeros(2, dtype=torch.complex64), "complex64"),
+    "eight bits": (torch.zeros(2).to(torch.float8_e4m3fn), "float8"),
+    "unsigned": (torch.zeros(2, dtype=torch.uint16), "uint16"),
+    "sparse": (torch.eye(2).to_sparse(), "sparse"),
+    "meta": (torch.zeros(2, device="meta"), "meta"),
+    "lazy": (nn.parameter.UninitializedParameter(), "initialised"),
+}
+
+
+@pytest.mark.parametrize("name", UNSTORABLE)
+def test_a_tensor_that_no_file_holds_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    held, word = UNSTORABLE[name]
+    for call in (check_storable, checked_tensors):
+        with pytest.raises(CheckpointError, match=word) as caught:
+            call(Holding(held))
+        assert "`held`" in str(caught.value)
+
+
+UNWRITABLE: dict[str, tuple[Any, str]] = {
+    "half a character": ("\ud800", "surrogates"),
+    "NaN": (float("nan"), "JSON"),
+    "too deep": (functools.reduce(lambda inner, _: [inner], range(80), 0), "nested"),
+    "far too deep": (functools.reduce(lambda inner, _: [inner], range(100_000), 0), "JSON"),
+    "too long a number": (10**120, "digits"),
+    "far too long a number": (10**5000, "JSON"),
+    "too much": ("x" * 2**22, "larger"),
+}
+
+
+@pytest.mark.parametrize("name", UNWRITABLE)
+def test_facts_that_no_reader_takes_back_are_refused_before_the_work(name: str, tmp_path: Path) -> None:
+    value, word = UNWRITABLE[name]
+    for call in (
+        lambda: check_saveable(Projector(4), provenance={"fact": value}),
+        lambda: save_module(Projector(4), tmp_path / "m", provenance={"fact": value}),
+        lambda: leworld.save(tiny_lewm(), tmp_path / "m", provenance={"fact": value}),
+    ):
+        with pytest.raises(CheckpointError, match=word):
+            call()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_card_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="`card`"):
+        leworld.save(tiny_lewm(), tmp_path / "m", card="\ud800")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_any_module_is_a_part_and_only_saving_asks(tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def registration_faults(found: Callable[[str], object]) -> list[str]:
         for path, value in public_objects().items()
         if isinstance(value, type)
         and issubclass(value, nn.Module)
-        and hasattr(value.__init__, "__wrapped__")
+        and value.__init__.__code__.co_filename.endswith("_config.py")  # the wrapper of `configurable`
         and getattr(value, "__final__", False)
         and found(value.__name__) is not value
     ]

@@ -6,7 +6,7 @@ from typing import ClassVar, final
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from ..._checks import check_float_array, check_number, describe
+from ..._checks import check_float_array, check_number, describe, plain_numbers
 from ...errors import ConfigError, ShapeError
 from . import _geometry as geometry
 from ._drawing import Painter
@@ -17,6 +17,7 @@ Array = np.ndarray
 
 
 @final
+@plain_numbers
 class TwoRoomArena:
     r"""A square arena cut in two by a wall with doors, in which disc-shaped agents move.
 
@@ -153,6 +154,7 @@ class TwoRoomArena:
         there = check_float_array(owner, "goals", goals, shape="... 2").astype(np.float64)
         return np.asarray(((here - there) ** 2).sum(axis=-1) <= self.success_radius**2)
 
+    @plain_numbers
     def render(
         self,
         positions: Float[Array, "*batch 2"],
@@ -198,6 +200,7 @@ class TwoRoomArena:
             )
         return array
 
+    @plain_numbers
     def painter(self, image_size: int) -> Painter:
         """Return the (kept) painter of one image size; for callers that draw often and need no checks."""
         if image_size not in self._painters:

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from typing import Any, final
 
-import gymnasium
 import numpy as np
 
-from ..._checks import check_float_array, check_number
+from ..._checks import check_float_array, check_number, plain_numbers, require
 from ._arena import TwoRoomArena
 from ._geometry import DEFAULT_DOORS
 from ._motion import move
 from ._options import RENDER_SIZE, check_render_mode, check_started, draw_task, read_options
 
+require("gymnasium", extra="envs", purpose="TwoRoom")
+import gymnasium  # noqa: E402 -- after the check
+
 
 @final
+@plain_numbers
 class TwoRoom(gymnasium.Env[np.ndarray, np.ndarray]):
     """Reach a goal in the other room, through the door, from pixels: the TwoRoom task of LeWorldModel.
 
@@ -81,6 +84,7 @@ class TwoRoom(gymnasium.Env[np.ndarray, np.ndarray]):
         self._goal_pixels = self._painter.background
         self._started = False
 
+    @plain_numbers
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:

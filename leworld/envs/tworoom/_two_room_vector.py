@@ -3,23 +3,26 @@
 from collections.abc import Sequence
 from typing import Any, final
 
-import gymnasium
 import numpy as np
-from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
 
-from ..._checks import check_choice, check_float_array, check_number
+from ..._checks import check_choice, check_float_array, check_number, plain_numbers, require
 from ...errors import ConfigError
 from ._arena import TwoRoomArena
 from ._geometry import DEFAULT_DOORS
 from ._motion import move
 from ._options import RENDER_SIZE, check_render_mode, check_started, draw_task, read_options
 
+require("gymnasium", extra="envs", purpose="TwoRoomVector")
+import gymnasium  # noqa: E402 -- after the check
+from gymnasium.utils import seeding  # noqa: E402
+from gymnasium.vector import AutoresetMode, VectorEnv  # noqa: E402
+from gymnasium.vector.utils import batch_space  # noqa: E402
+
 Steps = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
 
 @final
+@plain_numbers
 class TwoRoomVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """`num_envs` independent `TwoRoom`s that move and are drawn together.
 
@@ -113,6 +116,7 @@ class TwoRoomVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._over = np.zeros(self.num_envs, np.bool_)
         self._started = False
 
+    @plain_numbers
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:

@@ -6,11 +6,12 @@ from typing import final
 import numpy as np
 from jaxtyping import UInt8
 
-from ..._checks import check_number, describe
+from ..._checks import check_number, describe, plain_numbers
 from ...errors import ConfigError, ShapeError
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, eq=False)
 class Backdrop:
     """A picture of the world behind paths, and where its borders lie in the first two state components.

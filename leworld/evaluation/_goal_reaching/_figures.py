@@ -1,5 +1,6 @@
 """Pictures and films of played episodes."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._checks import check_number, require
-from .._result import blank_figure
+from .._result import draw
 from ._backdrop import Backdrop
 from ._outcome import PolicyOutcome
 from ._recording import Recording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _REACHED = "#1b7837"
 _MISSED = "#b2182b"
@@ -22,14 +24,27 @@ _GAP = 4
 
 
 def draw_paths(
-    path: Path,
+    path: str | os.PathLike[str],
+    policies: Mapping[str, PolicyOutcome],
+    recordings: Mapping[str, Recording],
+    goal: np.ndarray,
+    backdrop: Backdrop | None,
+) -> Path:
+    """Draw the first two components of the states, or the only one by step, one panel a policy."""
+
+    def paint(figure: "Figure") -> None:
+        _paint(figure, policies, recordings, goal, backdrop)
+
+    return draw("GoalReachingResult.plot", path, paint, size=(3.6 * len(recordings), 4.1), tight=True)
+
+
+def _paint(
+    figure: "Figure",
     policies: Mapping[str, PolicyOutcome],
     recordings: Mapping[str, Recording],
     goal: np.ndarray,
     backdrop: Backdrop | None,
 ) -> None:
-    """Draw the first two components of the states, or the only one by step, one panel a policy."""
-    figure = blank_figure(3.6 * len(recordings), 4.1)
     panels = figure.subplots(1, len(recordings), squeeze=False, sharex=True, sharey=True)[0]
     for panel, (name, recording) in zip(panels, recordings.items(), strict=True):
         if backdrop is not None:
@@ -39,7 +54,6 @@ def draw_paths(
         panel.set_title(f"{name}: {policies[name].success_rate:.0%} reached")
     if backdrop is None:
         panels[0].invert_yaxis()  # like pictures, y points down
-    figure.savefig(path, dpi=150, bbox_inches="tight")
 
 
 def _draw_panel(panel: "Axes", states: np.ndarray, goal: np.ndarray, reached: tuple[bool, ...]) -> None:

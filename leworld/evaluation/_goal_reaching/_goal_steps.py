@@ -7,11 +7,12 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
-from ..._checks import check_number, describe
+from ..._checks import check_number, describe, plain_numbers
 from ...errors import ConfigError, NonFiniteError, ShapeError
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, eq=False)
 class GoalSteps:
     """Steps that each bring a state a little closer to its goal, for `metric_monotonicity`.

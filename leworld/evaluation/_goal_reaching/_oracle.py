@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..._checks import check_number, describe
+from ..._checks import check_number, describe, plain_numbers
 from ..._random import fold_seed
 from ..._typing import Limits
 from ...control import Policy, limit_arrays
@@ -41,6 +41,7 @@ class Dynamics(Protocol):
 
 
 @final
+@plain_numbers
 class OraclePolicy(Policy):
     r"""Plan with the true dynamics and the true distance, as `MPCPolicy` does with a model.
 

@@ -7,11 +7,13 @@ from typing import Any, final
 
 import numpy as np
 
+from ..._checks import plain_numbers
 from ...errors import DataError, ShapeError
 from ...metrics import Interval, wilson_interval
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class PolicyOutcome:
     """The outcome of every episode that one policy played, and their summary.

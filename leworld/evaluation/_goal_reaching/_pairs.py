@@ -6,12 +6,13 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ..._checks import check_number, describe
+from ..._checks import check_number, describe, plain_numbers
 from ...errors import ConfigError, NonFiniteError, ShapeError
 from ._success import Success
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, eq=False)
 class GoalPairs:
     """Starts and goals of a goal-reaching protocol, with everything that defines success in it.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ..._checks import check_number, describe
+from ..._checks import check_number, describe, plain_numbers
 from ..._random import fold_seed
 from ...control import Policy
 from ...data import Observation
@@ -19,6 +19,7 @@ from ._recording import Recording
 from ._result import GoalReachingResult
 
 
+@plain_numbers
 def goal_reaching(
     pairs: GoalPairs,
     policies: Mapping[str, Policy],

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 from jaxtyping import Float
 
+from ..._checks import plain_numbers
 from ..._files import write_atomically
 from ...errors import ConfigError, DataError, ShapeError
 from .._result import Result
@@ -19,6 +20,7 @@ from ._recording import Recording
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, eq=False)
 class GoalReachingResult(Result):
     """What every policy achieved on the same pairs of start and goal.
@@ -190,10 +192,9 @@ class GoalReachingResult(Result):
             MissingExtraError: matplotlib is not installed.
         """
         recordings = self._recorded("plot")
-        return write_atomically(
-            path, lambda file: draw_paths(file, self.policies, recordings, self.goal, self.backdrop)
-        )
+        return draw_paths(path, self.policies, recordings, self.goal, self.backdrop)
 
+    @plain_numbers
     def write_gif(
         self, path: str | os.PathLike[str], *, scale: int = 2, frames_per_second: float = 10.0
     ) -> Path:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._checks import check_number
+from ..._checks import check_number, plain_numbers
 from ...data import Episodes
 from ...errors import DataError
 from .._columns import state_column
@@ -10,6 +10,7 @@ from ._pairs import GoalPairs, check_success, judge_reached
 from ._success import Success
 
 
+@plain_numbers
 def trajectory_pairs(
     episodes: Episodes,
     num_pairs: int,

@@ -3,21 +3,24 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import numpy as np
 from jaxtyping import Float
 
-from ..._checks import check_choice, describe
-from ..._files import write_atomically
+from ..._checks import check_choice, describe, plain_numbers
 from ...errors import ConfigError, NonFiniteError, ShapeError
-from .._result import Result, blank_figure
+from .._result import Result, draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 METHODS = ("pca", "tsne")
 _NAMES = {"pca": "PCA", "tsne": "t-SNE"}
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, eq=False)
 class LatentMap(Result):
     """Where embeddings lie on a map of few dimensions.
@@ -114,10 +117,9 @@ class LatentMap(Result):
                     f"`values` is {describe(values)}",
                     "Choose one component of the state: `states[..., 0]`",
                 )
-        return write_atomically(path, lambda file: self._draw(file, values, label))
+        return draw(owner, path, lambda figure: self._paint(figure, values, label), size=(4.6, 4.0))
 
-    def _draw(self, path: Path, values: np.ndarray | None, label: str | None) -> None:
-        figure = blank_figure(4.6, 4.0)
+    def _paint(self, figure: "Figure", values: np.ndarray | None, label: str | None) -> None:
         panel = figure.subplots()
         points = self.coordinates.reshape(-1, self.coordinates.shape[-1])
         colours = None if values is None else values.ravel()
@@ -133,4 +135,3 @@ class LatentMap(Result):
             panel.set_yticks([])
         else:
             panel.set_aspect("equal", adjustable="datalim")
-        figure.savefig(path, dpi=150)

@@ -1,16 +1,15 @@
 """How far a model can imagine: open-loop rollouts beside two baselines."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 import torch
 
-from ..._checks import check_number
-from ..._files import write_atomically
+from ..._checks import check_number, plain_numbers
 from ...data import Episodes
 from ...errors import DataError, ShapeError
 from ...metrics import horizon_error
@@ -18,10 +17,14 @@ from ...models import WorldModel, processor_of
 from ...probes import RidgeProbe
 from .._columns import state_column
 from .._latent_paths import distance, imagined_paths, latent_paths
-from .._result import Result, blank_figure
+from .._result import Result, draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class OpenLoopResult(Result):
     """Error of imagined embeddings by number of steps ahead, for the model and its baselines.
@@ -89,22 +92,23 @@ class OpenLoopResult(Result):
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        return write_atomically(path, self._draw)
-
-    def _draw(self, path: Path) -> None:
         parts = {"squared latent distance": self.latent, "distance of states": self.physical}
         shown = {label: curves for label, curves in parts.items() if curves}
-        figure = blank_figure(3.8 * len(shown), 3.2)
-        panels = figure.subplots(1, len(shown), squeeze=False)[0]
-        for panel, (label, curves) in zip(panels, shown.items(), strict=True):
-            for name, curve in curves.items():
-                panel.plot(range(1, len(curve) + 1), curve, marker="o", markersize=3, label=name)
-            panel.set_xlabel("steps ahead")
-            panel.set_ylabel(label)
-            panel.legend(fontsize=8)
-        figure.savefig(path, dpi=150)
+        size = (3.8 * len(shown), 3.2)
+        return draw("OpenLoopResult.plot", path, lambda figure: _paint(figure, shown), size=size)
 
 
+def _paint(figure: "Figure", shown: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    for panel, (label, curves) in zip(panels, shown.items(), strict=True):
+        for name, curve in curves.items():
+            panel.plot(range(1, len(curve) + 1), curve, marker="o", markersize=3, label=name)
+        panel.set_xlabel("steps ahead")
+        panel.set_ylabel(label)
+        panel.legend(fontsize=8)
+
+
+@plain_numbers
 def open_loop(
     model: WorldModel,
     episodes: Episodes,

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..._checks import check_finite, check_number, describe
+from ..._checks import check_finite, check_number, describe, plain_numbers
 from ..._random import fold_seed
 from ...data import Episodes
 from ...decoders import CrossAttentionDecoder
@@ -23,6 +23,7 @@ _AT_ONCE = 256
 _VALIDATION = 0.1
 
 
+@plain_numbers
 def imagined_rollouts(
     model: WorldModel,
     episodes: Episodes,

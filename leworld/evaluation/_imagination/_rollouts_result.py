@@ -3,17 +3,19 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from ..._checks import check_choice, check_number, describe
-from ..._files import write_atomically
+from ..._checks import check_choice, check_number, describe, plain_numbers
 from ...errors import DataError, ShapeError
-from .._result import Result, blank_figure
+from .._result import Result, draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @final
@@ -139,6 +141,7 @@ class ImaginedRollouts(Result):
             name.replace(", ", "_").replace(" ", "_"): curve for name, curve in self._curves().items()
         }
 
+    @plain_numbers
     def plot(self, path: str | os.PathLike[str], *, num_rollouts: int = 4) -> Path:
         """Draw the first rollouts, true frames above decoded above imagined, and write png, pdf or svg.
 
@@ -147,17 +150,23 @@ class ImaginedRollouts(Result):
             MissingExtraError: matplotlib is not installed.
         """
         check_number("ImaginedRollouts.plot", "num_rollouts", num_rollouts, low=1, integer=True)
-        return write_atomically(path, lambda file: _draw(file, self, min(num_rollouts, len(self.episodes))))
+        count = min(num_rollouts, len(self.episodes))
+        return draw(
+            "ImaginedRollouts.plot",
+            path,
+            lambda figure: _paint(figure, self, count),
+            size=(1.3 * self.true_frames.shape[1] + 0.6, 1.3 * 3 * count + 0.4),
+            dpi=120,
+        )
 
 
-def _draw(path: Path, rollouts: ImaginedRollouts, count: int) -> None:
+def _paint(figure: "Figure", rollouts: ImaginedRollouts, count: int) -> None:
     films = {
         "true": rollouts.true_frames,
         "decoded": rollouts.decoded_frames,
         "imagined": rollouts.imagined_frames,
     }
     moments = rollouts.true_frames.shape[1]
-    figure = blank_figure(1.3 * moments + 0.6, 1.3 * 3 * count + 0.4)
     panels = figure.subplots(3 * count, moments, squeeze=False)
     for rollout in range(count):
         for line, (name, film) in enumerate(films.items()):
@@ -170,4 +179,3 @@ def _draw(path: Path, rollouts: ImaginedRollouts, count: int) -> None:
                     panel.set_ylabel(name, fontsize=8)
                 if rollout == line == 0:
                     panel.set_title("seen" if moment == 0 else f"+{moment}", fontsize=8)
-    figure.savefig(path, dpi=120)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..._checks import check_finite, check_number, describe
+from ..._checks import check_finite, check_number, describe, plain_numbers
 from ..._random import fold_seed
 from ..._targets import class_hits, constant_columns, degrees_off, encode_targets
 from ...data import Episodes
@@ -27,6 +27,7 @@ ProbeFactory = Callable[[int, int], Probe]
 _BATCH = 256
 
 
+@plain_numbers
 def probing(
     models: Mapping[str, Encoder],
     episodes: Episodes,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
+from ..._checks import plain_numbers
 from ...errors import ConfigError, DataError
 from ...metrics import Interval
 
@@ -13,6 +14,7 @@ _INTERVALS = ("mse_interval", "pearson_interval", "r2_interval", "accuracy_inter
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class ProbeRow:
     """Scores of one probe for one quantity and one model, on held-out episodes.

@@ -6,7 +6,7 @@ from typing import final, get_args
 import torch
 from torch import Tensor
 
-from ..._checks import check_choice, check_number, describe
+from ..._checks import check_choice, check_number, describe, plain_numbers
 from ..._targets import Kind
 from ...data import Episodes
 from ...errors import ConfigError, DataError
@@ -14,6 +14,7 @@ from .._columns import state_column
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class Quantity:
     """What a probe should read off an embedding: some components of a column, and how they behave.

@@ -5,20 +5,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from torch import Tensor
 
-from ..._files import write_atomically
+from ..._checks import plain_numbers
 from ...errors import ConfigError, DataError
-from .._result import Result, blank_figure
+from .._result import Result, draw
 from ._probe_row import ProbeRow
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _POINTS = 3000
 Key = tuple[str, str, str]
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, eq=False)
 class ProbingResult(Result):
     """What probes read off the embeddings of one or several models.
@@ -148,7 +152,14 @@ class ProbingResult(Result):
                 "this result has none (JSON files hold none, and undefined rows predict nothing)",
                 "Call it on what `probing` returned",
             )
-        return write_atomically(path, lambda file: _draw(file, self.predictions))
+        columns = min(3, len(self.predictions))
+        rows = -(-len(self.predictions) // columns)
+        return draw(
+            "ProbingResult.plot",
+            path,
+            lambda figure: _paint(figure, self.predictions, rows, columns),
+            size=(3.4 * columns, 3.4 * rows),
+        )
 
 
 def _cells(row: ProbeRow, turned: bool, classes: bool) -> list[str]:
@@ -168,10 +179,9 @@ def _number(value: float, digits: int) -> str:
     return "-" if value != value else f"{value:.{digits}f}"
 
 
-def _draw(path: Path, predictions: Mapping[Key, tuple[Tensor, Tensor]]) -> None:
-    columns = min(3, len(predictions))
-    rows = -(-len(predictions) // columns)
-    figure = blank_figure(3.4 * columns, 3.4 * rows)
+def _paint(
+    figure: "Figure", predictions: Mapping[Key, tuple[Tensor, Tensor]], rows: int, columns: int
+) -> None:
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, (key, (predicted, truth)) in zip(panels, predictions.items(), strict=False):
         step = -(-len(truth) // _POINTS)
@@ -184,4 +194,3 @@ def _draw(path: Path, predictions: Mapping[Key, tuple[Tensor, Tensor]]) -> None:
         panel.set_ylabel("predicted")
     for panel in panels[len(predictions) :]:
         panel.axis("off")
-    figure.savefig(path, dpi=150)

@@ -2,7 +2,7 @@
 
 import torch
 
-from ..._checks import check_number
+from ..._checks import check_number, plain_numbers
 from ...data import Episodes
 from ...models import WorldModel
 from ...probes import ProbeScore, RidgeProbe, fit_probe, split_by_episode
@@ -10,6 +10,7 @@ from .._columns import state_column, strided_rows
 from .._latent_paths import row_latents
 
 
+@plain_numbers
 def probe_states(
     model: WorldModel, episodes: Episodes, *, column: str = "state", stride: int = 5, seed: int = 0
 ) -> ProbeScore:

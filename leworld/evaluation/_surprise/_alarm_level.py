@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+from ..._checks import plain_numbers
 from ...errors import ShapeError
 
 Counts = Mapping[str, tuple[int, int]]
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class AlarmLevel:
     """One threshold for an alarm, and how often undisturbed episodes exceed it.

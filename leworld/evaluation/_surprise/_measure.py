@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..._checks import check_choice, check_finite, check_number, describe
+from ..._checks import check_choice, check_finite, check_number, describe, plain_numbers
 from ...data import Episodes
 from ...errors import ConfigError, DataError, NonFiniteError, ShapeError
 from ...metrics import auroc, paired_t_test
@@ -21,6 +21,7 @@ from ._result import SurpriseResult, SurpriseRow
 _BEFORE, _AFTER = 3, 5
 
 
+@plain_numbers
 def surprise(
     model: WorldModel,
     episodes: Episodes,
@@ -125,7 +126,7 @@ def surprise(
         scores = next_errors(model, paths, owner=owner)
     masks = _masks(episodes, normal_events or {}, skip)
     if isinstance(calibration, Tensor):
-        tested, reference = np.arange(len(episodes)), calibration.detach().double().flatten().cpu()
+        tested, reference = np.arange(len(episodes)), calibration.detach().cpu().double().flatten()
         check_finite(owner, "calibration", reference)
     else:
         check_number(owner, "calibration", calibration, low=0, high=1, open_low=True)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..._checks import check_finite, check_float_array, check_number, check_size, describe
+from ..._checks import check_finite, check_float_array, check_number, check_size, describe, plain_numbers
 from ..._typing import shapechecked
 from ...data import Episodes, Observation
 from ...errors import ConfigError, ShapeError
@@ -115,10 +115,11 @@ class SurpriseMonitor:
         self.model = model
         self.processor = processor_of(model, owner="SurpriseMonitor")
         self.false_alarm_rate = false_alarm_rate
-        self._calibration: list[float] = calibration.detach().double().sort().values.tolist()
+        self._calibration: list[float] = calibration.detach().cpu().double().sort().values.tolist()
         self.reset()
 
     @staticmethod
+    @plain_numbers
     def calibrate(
         model: WorldModel, episodes: Episodes, *, false_alarm_rate: float = 0.05
     ) -> "SurpriseMonitor":
@@ -206,4 +207,4 @@ def alarm_threshold(
             f"it is {false_alarm_rate} with {count} scores",
             "Calibrate on more normal frames, or choose another rate",
         )
-    return float(calibration.detach().double().sort(descending=True).values[allowed - 1])
+    return float(calibration.detach().cpu().double().sort(descending=True).values[allowed - 1])

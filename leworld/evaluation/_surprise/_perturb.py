@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Int
 
-from ..._checks import check_choice, check_number, describe
+from ..._checks import check_choice, check_number, describe, plain_numbers
 from ...data import Episodes
 from ...errors import ConfigError, DataError
 from .._columns import check_episodes, state_column
@@ -45,6 +45,7 @@ class Perturbed:
     kind: str
 
 
+@plain_numbers
 def perturb(
     episodes: Episodes,
     kind: str,

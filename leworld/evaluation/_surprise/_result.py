@@ -5,18 +5,22 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from torch import Tensor
 
-from ..._files import write_atomically
+from ..._checks import plain_numbers
 from ...errors import DataError, ShapeError
 from ...metrics import wilson_interval
-from .._result import Result, blank_figure
+from .._result import Result, draw
 from ._alarm_level import AlarmLevel
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class SurpriseRow:
     """How one kind of event shows in the surprise of the frame at which it happens.
@@ -78,6 +82,7 @@ class SurpriseRow:
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True)
 class SurpriseResult(Result):
     """What the surprise protocol found: one row a kind of event, and how often normal frames raise an alarm.
@@ -235,10 +240,9 @@ class SurpriseResult(Result):
                 "there is none",
                 "Read the reasons in `undefined`",
             )
-        return write_atomically(path, self._draw)
+        return draw("SurpriseResult.plot", path, self._paint, size=(3.2 * len(self.rows), 3.2))
 
-    def _draw(self, path: Path) -> None:
-        figure = blank_figure(3.2 * len(self.rows), 3.2)
+    def _paint(self, figure: "Figure") -> None:
         panels = figure.subplots(1, len(self.rows), squeeze=False, sharey=True)[0]
         for panel, row in zip(panels, self.rows, strict=True):
             panel.plot(row.offsets, row.undisturbed, color="0.5", label="undisturbed")
@@ -248,7 +252,6 @@ class SurpriseResult(Result):
             panel.set_xlabel("frames after the event")
         panels[0].set_ylabel("surprise (dashed: alarm)")
         panels[0].set_yscale("symlog", linthresh=max(self.levels[0].threshold, 1e-12))
-        figure.savefig(path, dpi=150)
 
 
 def _shares(counts: list[tuple[int, int]]) -> list[str]:

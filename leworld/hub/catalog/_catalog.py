@@ -1,11 +1,14 @@
 """The catalogue of named checkpoints."""
 
 import fnmatch
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..._files import digest
 from ..._folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from ..._typing import shapechecked
+from ...errors import CheckpointError, ConfigError
 from ...serialise import read_module
 from .._names import existing_folder
 from .._processor import stored_processor
@@ -79,8 +82,14 @@ def describe_folder(folder: Path, name: str) -> CheckpointRecord:
     """Read the record of a folder in leworld's own layout from its config."""
     stored = read_module(folder)
     facts = stored.provenance
-    present = [file for file in (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE) if (folder / file).is_file()]
-    history = stored.architecture.get("predictor", {}).get("history_size")
+    predictor = stored.architecture.get("predictor")
+    history = predictor.get("history_size") if isinstance(predictor, Mapping) else None
+    paper = facts.get("paper")
+    try:
+        scores = read_scores(facts)
+    except ConfigError as error:
+        raise CheckpointError(f"{stored.source}: {error.rule}", error.got, error.fix) from error
+    present = [file for file in (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE) if os.path.isfile(folder / file)]
     return CheckpointRecord(
         name=name,
         summary=str(
@@ -91,6 +100,6 @@ def describe_folder(folder: Path, name: str) -> CheckpointRecord:
         processor=stored_processor(stored),
         history_size=history if isinstance(history, int) else None,
         licence=str(facts.get("licence", "unknown")),
-        paper=facts.get("paper"),
-        scores=read_scores(facts),
+        paper=None if paper is None else str(paper),
+        scores=scores,
     )

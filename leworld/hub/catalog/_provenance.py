@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from ..._checks import describe, nearest
+from ..._checks import check_number, describe, described_name, nearest
 from ..._json import json_text
 from ...errors import ConfigError
 from ._record import Score
@@ -21,9 +21,9 @@ def plain(provenance: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: if a score is not what it should be.
     """
     content = dict(provenance)
-    if "scores" in content:
+    if isinstance(content.get("scores"), list | tuple):
         content["scores"] = [
-            asdict(score) if isinstance(score, Score) else dict(score) for score in content["scores"]
+            asdict(score) if isinstance(score, Score) else score for score in content["scores"]
         ]
     read_scores(content)
     return json.loads(json_text(content, owner="provenance"))
@@ -48,9 +48,19 @@ def _score(index: int, entry: object) -> Score:
     for key in entry:
         if key not in _SCORE_FIELDS:
             raise ConfigError(
-                f"{owner} to hold the fields of a Score only", f"it has `{key}`", nearest(key, _SCORE_FIELDS)
+                f"{owner} to hold the fields of a Score only",
+                f"it has {described_name(key)}",
+                nearest(str(key), _SCORE_FIELDS),
             )
     missing = [key for key in ("protocol", "success", "source") if key not in entry]
     if missing:
         raise ConfigError(f"{owner} to say its `{missing[0]}`", "it does not", "Add that field")
+    for key in ("protocol", "source", "kind"):
+        if not isinstance(entry.get(key, ""), str):
+            raise ConfigError(
+                f"{owner} to hold a text as `{key}`", f"it is {describe(entry[key])}", "Write it in words"
+            )
+    for key in ("success", "low", "high", "episodes"):
+        if key == "success" or entry.get(key) is not None:
+            check_number("provenance: a score", key, entry[key], low=0, integer=key == "episodes")
     return Score(**entry)

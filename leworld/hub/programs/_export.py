@@ -1,5 +1,6 @@
 """Export a world model for runtimes without leworld."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from ... import __version__
 from ..._checks import check_choice, quoted, require
 from ..._files import local_path
-from ..._folder import replaced_folder
+from ..._folder import check_replaceable, replaced_folder
 from ..._json import json_text
 from ..._typing import shapechecked
 from ...errors import CheckpointError
@@ -106,9 +107,10 @@ def export(
             f"this one reads {quoted(model.observation_parts)}",
             "Export the parts by yourself with `torch.export`",
         )
+    target = local_path(folder)
+    check_replaceable(target, overwrite=overwrite, known=_is_export)
     parts = parts_of(model, (3, size, size))
     write = write_onnx if format == "onnx" else _write_pt2
-    target = local_path(folder)
     with replaced_folder(target, overwrite=overwrite, known=_is_export) as fresh:
         programs = {}
         for name, part in parts.items():
@@ -139,9 +141,13 @@ def _facts(part: Part, file: str, error: float) -> dict[str, Any]:
 
 
 def _write_pt2(name: str, part: Part, file: Path) -> Callable[[tuple[Tensor, ...]], Tensor]:
-    torch.export.save(trace(name, part), file)
-    program = torch.export.load(file).module()
-    return lambda inputs: program(*inputs)
+    program = trace(name, part)
+    try:
+        torch.export.save(program, file)
+    except RuntimeError as error:  # torch tells of a full disk in this way
+        raise OSError(errno.EIO, " ".join(str(error).split())[:200]) from error
+    written = torch.export.load(file).module()
+    return lambda inputs: written(*inputs)
 
 
 def _is_export(folder: Path) -> bool:

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors import SafetensorError, safe_open
-
-from ..._checks import quoted
+from ..._checks import described_name
 from ..._folder import CONFIG_FILE, WEIGHTS_FILE
 from ..._json import read_json
+from ..._tensor_file import tensor_names
 from ...errors import CheckpointError
 from ._files import RELEASED_WEIGHTS
 
@@ -36,28 +35,19 @@ def _foreign_layout(folder: Path, config: Mapping[str, Any]) -> CheckpointError:
     rule = (
         f"{path} needs `schema_version` (leworld's layout) or `_target_` (the published LeWM weights' layout)"
     )
-    if _is_torch_world(_tensor_names(folder / WEIGHTS_FILE)):
+    if _is_torch_world(tensor_names(folder / WEIGHTS_FILE)):
         return CheckpointError(
             rule,
             "the folder holds a LeWM of torch-world, whose architecture does not map: the blocks of its "
             "predictor have no LayerNorm inside attention and MLP, and biases on queries, keys and values",
             "Use it with torch-world, or train the like of it with `leworld train`",
         )
-    fields = quoted(list(config)[:6]) or "no field"
+    fields = ", ".join(described_name(key) for key in list(config)[:6]) or "no field"
     return CheckpointError(
         rule,
         f"it has {fields}",
         "For weights of another library, build the model of leworld's parts and rename the tensors yourself",
     )
-
-
-def _tensor_names(path: Path) -> list[str]:
-    """Return the names in the header of a safetensors file, none if there is no such file."""
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return list(file.keys())
-    except (OSError, SafetensorError):
-        return []
 
 
 def _is_torch_world(names: Iterable[str]) -> bool:

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..._checks import accumulation_dtype, check_number, check_one_device
+from ..._phases import FAR, reaches
+from ..._transforms import transforming
 from ..._typing import shapechecked
 from ...errors import KernelUnavailableError
 from .._registry import _choose, _register, check_implementation
@@ -96,7 +98,11 @@ def ecf_sums(
         check_number("ecf_sums", "num_knots", num_knots, low=1, integer=True)
         check_one_device("ecf_sums", embeddings=embeddings, directions=directions)
     flat = embeddings.reshape(-1, *embeddings.shape[-2:])
-    sums, _ = _forward(flat, directions, spacing, num_knots, implementation)
+    if transforming():
+        _chosen(implementation, flat, directions, num_knots)
+        sums = _reference.sums(_reference.phases(flat, directions, spacing), spacing, num_knots)
+    else:
+        sums, _ = _forward(flat, directions, spacing, num_knots, implementation)
     return sums.reshape(*embeddings.shape[:-2], *sums.shape[1:])
 
 
@@ -126,6 +132,8 @@ def _forward(
         return _triton_fused.sums(embeddings, directions, spacing, num_knots), _nothing(embeddings)
     module: Any = _IMPLEMENTATIONS[chosen]
     projections = module.project(embeddings, directions)
+    if reaches(projections, FAR / (spacing * num_knots)):
+        projections = _reference.phases(embeddings, directions, spacing)
     return module.sums(projections, spacing, num_knots), projections
 
 
@@ -210,7 +218,8 @@ def _differentiate(ctx: Any, grad: Tensor | None, grad_projections: Tensor | Non
     wanted = ctx.needs_input_grad[:2]
     if grad is None:
         return None, None, None, None, None
-    if torch.is_grad_enabled():  # a second derivative is wanted: the formula differentiates as it stands
+    # Where a second derivative is wanted, or one is mapped: the formula differentiates as it stands.
+    if torch.is_grad_enabled() or transforming():
         found = _formula_gradients(grad, embeddings, directions, ctx.spacing)
     else:
         found = _backward(grad, embeddings, directions, projections, ctx.spacing, ctx.implementation, *wanted)
@@ -221,7 +230,7 @@ def _differentiate(ctx: Any, grad: Tensor | None, grad_projections: Tensor | Non
 def _formula_gradients(
     grad: Tensor, embeddings: Tensor, directions: Tensor, spacing: float
 ) -> tuple[Tensor, Tensor]:
-    slope = _reference.sums_backward(grad, _reference.project(embeddings, directions), spacing)
+    slope = _reference.sums_backward(grad, _reference.phases(embeddings, directions, spacing), spacing)
     with torch.autocast(slope.device.type, enabled=False):
         flat = embeddings.to(slope.dtype).flatten(0, 1)
         return (

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ..._checks import accumulation_dtype
+from ..._phases import without_turns
 
 PIECE = None  # the backward pass holds the gradient of all projections at once
 
@@ -13,6 +14,18 @@ def project(embeddings: Tensor, directions: Tensor) -> Tensor:
     dtype = accumulation_dtype(embeddings.dtype)
     with torch.autocast(embeddings.device.type, enabled=False):
         return embeddings.to(dtype) @ directions.to(dtype)
+
+
+def phases(embeddings: Tensor, directions: Tensor, spacing: float) -> Tensor:
+    """Return projections whose multiples of `spacing` have their phase: whole turns are taken off on a CPU.
+
+    Projected in float64 for that, where rounding in float32 would turn far ones by more than a turn.
+    """
+    if embeddings.device.type != "cpu":
+        return project(embeddings, directions)
+    with torch.autocast(embeddings.device.type, enabled=False):
+        far = embeddings.double() @ directions.double()
+    return without_turns(far, spacing).to(accumulation_dtype(embeddings.dtype))
 
 
 def frequencies(projections: Tensor, spacing: float, num_knots: int) -> Tensor:

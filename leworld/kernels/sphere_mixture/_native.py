@@ -12,6 +12,7 @@ from .._library import Library, load, pointer
 from . import _table
 from ._reference import Mixture
 
+_REACH = 40.0  # distances in units of sqrt(dim) / t_max: the phases then keep five digits
 _SOURCE = Path(__file__).with_name("_native.c")
 
 
@@ -28,7 +29,10 @@ def obstacle(tensor: Tensor) -> str | None:
 def discrepancy(
     pairs: Mixture, points: Mixture, samples: Tensor, with_gradient: bool
 ) -> tuple[Tensor, Tensor | None] | None:
-    """Return what `_pairs.discrepancy` does, or None if a distance may be in the far field."""
+    """Return what `_pairs.discrepancy` does, or None for distances in the far field or too large for float32.
+
+    A squared distance comes from inner products in float32, whose rounding grows with the farthest sample.
+    """
     library = load(_SOURCE)
     if isinstance(library, str):
         raise RuntimeError(library)
@@ -46,7 +50,7 @@ def discrepancy(
     )
     _check_rows(z)
     _centre(library)(z.data_ptr(), *read, ctypes.addressof(reach), *z.shape, *z.stride()[:2])
-    if not reach.value <= pairs.far:
+    if not reach.value <= min(pairs.far, _REACH * dim**0.5 / max(pairs.frequencies)):
         return None
     near, own = (_table.table(mixture, reach.value, z.device) for mixture in (pairs, points))
     weights = (centred @ centred.mT).contiguous()

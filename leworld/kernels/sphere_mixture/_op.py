@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..._checks import accumulation_dtype
+from ..._transforms import transforming
 from .._registry import _choose, _register
 from . import _native, _pairs, _reference, _table
 from ._reference import Mixture
@@ -26,6 +27,9 @@ _register(
 
 def sphere_mixture(mixture: Mixture, squared_distances: Tensor, *, implementation: str) -> Tensor:
     """Return f(u) at every squared distance u, differentiable to every order, smooth at u = 0 too."""
+    if transforming():
+        result = _Evaluated.apply(squared_distances, mixture, implementation)
+        return result  # pyright: ignore[reportReturnType] -- untyped
     frequencies, coefficients = list(mixture.frequencies), list(mixture.coefficients)
     return _evaluate(squared_distances, mixture.dim, frequencies, coefficients, implementation)
 
@@ -37,20 +41,63 @@ def sphere_discrepancy(
 
     f is `pairs` and g is `points`, of equal frequencies; samples are (group, sample, dim), N of them. Costs a
     matrix product of sample x sample x dim, and another one for the gradient, which is made in the forward
-    pass if the samples want one: it then stores as much as the samples.
+    pass if the samples want one: it then stores as much as the samples. Within a transform of PyTorch
+    (torch.func, forward mode) it stores sample x sample numbers.
     """
+    if transforming():
+        _choose("sphere_discrepancy", implementation, samples)
+        with torch.autocast(samples.device.type, enabled=False):
+            return _pairs.differentiable(pairs, points, constant, samples, sphere_mixture, implementation)
     wanted = torch.is_grad_enabled() and samples.requires_grad
     coefficients = list(pairs.frequencies), list(pairs.coefficients), list(points.coefficients)
     return _discrepancy(samples, *coefficients, constant, implementation, wanted)[0]
 
 
-@torch.library.custom_op("leworld::sphere_mixture", mutates_args=())
+@torch.library.custom_op(  # torch before 2.7 reads no schema from the sequences of `collections.abc`
+    "leworld::sphere_mixture",
+    mutates_args=(),
+    schema="(Tensor u, int dim, float[] frequencies, float[] coefficients, str implementation) -> Tensor",
+)
 def _evaluate(
     u: Tensor, dim: int, frequencies: Sequence[float], coefficients: Sequence[float], implementation: str
 ) -> Tensor:
+    return _values(Mixture(dim, tuple(frequencies), tuple(coefficients)), u, implementation)
+
+
+def _values(mixture: Mixture, u: Tensor, implementation: str) -> Tensor:
     chosen = _choose("sphere_discrepancy", implementation, u)
     module = _reference if chosen == "reference" else _table
-    return module.evaluate(Mixture(dim, tuple(frequencies), tuple(coefficients)), u)[0]
+    return module.evaluate(mixture, u)[0]
+
+
+class _Evaluated(torch.autograd.Function):
+    """`sphere_mixture` for transforms of PyTorch, to every order: the derivative is a mixture again."""
+
+    @staticmethod
+    def forward(u: Tensor, mixture: Mixture, implementation: str) -> Tensor:
+        return _values(mixture, u, implementation)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        u, ctx.mixture, ctx.implementation = inputs
+        ctx.save_for_backward(u)
+        ctx.save_for_forward(u)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return grads[0] * _slope(ctx), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        return tangents[0] * _slope(ctx)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Any, Any]:
+        return _Evaluated.apply(*inputs), in_dims[0]
+
+
+def _slope(ctx: Any) -> Tensor:
+    return sphere_mixture(ctx.mixture.derivative(), ctx.saved_tensors[0], implementation=ctx.implementation)
 
 
 @_evaluate.register_fake
@@ -74,7 +121,12 @@ def _evaluate_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 _evaluate.register_autograd(_evaluate_backward, setup_context=_evaluate_context)
 
 
-@torch.library.custom_op("leworld::sphere_discrepancy", mutates_args=())
+@torch.library.custom_op(
+    "leworld::sphere_discrepancy",
+    mutates_args=(),
+    schema="(Tensor samples, float[] frequencies, float[] pairs, float[] points, float constant, "
+    "str implementation, bool with_gradient) -> (Tensor, Tensor)",
+)
 def _discrepancy(
     samples: Tensor,
     frequencies: Sequence[float],
@@ -94,7 +146,7 @@ def _discrepancy(
             module = _reference if chosen == "reference" else _table
             found = _pairs.discrepancy(module, f, g, z, with_gradient)
         values, gradient = found
-        value = (count * (values.mean() + constant)).to(z.dtype)
+        value = (count * (values.mean() + constant)).to(z)
         return value, z.new_empty(0) if gradient is None else gradient
 
 
@@ -127,7 +179,8 @@ def _discrepancy_backward(ctx: Any, grad: Tensor | None, grad_gradient: Tensor |
         return None, *nothing
     frequencies, pairs, points, _, implementation = ctx.settings
     with torch.autocast(samples.device.type, enabled=False):
-        if torch.is_grad_enabled():  # a second derivative is wanted: the gradient must depend on the samples
+        # Where a second derivative is wanted, or one is mapped, the gradient must depend on the samples.
+        if torch.is_grad_enabled() or transforming():
             f, g = (Mixture(samples.shape[-1], tuple(frequencies), tuple(c)) for c in (pairs, points))
             gradient = _pairs.differentiable_gradient(f, g, samples, sphere_mixture, implementation)
         scale = grad * (4 / (samples.shape[0] * samples.shape[1]))

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from ..._checks import accumulation_dtype
+from ..._precision import double, double_sum
+from ..._samples import around_middle, squared_distances
 from ._reference import Mixture
 
 
@@ -14,33 +16,43 @@ def discrepancy(
 ) -> tuple[Tensor, Tensor | None]:
     """Return mean_ij f(|z_i - z_j|^2) - 2 mean_i g(|z_i|^2) of each group, in float64, and its gradient.
 
-    The gradient lacks a factor of 4 / sample^2. `module` evaluates mixtures. Every pair is looked at once,
-    and no sample with itself: there the function is known.
+    The gradient lacks a factor of 4 / sample^2. `module` evaluates mixtures; all else is in float64, on the
+    CPU for a device that has none. Every pair is looked at once, and no sample with itself: there the
+    function is known.
     """
     groups, count, _ = samples.shape
-    mean, centred = _centre(samples)
-    squares = centred.square().sum(-1)
-    i, j = torch.triu_indices(count, count, 1, device=samples.device)
-    products = (centred @ centred.mT).flatten(1)
-    u = squares.index_select(1, i).add_(squares.index_select(1, j))
-    u.sub_(products.index_select(1, i * count + j), alpha=2)
-    value, slope = module.evaluate(pairs, u, slopes=with_gradient)
-    own, pull = module.evaluate(points, samples.square().sum(-1), slopes=with_gradient)
-    total = 2 / count * value.sum(1, dtype=torch.float64) - 2 * own.sum(1, dtype=torch.float64)
-    values = (total + sum(pairs.coefficients)) / count
+    z = double(samples)
+    middle, rest = around_middle(z)
+    i, j = torch.triu_indices(count, count, 1, device=z.device)
+    weights = squared_distances(rest).flatten(1)
+    value, slope = module.evaluate(pairs, weights.index_select(1, i * count + j), slopes=with_gradient)
+    own, pull = module.evaluate(points, z.square().sum(-1), slopes=with_gradient)
+    values = (2 / count * value.sum(1) - 2 * own.sum(1) + sum(pairs.coefficients)) / count
     if slope is None:
         return values, None
     slope.neg_()
     pulls = -count * pull
     for index in (i * count + j, j * count + i):
-        products.scatter_(1, index.expand_as(slope), slope)
-    weights = products.view(groups, count, count)
+        weights.scatter_(1, index.expand_as(slope), slope)
+    weights = weights.view(groups, count, count)
     # What the own weight multiplies is a difference of 0. It is the largest and would leave its rounding,
     # which is more than the gradient of far samples, so it takes no part in the sum.
     weights.diagonal(dim1=1, dim2=2).zero_()
-    own = (pulls - weights.sum(2, dtype=torch.float64)).to(samples.dtype)
-    alone = (own.unsqueeze(-1) * centred).addcmul_(pulls.unsqueeze(-1), mean)
-    return values, alone.add_(weights @ centred)
+    gradient = ((pulls - weights.sum(2)).unsqueeze(-1) * rest).addcmul_(pulls.unsqueeze(-1), middle)
+    return values, gradient.add_(weights @ rest).to(samples)
+
+
+def differentiable(
+    pairs: Mixture, points: Mixture, constant: float, samples: Tensor, evaluate: Any, implementation: str
+) -> Tensor:
+    """Return the discrepancy as operations that every transform of PyTorch knows; stores all pairs."""
+    count = samples.shape[-2]
+    samples = samples.to(accumulation_dtype(samples.dtype))
+    _, distances, others = _distances(samples)
+    value = evaluate(pairs, distances, implementation=implementation) * others
+    own = evaluate(points, samples.square().sum(-1), implementation=implementation)
+    total = double_sum(value, (-2, -1)) / count - 2 * double_sum(own, -1) + sum(pairs.coefficients)
+    return (total.mean() + count * constant).to(samples)
 
 
 def differentiable_gradient(
@@ -49,18 +61,15 @@ def differentiable_gradient(
     """Return the gradient that `discrepancy` returns as something that autograd can differentiate."""
     count = samples.shape[-2]
     samples = samples.to(accumulation_dtype(samples.dtype))
-    _, centred = _centre(samples)
-    squares = centred.square().sum(-1)
-    sums = squares.unsqueeze(-1) + squares.unsqueeze(-2)
-    others = 1 - torch.eye(count, dtype=samples.dtype, device=samples.device)
-    distances = torch.baddbmm(sums, centred, centred.mT, alpha=-2).clamp_min(0) * others
+    rest, distances, others = _distances(samples)
     weights = evaluate(pairs.derivative(), distances, implementation=implementation) * others
     own = evaluate(points.derivative(), samples.square().sum(-1), implementation=implementation)
-    pull = weights.sum(-1, keepdim=True) * centred - weights @ centred
+    pull = weights.sum(-1, keepdim=True) * rest - weights @ rest
     return pull - count * own.unsqueeze(-1) * samples
 
 
-def _centre(samples: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and rest: no distance sees the mean, and without it the Gram matrix loses fewer digits."""
-    mean = samples.mean(-2, keepdim=True)
-    return mean, samples - mean
+def _distances(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return samples around their middle, squared distances of pairs, and 0 for one with itself, else 1."""
+    _, rest = around_middle(samples)
+    others = 1 - torch.eye(samples.shape[-2], dtype=samples.dtype, device=samples.device)
+    return rest, squared_distances(rest).to(samples), others

@@ -8,6 +8,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ..._precision import double
+
 # From this phase on the asymptotic series is exact to float64 up to _LOW dimensions; above, the function
 # falls like exp(-s^2 / (2 dim)), and from _WIDE sqrt(dim) on it is below 1e-16.
 _FAR = 192.0
@@ -42,10 +44,10 @@ class Mixture:
 
 def evaluate(mixture: Mixture, u: Tensor, *, slopes: bool = False) -> tuple[Tensor, Tensor | None]:
     """Return the mixture at squared distances, and on request its derivative by them, computed in float64."""
-    distances = u.detach().double().clamp_min(0).sqrt()
+    distances = double(u.detach()).clamp_min(0).sqrt()
     terms = zip(mixture.frequencies, mixture.coefficients, strict=True)
     total = sum((c * characteristic(mixture.dim, t * distances) for t, c in terms), distances * 0)
-    return total.to(u.dtype), evaluate(mixture.derivative(), u)[0] if slopes else None
+    return total.to(u), evaluate(mixture.derivative(), u)[0] if slopes else None
 
 
 def characteristic(dim: int, phases: Tensor) -> Tensor:

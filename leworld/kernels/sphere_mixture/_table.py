@@ -83,12 +83,12 @@ def evaluate(mixture: Mixture, u: Tensor, *, slopes: bool = False) -> tuple[Tens
     """
     if u.numel() == 0:
         return torch.zeros_like(u), torch.zeros_like(u) if slopes else None
-    distances = u.flatten().clamp_min(0).sqrt_()
-    farthest = float(distances.max())
+    wide = u.flatten().clamp_min(0).sqrt_()
+    farthest = float(wide.max())
     if not math.isfinite(farthest):
         return torch.full_like(u, math.nan), torch.full_like(u, math.nan) if slopes else None
     chosen = table(mixture, farthest, u.device)
-    x = distances * chosen.inverse
+    x = (wide * chosen.inverse).float()
     index = x.clamp(max=len(chosen.rows) - 1).int()
     x -= index
     functions = (mixture, mixture.derivative()) if slopes else (mixture,)
@@ -99,9 +99,7 @@ def evaluate(mixture: Mixture, u: Tensor, *, slopes: bool = False) -> tuple[Tens
             result.mul_(x).add_(column.index_select(0, index))
         if farthest > mixture.far:
             terms = zip(function.frequencies, function.coefficients, strict=True)
-            far = sum(
-                (k * _reference.far_field(function.dim, t * distances) for t, k in terms), 0 * distances
-            )
-            result = torch.where(distances > mixture.far, far, result)
-        found.append(result.view(u.shape))
+            far = sum((k * _reference.far_field(function.dim, t * wide) for t, k in terms), 0 * wide)
+            result = torch.where(wide > mixture.far, far, result)
+        found.append(result.view(u.shape).to(u.dtype))
     return found[0], found[1] if slopes else None

@@ -5,12 +5,13 @@ from typing import Any, final
 
 import numpy as np
 
-from ..._checks import check_float_array, check_number, describe
+from ..._checks import check_float_array, check_number, describe, plain_numbers
 from ...envs import TwoRoomArena
 from ...errors import ConfigError, ShapeError
 
 
 @final
+@plain_numbers
 class ExpertPolicy:
     r"""Heads for the door when the goal is in the other room, then for the goal, with a lot of noise.
 
@@ -65,6 +66,7 @@ class ExpertPolicy:
         self.repeat_probability = float(repeat_probability)
         self.reset(seed)
 
+    @plain_numbers
     def reset(self, seed: int) -> None:
         """Start over: a fresh generator from `seed`, and no previous action."""
         check_number("ExpertPolicy.reset", "seed", seed, low=0, integer=True)

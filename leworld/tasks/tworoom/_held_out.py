@@ -1,6 +1,6 @@
 """Episodes of TwoRoom that no model of ours was trained on."""
 
-from ..._checks import check_number
+from ..._checks import check_number, plain_numbers
 from ..._random import fold_seed
 from ...data import Episodes, collect
 from ...envs import TwoRoomArena
@@ -10,6 +10,7 @@ _STREAM = 0x48454C44  # "HELD": the stream of seeds that evaluation alone draws 
 _NUM_ENVS = 10
 
 
+@plain_numbers
 def two_room_held_out(
     num_episodes: int = 100,
     *,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..._checks import check_choice, check_number
+from ..._checks import check_choice, check_number, plain_numbers
 from ...data import Episodes
 from ...envs import TwoRoomArena
 from ...errors import ConfigError
@@ -18,6 +18,7 @@ _CLEAR_OF_WALL = 12.0  # half the wall's thickness and the agent's radius
 _DRAWS = 4096
 
 
+@plain_numbers
 def two_room_pairs(
     protocol: str,
     num_pairs: int = 100,

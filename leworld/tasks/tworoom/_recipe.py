@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
-from ..._checks import check_number
+from ..._checks import check_number, plain_numbers
 from ..._random import fold_seed
 from ...data import Episodes
 from .._recipe import Recipe
@@ -14,6 +14,7 @@ _DATA, _HELD_OUT = 1, 2
 
 
 @final
+@plain_numbers
 @dataclass(frozen=True, kw_only=True)
 class TwoRoomRecipe(Recipe):
     """The settings of the shipped model, and how its data are collected.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from ..._checks import describe
+from ..._checks import describe, plain_numbers
 from ..._random import fold_seed
 from ...data import Episodes
 from ...envs import TwoRoomArena
@@ -65,6 +65,7 @@ class TwoRoomTask(Task):
             )
         self.arena = TwoRoomArena() if arena is None else arena
 
+    @plain_numbers
     def make(self, num_envs: int, image_size: int | None = None) -> GoalEnvironment:
         """Make copies of TwoRoom that go on for ever. Needs gymnasium."""
         from ...envs import TwoRoomVector
@@ -91,6 +92,7 @@ class TwoRoomTask(Task):
         """The agent's position."""
         return {"position": Quantity("state")}
 
+    @plain_numbers
     def collect(
         self,
         num_episodes: int = 1000,
@@ -104,6 +106,7 @@ class TwoRoomTask(Task):
         policy, seed = self.collecting_policy(), fold_seed(seed, _DATA)
         return collect_errands(policy, num_episodes, image_size=size, seed=seed, progress=progress)
 
+    @plain_numbers
     def held_out(
         self,
         num_episodes: int = 100,
@@ -118,6 +121,7 @@ class TwoRoomTask(Task):
             num_episodes, arena=self.arena, image_size=size, seed=seed, progress=progress
         )
 
+    @plain_numbers
     def pairs(
         self, protocol: str, num_pairs: int = 100, *, episodes: Episodes | None = None, seed: int = 0
     ) -> GoalPairs:
@@ -133,6 +137,7 @@ class TwoRoomTask(Task):
         place = np.asarray(episodes.columns["state"])[:, 0]
         return {"at the door": np.abs(place - self.arena.wall) < _DOORWAY}
 
+    @plain_numbers
     def goal_steps(self, num_steps: int = 2000, *, seed: int = 0) -> GoalSteps:
         """Draw steps at full speed straight toward goals in the same room, by distance."""
         return two_room_steps(self.arena, num_steps, seed=seed)

@@ -1,0 +1,6 @@
+"""`python -m leworld` is the command `leworld`."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()
