@@ -189,7 +189,7 @@ def _grow(file: File, name: str, generator: np.random.Generator) -> None:
     for column in (
         [name] if generator.random() < 0.5 else [n for n in file if not n.startswith(("ep_", "policy"))]
     ):
-        if isinstance(file[column], h5py.Dataset):
+        if isinstance(file[column], h5py.Dataset) and file[column].size < 3_000:
             file[column].resize(int(10 ** generator.uniform(1, 14)), axis=0)
 
 
