@@ -115,10 +115,12 @@ class Start:
     def rollout(self, actions: Tensor) -> Tensor:
         """Return the latents that candidates lead to, (batch, sample, horizon, *latent)."""
         past_actions = self._matching_past(actions)
+        # autograd sees to a model that edits actions with a gradient, and torch.compile wants them as leaves
+        actions = actions if actions.requires_grad else actions.clone()
         with evaluation_mode(self.model):
             if self.state is not None and isinstance(self.model, WorldModel):
-                return self.model.imagine(_copied(self.state), actions.clone())
-            return self.model.rollout(self.context.clone(), past_actions.clone(), actions.clone())
+                return self.model.imagine(_copied(self.state), actions)
+            return self.model.rollout(self.context.clone(), past_actions.clone(), actions)
 
     def transition(self, states: Tensor, actions: Tensor) -> Tensor:
         """Predict every step from the supposed latents before it, all steps side by side."""

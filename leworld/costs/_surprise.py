@@ -96,7 +96,8 @@ class SurpriseCost:
         imagined = self.start.rollout(actions)
         centred = imagined.to(torch.promote_types(imagined.dtype, torch.float32))
         if self._mean is not None and self._whiten is not None:
-            centred = (centred - self._mean.to(centred)) @ self._whiten.to(centred)
+            with torch.autocast(centred.device.type, enabled=False):  # it would multiply in a half type
+                centred = (centred - self._mean.to(centred)) @ self._whiten.to(centred)
         excess = (centred.square().mean(-1) - self.margin).clamp(min=0)
         return excess.flatten(2).mean(-1)
 

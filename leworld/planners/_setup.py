@@ -14,7 +14,7 @@ from .._transforms import transforming
 from ..errors import ConfigError, ShapeError
 from ._problem import Problem
 
-Bound: TypeAlias = float | int | np.number | np.ndarray | Sequence[float] | Tensor
+Bound: TypeAlias = float | int | np.number | np.ndarray | Sequence[float | np.number] | Tensor
 Bounds: TypeAlias = Sequence[Bound] | np.ndarray | Tensor
 Guess: TypeAlias = Tensor | np.ndarray | Sequence[Any]
 Source: TypeAlias = torch.Generator | int | np.integer

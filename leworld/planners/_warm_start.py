@@ -59,6 +59,10 @@ class WarmStart(Planner[Any]):
         self.num_iterations = planner.num_iterations
         self.keep_best = planner.keep_best
 
+    def prepare(self, evaluate: Evaluator) -> None:
+        """Ask the wrapped planner."""
+        self.planner.prepare(evaluate)
+
     def init(self, problem: Problem) -> SearchState[Any]:
         """Ask for the proposal and start there."""
         proposal = self.propose(problem.init.clone())
