@@ -48,7 +48,7 @@ class ActionCost:
             check_finite("ActionCost", "previous", previous)
         self.magnitude = magnitude
         self.smoothness = smoothness
-        self.previous = previous
+        self.previous = None if previous is None else previous.clone()
 
     @shapechecked
     def __call__(

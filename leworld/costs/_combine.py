@@ -53,7 +53,7 @@ class WeightedSum:
 
     def terms(self, actions: Tensor) -> dict[str, Tensor]:
         """Return every cost by name, without its weight."""
-        return {name: cost(actions) for name, cost in self.costs.items()}
+        return {name: _apart(cost, actions) for name, cost in self.costs.items()}
 
 
 @final
@@ -86,8 +86,13 @@ class EnsembleCost:
 
     def __call__(self, actions: Tensor) -> Tensor:
         """Return the mean or the largest of the members' costs, (batch, sample)."""
-        each = torch.stack([cost(actions) for cost in self.costs])
+        each = torch.stack([_apart(cost, actions) for cost in self.costs])
         return each.amax(0) if self.reduce == "worst" else each.mean(0)
+
+
+def _apart(cost: CostFunction, actions: Tensor) -> Tensor:
+    """Call a cost with memory of its own, so that it changes nothing for the next one."""
+    return cost(actions.clone()).clone()
 
 
 def _check_costs(owner: str, costs: list[CostFunction]) -> None:

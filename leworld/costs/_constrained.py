@@ -57,7 +57,7 @@ class ConstrainedCost:
 
     def __call__(self, actions: Tensor) -> Tensor:
         """Return the cost, (batch, sample), infinite where the constraint is violated."""
-        limits = self.constraint(actions)
+        limits = self.constraint(actions.clone())
         if limits.ndim != 3 or limits.shape[:2] != actions.shape[:2]:
             expected = (*actions.shape[:2], "n")
             raise ShapeError(
@@ -66,4 +66,4 @@ class ConstrainedCost:
                 "Stack the constraints on the last axis; a single one needs `[..., None]`",
             )
         holds = (limits <= self.tolerance).all(-1)
-        return torch.where(holds, self.cost(actions), torch.inf)
+        return torch.where(holds, self.cost(actions.clone()), torch.inf)

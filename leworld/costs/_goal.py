@@ -102,7 +102,7 @@ class GoalCost(LiftedCost):
             "GoalCost", "goal", goal, fix="Check the frames that were encoded and the model's weights"
         )
         self.model = model
-        self.goal = goal.detach()
+        self.goal = goal.detach().clone()
         self.distance: Distance | None = distance
         self.along = along
         self.readout = readout
@@ -148,8 +148,8 @@ class GoalCost(LiftedCost):
         """Return the distance of embeddings (batch, sample, step, *latent) to the goal, one a step."""
         goal = self.goal[:, None, None]
         if self.readout is None and self.distance is None and isinstance(self.model, WorldModel):
-            return self.model.latent_distance(states, goal.to(states.device))
-        read = states if self.readout is None else self.readout(states)
+            return self.model.latent_distance(states.clone(), goal.to(states.device).clone())
+        read = states if self.readout is None else self.readout(states.clone())
         return latent_distance(
             read, goal.to(read.device), axes=self.goal.ndim - 1, kind=self.distance or "squared"
         )
@@ -171,7 +171,7 @@ class GoalCost(LiftedCost):
 
 
 def _check_goal(goal: Tensor, context: Tensor, readout: Callable[[Tensor], Tensor] | None) -> None:
-    latent = context[:, -1] if readout is None else readout(context[:, -1])
+    latent = context[:, -1] if readout is None else readout(context[:, -1].clone())
     expected = tuple(latent.shape)
     if tuple(goal.shape) == expected:
         return

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_finite, check_size, describe
+from .._lending import copied
 from ..errors import ConfigError, ShapeError
 from ..models import History, WorldModel
 from ..nn import evaluation_mode
@@ -81,15 +82,15 @@ class Start:
                     f"`model` is {describe(model)}",
                     "Pass `context` and `past_actions` instead",
                 )
-            self.state = state
+            self.state = copied(state)
             with evaluation_mode(model):
                 context, past_actions = model.present(state).unsqueeze(1), None
         if context is None:
             raise RuntimeError("unreachable: one of the two is given")
         _check_context(owner, context)
-        self.context = context.detach()
+        self.context = context.detach().clone()
         none = self.context.new_zeros((len(context), 0, 0))
-        self.past_actions = none if past_actions is None else past_actions.detach()
+        self.past_actions = none if past_actions is None else past_actions.detach().clone()
 
     def check_history(self) -> "Start":
         """Raise unless frames and blocks are finite and fit together; return this."""
@@ -117,7 +118,7 @@ class Start:
         with evaluation_mode(self.model):
             if self.state is not None and isinstance(self.model, WorldModel):
                 return self.model.imagine(self.state, actions)
-            return self.model.rollout(self.context, past_actions, actions)
+            return self.model.rollout(self.context.clone(), past_actions.clone(), actions.clone())
 
     def transition(self, states: Tensor, actions: Tensor) -> Tensor:
         """Predict every step from the supposed latents before it, all steps side by side."""

@@ -110,7 +110,7 @@ def read_hdf5(
         named = file.attrs.get(ENVIRONMENT_ATTRIBUTE)
         environment_id = environment_id or (str(named) if named is not None else None)
         fps, choices = (_number(file, name) for name in (FPS_ATTRIBUTE, CHOICES_ATTRIBUTE))
-    return Episodes(
+    return Episodes._of_own(
         pixels,
         actions,
         lengths=lengths[chosen],

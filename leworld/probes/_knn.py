@@ -95,7 +95,7 @@ class KNNProbe(Probe):
                 f"`embeddings` has sample={len(embeddings)}",
                 "Pass more samples or ask for fewer neighbours",
             )
-        self.samples, self.answers = embeddings.double(), targets.clone()
+        self.samples, self.answers = embeddings.double(), targets
         best = self.num_neighbors[-1]
         if held is not None:
             std = targets.std(dim=0, correction=0)

@@ -56,3 +56,4 @@ class Backdrop:
                 )
             for border in borders:
                 check_number("Backdrop", name, border)
+        object.__setattr__(self, "picture", picture.copy())
