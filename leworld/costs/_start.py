@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from .._checks import check_finite, check_size, describe
-from .._owned import owned
+from .._lending import copied, own_copy
 from ..errors import ConfigError, ShapeError
-from ..models import History, WorldModel, concatenate_states
+from ..models import History, WorldModel
 from ..nn import evaluation_mode
 
 
@@ -88,9 +88,9 @@ class Start:
         if context is None:
             raise RuntimeError("unreachable: one of the two is given")
         _check_context(owner, context)
-        self.context = owned(context)
-        none = owned(self.context.new_zeros((len(context), 0, 0)))
-        self.past_actions = none if past_actions is None else owned(past_actions)
+        self.context = own_copy(context)
+        none = own_copy(self.context.new_zeros((len(context), 0, 0)))
+        self.past_actions = none if past_actions is None else own_copy(past_actions)
 
     def check_history(self) -> "Start":
         """Raise unless frames and blocks are finite and fit together; return this."""
@@ -155,9 +155,9 @@ class Start:
 
 
 def _copied(state: Any) -> Any:
-    """Return a state of the same parts that shares no memory with it."""
+    """Return a state of the same parts that shares no memory with it, of normal tensors without gradient."""
     with torch.inference_mode(False), torch.no_grad():
-        return concatenate_states([state])
+        return copied(state)
 
 
 def _given(value: object | None) -> str:

@@ -24,7 +24,7 @@ class Observation:
     `pixels` for the first camera, `proprio` for what the agent feels of itself, and `state` for the true
     state, which oracles read and models do not.
 
-    No array is copied.
+    No array is copied: it is a way to hand parts on, not to keep them.
 
     Shapes:
         Numpy parts have one leading axis: pictures (env, height, width, channel) of uint8, vectors
@@ -145,8 +145,11 @@ class Observation:
 
 
 def as_tensor(part: Part) -> Tensor:
-    """Return a part as a tensor, sharing its memory where it can."""
-    return part if isinstance(part, Tensor) else torch.from_numpy(np.ascontiguousarray(part))
+    """Return a part as a tensor, sharing its memory where it can; memory that is read-only is copied."""
+    if isinstance(part, Tensor):
+        return part
+    array = np.ascontiguousarray(part)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def _check(parts: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, final
 from torch import Tensor
 
 from .._checks import check_finite, describe
-from .._owned import owned
+from .._lending import own_copy
 from ..errors import ConfigError, ShapeError
 from ._evaluator import Evaluator
 from ._planner import Planner
@@ -73,7 +73,7 @@ class WarmStart(Planner[Any]):
                 "Return one action sequence a row, with the planner's horizon",
             )
         check_finite("WarmStart", "proposal", proposal)
-        guess = problem.project(owned(proposal).to(problem.init))
+        guess = problem.project(own_copy(proposal).to(problem.init))
         state = self.planner.init(replace(problem, init=guess))
         return replace(state, memory=(guess, state.memory))
 
