@@ -14,6 +14,8 @@ from typing import final
 
 from .errors import CheckpointError
 
+_HOLLOW = 2**28  # bytes; smaller files are read whatever they take on the disk
+
 
 def local_path(path: str | os.PathLike[str]) -> Path:
     """Return `path` as an absolute path with `~` expanded."""
@@ -49,6 +51,9 @@ def regular_file(path: Path) -> Iterator[io.FileIO]:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise CheckpointError(rule, "it is a folder, a pipe or a device", fix)
+    if _is_hollow(handle):
+        os.close(handle)
+        raise CheckpointError(rule, "nearly all of it is holes that no disk holds", fix)
     try:
         with io.FileIO(handle, "rb") as stream:
             yield stream
@@ -71,6 +76,19 @@ def identity(file: Path | int) -> Identity:
     """Return the identity of a path or of an open file."""
     facts = os.stat(file)
     return Identity(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+def _is_hollow(handle: int) -> bool:
+    """Whether a large file takes hardly any room: to read it would cost far more than to make it did."""
+    facts = os.fstat(handle)
+    blocks = getattr(facts, "st_blocks", facts.st_size)
+    if facts.st_size < _HOLLOW or blocks * 512 * 64 > facts.st_size or not hasattr(os, "SEEK_HOLE"):
+        return False
+    with contextlib.suppress(OSError):  # some file systems cannot tell
+        hole = os.lseek(handle, 0, os.SEEK_HOLE)
+        os.lseek(handle, 0, os.SEEK_SET)
+        return hole < facts.st_size
+    return False
 
 
 def read_bytes(path: Path, *, limit: int) -> bytes:

@@ -23,7 +23,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 
-_LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what file managers leave in every folder
+LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what file managers leave in every folder
 _OURS = frozenset({CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, "weights.pt"})
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, which macOS calls RENAME_SWAP
 _LONGEST = 255  # bytes of a name
@@ -123,7 +123,7 @@ def _check_content(folder: Path, *, overwrite: bool, known: Callable[[Path], boo
         raise CheckpointError(
             rule, f"{folder} is the root of a disk, which no folder can take the place of", "Write below it"
         )
-    names = {entry.name for entry in folder.iterdir()} - _LITTER
+    names = {entry.name for entry in folder.iterdir()} - LITTER
     if not names:
         return
     if not known(folder):

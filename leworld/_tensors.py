@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
@@ -198,24 +198,49 @@ class _Watch:
 
     @contextmanager
     def parts(self) -> Iterator[None]:
-        """Count the parts and tensors that modules of this thread register while the block lasts."""
+        """Count the modules that this thread makes, and what they register, while the block lasts."""
         thread = threading.get_ident()
 
         def count(*_: object) -> None:
             if threading.get_ident() == thread:
                 self.step()
 
-        registries = torch.nn.modules.module
-        hooks = [
-            registries.register_module_module_registration_hook(count),
-            registries.register_module_parameter_registration_hook(count),
-            registries.register_module_buffer_registration_hook(count),
-        ]
-        try:
+        with _counted_modules(count):
             yield
-        finally:
-            for hook in hooks:
-                hook.remove()
+
+
+_COUNTERS: list[Callable[[], None]] = []
+_COUNTERS_LOCK = threading.Lock()
+_MAKE = nn.Module.__init__
+
+
+def _make_counted(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+    for count in tuple(_COUNTERS):
+        count()
+    _MAKE(self, *args, **kwargs)
+
+
+@contextmanager
+def _counted_modules(count: Callable[..., None]) -> Iterator[None]:
+    """Call `count` for every module that is made, and for every part or tensor that one registers."""
+    registries = torch.nn.modules.module
+    hooks = [
+        registries.register_module_module_registration_hook(count),
+        registries.register_module_parameter_registration_hook(count),
+        registries.register_module_buffer_registration_hook(count),
+    ]
+    with _COUNTERS_LOCK:
+        _COUNTERS.append(count)
+        nn.Module.__init__ = _make_counted
+    try:
+        yield
+    finally:
+        with _COUNTERS_LOCK:
+            _COUNTERS.remove(count)
+            if not _COUNTERS:
+                nn.Module.__init__ = _MAKE
+        for hook in hooks:
+            hook.remove()
 
 
 class _NoDraws(TorchFunctionMode):

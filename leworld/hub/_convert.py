@@ -1,6 +1,6 @@
 """From one layout to the other."""
 
-import errno
+import io
 from pathlib import Path
 from typing import Literal
 
@@ -89,10 +89,9 @@ def _save_released(model: WorldModel, folder: Path, *, overwrite: bool) -> Path:
     facts = json_text(processor, owner="convert")
     card = f"# LeWM in the published layout\n\nThe processor that it needs:\n\n```json\n{facts}```\n"
     with replaced_folder(folder, overwrite=overwrite) as fresh:
-        try:
-            torch.save(tensors, fresh / RELEASED_WEIGHTS)
-        except RuntimeError as error:  # torch tells of a full disk in this way
-            raise OSError(errno.EIO, " ".join(str(error).split())[:200]) from error
+        memory = io.BytesIO()  # writing to a full disk by itself, torch can end the process
+        torch.save(tensors, memory)
+        (fresh / RELEASED_WEIGHTS).write_bytes(memory.getbuffer())
         (fresh / CARD_FILE).write_text(card, encoding="utf-8")
         (fresh / CONFIG_FILE).write_text(text, encoding="utf-8")
     return folder

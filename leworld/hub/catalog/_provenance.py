@@ -62,5 +62,7 @@ def _score(index: int, entry: object) -> Score:
             )
     for key in ("success", "low", "high", "episodes"):
         if key == "success" or entry.get(key) is not None:
-            check_number("provenance: a score", key, entry[key], low=0, integer=key == "episodes")
+            check_number(
+                "A score in `scores` of provenance", key, entry[key], low=0, integer=key == "episodes"
+            )
     return Score(**entry)

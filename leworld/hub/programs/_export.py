@@ -1,6 +1,6 @@
 """Export a world model for runtimes without leworld."""
 
-import errno
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ... import __version__
 from ..._checks import check_choice, quoted, require
 from ..._files import local_path
-from ..._folder import check_replaceable, replaced_folder
+from ..._folder import LITTER, check_replaceable, replaced_folder
 from ..._json import json_text
 from ..._typing import shapechecked
 from ...errors import CheckpointError
@@ -142,10 +142,9 @@ def _facts(part: Part, file: str, error: float) -> dict[str, Any]:
 
 def _write_pt2(name: str, part: Part, file: Path) -> Callable[[tuple[Tensor, ...]], Tensor]:
     program = trace(name, part)
-    try:
-        torch.export.save(program, file)
-    except RuntimeError as error:  # torch tells of a full disk in this way
-        raise OSError(errno.EIO, " ".join(str(error).split())[:200]) from error
+    memory = io.BytesIO()  # writing to a full disk by itself, torch ends the process
+    torch.export.save(program, memory)
+    file.write_bytes(memory.getbuffer())
     written = torch.export.load(file).module()
     return lambda inputs: written(*inputs)
 
@@ -157,4 +156,4 @@ def _is_export(folder: Path) -> bool:
         files = {FACTS_FILE, *(program["file"] for program in facts["programs"].values())}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    return {entry.name for entry in folder.iterdir()} <= files
+    return {entry.name for entry in folder.iterdir()} - LITTER <= files
