@@ -34,7 +34,7 @@ def demo(num_pairs: int, seed: int, out: Path, overwrite: bool) -> None:
     from ..tasks import task_of
 
     check_files(out, result_names("demo"), overwrite=overwrite)
-    click.echo(f"Loading {_MODEL} and drawing {num_pairs} pairs from episodes it was not trained on ...")
+    click.echo(f"Loading {_MODEL} and drawing {num_pairs} pairs from fresh episodes ...")
     model = load(_MODEL)
     task = task_of(model)
     pairs = task.pairs(task.protocols[0], num_pairs, seed=seed)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from ..errors import ConfigError
 from ._memory import check_memory, pictures
 
@@ -62,7 +64,19 @@ def known_task(model: "WorldModel", place: str | None) -> "Task | None":
 def held_out(
     model: "WorldModel", task: "Task | None", data: Path | None, num_episodes: int, *, seed: int
 ) -> "Episodes":
-    """Read `data`, or collect episodes of the task from seeds that no training set uses."""
+    """Read `data`, or collect episodes of the task from seeds of their own; say if they were trained on."""
+    from ..evaluation import training_overlap
+
+    found = _episodes(model, task, data, num_episodes, seed=seed)
+    overlap = training_overlap(model, found)
+    if overlap.num_shared:
+        click.echo(f"Note: {overlap.sentence}.", err=True)
+    return found
+
+
+def _episodes(
+    model: "WorldModel", task: "Task | None", data: Path | None, num_episodes: int, *, seed: int
+) -> "Episodes":
     from ..data import read_hdf5
 
     if data is not None:

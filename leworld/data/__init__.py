@@ -27,6 +27,8 @@ from ._parts import PicturePart as PicturePart
 from ._parts import VectorPart as VectorPart
 from ._processor import Processor as Processor
 from ._raw_batch import RawBatch as RawBatch
+from ._training_episodes import TrainingEpisodes as TrainingEpisodes
+from ._training_episodes import episode_digests as episode_digests
 from ._windows import Windows as Windows
 
 if not TYPE_CHECKING:

@@ -49,6 +49,8 @@ from ._surprise._perturb import perturb as perturb
 from ._surprise._prediction_errors import prediction_errors as prediction_errors
 from ._surprise._result import SurpriseResult as SurpriseResult
 from ._surprise._result import SurpriseRow as SurpriseRow
+from ._training_overlap import TrainingOverlap as TrainingOverlap
+from ._training_overlap import training_overlap as training_overlap
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = room_names(

@@ -17,6 +17,7 @@ from ..serialise import read_module
 from ._download import HubRepository
 from ._processor import stored_processor
 from ._sources import locate
+from ._trained_on import of_these_weights, stored_record
 from .catalog._record import CheckpointRecord
 from .released._files import load_released
 from .released._layout import layout_of
@@ -99,13 +100,15 @@ def load(
     if model.processor is None and record is not None:
         model.processor = _fitting(record, model)
     try:
-        return model.to(device=target, dtype=dtype).eval()
+        model = model.to(device=target, dtype=dtype).eval()
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(
             "leworld.load needs a `device` that works here",
             f"`device={device!r}` failed ({error})",
             "Pass `cpu`",
         ) from error
+    model.trained_on = of_these_weights(model)
+    return model
 
 
 def _load_folder(folder: Path, classes: Sequence[type[nn.Module]], replace: Mapping[str, Any]) -> WorldModel:
@@ -122,6 +125,7 @@ def _load_folder(folder: Path, classes: Sequence[type[nn.Module]], replace: Mapp
             "Restore the file",
         )
     model.processor = processor
+    model.trained_on = stored_record(stored)
     return model
 
 

@@ -12,6 +12,7 @@ from .._typing import shapechecked
 from ..errors import ConfigError
 from ..models import WorldModel
 from ..serialise import save_module
+from ._trained_on import TRAINED_ON, training_record
 from .catalog._card import model_card
 from .catalog._provenance import plain
 
@@ -43,7 +44,8 @@ def save(
             checkpoint; anything else there is an error.
         provenance: JSON values to keep beside the weights. The model card shows `name`, `summary`, `licence`,
             `paper`, `command`, `training_data`, `limits` and `scores` (a list of `Score`) in places of their
-            own and lists all others.
+            own and lists all others. The record of the training episodes, `model.trained_on`, is kept beside
+            them under a key of its own.
         card: The text of `README.md`; None writes one from the config and the provenance.
         address: What that card tells readers to pass to `leworld.load`, such as a name of the catalogue. The
             default leaves it to them, since a folder's own path means nothing on another machine.
@@ -85,6 +87,7 @@ def save(
     """
     model = world_model("leworld.save", model)
     facts = plain(provenance or {})
+    facts.pop(TRAINED_ON, None)
     if model.processor is not None:
         check_equal_size(
             "leworld.save",
@@ -97,7 +100,7 @@ def save(
     return save_module(
         model,
         folder,
-        provenance=facts,
+        provenance=facts | training_record(model),
         processor=None if model.processor is None else model.processor.to_json(),
         card=model_card(model, facts, address=address) if card is None else card,
         overwrite=overwrite,

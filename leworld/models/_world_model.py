@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .._checks import describe
 from .._lending import check_unchanged
 from .._typing import checking, shapechecked
-from ..data import ActionStatistics, Batch, Observation, Processor
+from ..data import ActionStatistics, Batch, Observation, Processor, TrainingEpisodes
 from ..errors import ConfigError
 from ..metrics import latent_distance
 from ._hooks import at, copy_state, read_parts, watch
@@ -58,6 +58,7 @@ class WorldModel(nn.Module, ABC):
         observation_parts: Names of the parts that the model reads.
         batch_columns: Columns such as "reward" that `loss` reads from `batch.columns`.
         processor: How the world's units become the model's numbers and back; None if unknown.
+        trained_on: The record of the episodes that it was trained on; None where there is none.
 
     Raises:
         ShapeError: From every public method, for a wrong rank, an axis of the wrong size, an empty axis,
@@ -97,6 +98,7 @@ class WorldModel(nn.Module, ABC):
     observation_parts: tuple[str, ...] = ("pixels",)
     batch_columns: tuple[str, ...] = ()
     processor: Processor | None = None
+    trained_on: TrainingEpisodes | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -259,11 +261,7 @@ class WorldModel(nn.Module, ABC):
         return self._imagine(copy_state(state), actions.clone(), generator)
 
     def present(self, state: State) -> Float[Tensor, " batch *latent"]:
-        """Return the latents of the moment that a state is at.
-
-        Args:
-            state: What `observe` returned.
-        """
+        """Return the latents of the moment of `state`, which `observe` returned."""
         return self._present(copy_state(state)).clone()
 
     @shapechecked

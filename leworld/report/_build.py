@@ -24,6 +24,7 @@ from ..evaluation import (
     open_loop,
     probing,
     surprise,
+    training_overlap,
 )
 from ..hub import CheckpointRecord, checkpoint_info
 from ..models import WorldModel
@@ -88,7 +89,8 @@ def build_report(
 
     Args:
         model: A world model with its processor.
-        episodes: Episodes that it was not trained on, 12 or more.
+        episodes: Episodes to measure on, 12 or more, best such that it was not trained on: the page says what
+            is known of that, see `leworld.evaluation.training_overlap`.
         source: Name or folder that the model was loaded from. It gives the page its title and the card its
             record; in a folder, `metrics.csv` in or above it is the log of the training.
         task: The task of the model's world, see `leworld.tasks.task_of`: for planning, monotonicity, exact
@@ -168,8 +170,10 @@ def build_report(
     if source is not None and Path(source).is_dir():
         name = Path(source).resolve().name
     known = model.processor.environment_id if model.processor is not None else None
-    lead = f"What this world model knows, measured on {len(episodes)} episodes that it was not trained on"
-    return render_page(sections, title=f"Report: {name}", lead=lead + (f", in {known}." if known else "."))
+    overlap = training_overlap(model, episodes).sentence
+    place = f", in {known}" if known else ""
+    lead = f"What this world model knows, measured on {len(episodes)} episodes{place}. About them: {overlap}."
+    return render_page(sections, title=f"Report: {name}", lead=lead)
 
 
 def _make_card(subject: _Subject) -> Section:

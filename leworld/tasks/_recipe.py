@@ -18,7 +18,8 @@ from ..models import LeWM
 from ..nn import Projector
 from ..predictors import TransformerPredictor
 from ..regularizers import SIGReg
-from ..training import OptimizerSettings, TrainSettings, train
+from ..serialise import check_saveable
+from ..training import OptimizerSettings, TrainSettings, reserve_folder, train
 from ._task import Task
 
 MODEL_FOLDER = "model"
@@ -148,12 +149,13 @@ class Recipe(ABC):
         """Collect data, train a model on it and save it, in minutes on one CPU core.
 
         The same call after an interruption goes on from the last saved state and ends with the weights that
-        it would have had; data are not stored but collected again, the same ones.
+        it would have had; data are not stored but collected again, the same ones. That the folder can be
+        written, and that no other run is using it, is found out before that.
 
         Args:
             folder: Gets `metrics.csv`, TensorBoard's `tensorboard/`, `state.ckpt`, and the finished
                 checkpoint in `model/`, which `leworld.load` reads.
-            resume: Go on from `folder` if it holds a state; else start over.
+            resume: Go on from `folder` if it holds a state; else start over. False replaces state and model.
             progress: Show progress bars.
             accelerator: Lightning's name of the device, for example "cpu", "gpu" or "auto".
 
@@ -161,25 +163,33 @@ class Recipe(ABC):
             The model in evaluation mode, with its processor.
 
         Raises:
-            ConfigError: The folder holds a run with another recipe.
-            CheckpointError: The state in the folder cannot be read.
+            ConfigError: The folder holds a run with another recipe, or a model without the state of its run;
+                or another run is using it.
+            CheckpointError: A file in the folder cannot be read or written.
 
         Randomness: everything follows from `settings.seed`.
         """
-        folder = Path(folder)
-        episodes = self.collect(progress=progress)
-        model = self.build(self.processor(episodes))
-        train(
-            model,
-            Windows(episodes, model.history_size, frameskip=self._task.frameskip),
-            folder=folder,
-            settings=self.settings,
-            resume=resume,
-            progress=progress,
-            accelerator=accelerator,
-        )
-        save(model, folder / MODEL_FOLDER, provenance=self.provenance(), overwrite=True)
+        owner, facts = f"{type(self).__name__}.train", self.provenance()
+        with reserve_folder(folder, result=MODEL_FOLDER, resume=resume, owner=owner) as place:
+            episodes = self.collect(progress=progress)
+            model = self.build(self.processor(episodes))
+            proven = {name: value for name, value in facts.items() if name != "scores"}
+            check_saveable(model, processor=_processor_json(model), provenance=proven)
+            train(
+                model,
+                Windows(episodes, model.history_size, frameskip=self._task.frameskip),
+                folder=place,
+                settings=self.settings,
+                resume=resume,
+                progress=progress,
+                accelerator=accelerator,
+            )
+            save(model, place / MODEL_FOLDER, provenance=facts, overwrite=True)
         return model
+
+
+def _processor_json(model: LeWM) -> dict[str, Any] | None:
+    return None if model.processor is None else model.processor.to_json()
 
 
 @final

@@ -19,6 +19,7 @@ from ._inverse_recipe import INVERSE_SETTINGS as INVERSE_SETTINGS
 from ._inverse_recipe import load_inverse as load_inverse
 from ._inverse_recipe import train_inverse as train_inverse
 from ._module import WorldModelModule as WorldModelModule
+from ._reserve import reserve_folder as reserve_folder
 from ._settings import OptimizerSettings as OptimizerSettings
 from ._settings import TrainSettings as TrainSettings
 from ._train import train as train

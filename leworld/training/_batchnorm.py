@@ -1,22 +1,37 @@
 """BatchNorm statistics measured anew, exactly, with the weights as they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .._checks import check_number, describe, plain_numbers
 from .._lending import unchanged_on_error
-from ..data import Batch
+from ..data import Batch, RawBatch, Windows, to_batch
 from ..errors import ConfigError
-from ..models import WorldModel
+from ..models import WorldModel, processor_of
+from ._modes import set_training_modes
+from ._stream import WindowStream
+
+_OWNER = "reestimate_batchnorm"
+_STATISTICS_BATCH = 256
 
 
+@plain_numbers
 @torch.no_grad()
-def reestimate_batchnorm(model: WorldModel, batches: Iterable[Batch]) -> None:
+def reestimate_batchnorm(
+    model: WorldModel,
+    batches: Windows | Iterable[Batch] | Iterable[RawBatch],
+    *,
+    num_windows: int = 4096,
+    seed: int = 0,
+) -> None:
     """Replace the running statistics of every BatchNorm in `model` by those of its inputs over `batches`.
 
-    Layers that `model.train()` leaves in evaluation mode, as a frozen backbone's `train` does, keep theirs.
+    Layers that `model.train()` leaves in evaluation mode, as a frozen backbone's `train` does, keep theirs,
+    and so do those in parts that are in evaluation mode with all their parameters frozen.
 
     Running averages lag behind the weights and remember early training; a model that is about to be
     evaluated, saved or planned with should carry the statistics of the weights it has. Costs as many passes
@@ -29,10 +44,14 @@ def reestimate_batchnorm(model: WorldModel, batches: Iterable[Batch]) -> None:
 
     Args:
         model: Any world model; one without BatchNorm is left alone. Its `encode` and `predict` are run.
-        batches: Training batches, iterable more than once (a list, or an object that loads anew each time).
+        batches: The training windows, as `train` takes them; or training batches, raw or normalised, iterable
+            more than once (a list, a DataLoader, or any object that loads anew each time).
+        num_windows: Of `Windows`, how many to measure on, drawn without replacement.
+        seed: Decides which.
 
     Raises:
-        ConfigError: `batches` is empty or can be iterated only once, or `model` is no world model.
+        ConfigError: `batches` is empty, can be iterated only once or holds something else, or `model` is no
+            world model or, for raw windows, has no processor. The statistics are then as they were.
 
     Numerics:
         Sums are accumulated in float64 relative to the first batch's mean (float32 on devices without
@@ -71,9 +90,12 @@ def reestimate_batchnorm(model: WorldModel, batches: Iterable[Batch]) -> None:
             f"it is a {type(model).__name__}",
             "Pass the whole model, whose `encode` and `predict` reach the layers",
         )
+    check_number(_OWNER, "num_windows", num_windows, low=2, integer=True)
+    check_number(_OWNER, "seed", seed, low=0, integer=True)
+    source = _Batches(model, batches, num_windows, seed)
     modes = {module: module.training for module in model.modules()}
     try:
-        model.train()
+        set_training_modes(model)
         norms = [
             module
             for module in model.modules()
@@ -83,11 +105,52 @@ def reestimate_batchnorm(model: WorldModel, batches: Iterable[Batch]) -> None:
             return
         model.eval()
         with unchanged_on_error(nn.ModuleList(norms)):
-            for norm in _in_order_of_use(model, norms, batches):
-                _measure(model, norm, batches)
+            for norm in _in_order_of_use(model, norms, source):
+                _measure(model, norm, source)
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+class _Batches:
+    """Batches on the model's device, from whatever they were given as, anew at each iteration."""
+
+    def __init__(self, model: WorldModel, source: object, num_windows: int, seed: int) -> None:
+        self.model = model
+        self.source = source
+        self.indices: list[int] = []
+        if isinstance(source, Windows):
+            names = [*processor_of(model, owner=_OWNER).observation_parts, *model.batch_columns]
+            self.source = source.with_columns([name for name in names if name != "pixels"])
+            stream = WindowStream(source, 2, seed=seed)
+            self.indices = stream.statistics_indices(num_windows).tolist()
+        elif not isinstance(source, Iterable) or isinstance(source, Batch | RawBatch | str | Tensor):
+            raise _not_batches(source)
+
+    def __iter__(self) -> Iterator[Batch]:
+        device = next(self.model.parameters()).device
+        for batch in self._given():
+            if isinstance(batch, RawBatch):
+                yield to_batch(batch.to(device), processor_of(self.model, owner=_OWNER))
+            elif isinstance(batch, Batch):
+                yield batch
+            else:
+                raise _not_batches(batch)
+
+    def _given(self) -> Iterator[Any]:
+        if not isinstance(self.source, Windows):
+            yield from cast(Iterable[Any], self.source)
+            return
+        for start in range(0, len(self.indices), _STATISTICS_BATCH):
+            yield self.source.__getitems__(self.indices[start : start + _STATISTICS_BATCH])
+
+
+def _not_batches(got: object) -> ConfigError:
+    return ConfigError(
+        "reestimate_batchnorm needs `batches` to be Windows, or batches of windows",
+        f"it was given {describe(got)}",
+        "Pass the training windows: `Windows(episodes, model.history_size, frameskip=...)`",
+    )
 
 
 def _run(model: WorldModel, batch: Batch) -> None:

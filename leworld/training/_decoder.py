@@ -1,10 +1,9 @@
 """Training a decoder on a frozen model, resumable at any step."""
 
-import hashlib
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,19 +12,25 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from .._checks import describe, require
+from .._digests import tensor_digest
 from .._random import fold_seed, seeded_globals
 from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
 from ..errors import ConfigError, DataError
 from ..models import WorldModel, embed, processor_of
+from ..serialise import check_saveable
+from ._identity import data_identity
+from ._log import RunLog
+from ._modes import modes_on_failure
 from ._settings import OptimizerSettings, TrainSettings
 from ._threads import cpu_threads
 
 require("lightning.pytorch", extra="train", purpose="leworld.training")
 from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402 -- after the check
 
-from ._fit import ResumableModule, fit, tensorboard  # noqa: E402
+from ._fit import ResumableModule, check_trainable, fit  # noqa: E402
 from ._optimizer import scheduled_adamw  # noqa: E402
+from ._reserve import reserve_folder  # noqa: E402
 
 _ORDER, _WEIGHTS = 1, 3
 _MEAN_OF = 2000
@@ -47,8 +52,9 @@ def train_decoder(
     The model is frozen: every frame is embedded once, in evaluation mode, and only the decoder learns. The
     loss is the mean squared error of pixels divided by 255, without any perceptual or adversarial term, which
     could draw what the embedding does not hold. Like `train` it is resumable: called again with the same
-    arguments after an interruption, it ends with the weights that it would have had. Progress is logged for
-    TensorBoard in `folder/tensorboard`.
+    arguments after an interruption, it ends with the weights that it would have had; a call with any other
+    embeddings, pictures, decoder or settings is refused. Progress is logged for TensorBoard in
+    `folder/tensorboard`.
 
     Args:
         model: A trained world model with its processor. It is left as it was.
@@ -68,11 +74,11 @@ def train_decoder(
         The decoder, in evaluation mode, on the device where Lightning left it.
 
     Raises:
-        ConfigError: Model, decoder, episodes and settings do not fit together, or `folder` holds another
-            run's state.
+        ConfigError: Model, decoder, episodes and settings do not fit together, `folder` holds the state of
+            another run, or another run is using it.
         DataError: Pictures that are not square, or of a size without a patch size.
         NonFiniteError: The model's embeddings are NaN or infinite.
-        CheckpointError: The state cannot be read.
+        CheckpointError: The decoder cannot be saved, or a file cannot be read or written.
         MissingExtraError: Lightning or TensorBoard is not installed.
 
     Randomness:
@@ -99,19 +105,27 @@ def train_decoder(
     """
     settings = _default_settings() if settings is None else settings
     _check(model, episodes, decoder, settings)
-    with cpu_threads(settings.num_threads):
+    if decoder is not None:
+        check_saveable(decoder)
+        check_trainable(decoder, owner="train_decoder")
+    with (
+        reserve_folder(folder, owner="train_decoder") as place,
+        cpu_threads(settings.num_threads),
+        nullcontext() if decoder is None else modes_on_failure(decoder),
+    ):
         processor = processor_of(model, owner="train_decoder")
         sensed = episodes.observation(processor.observation_parts)
         embeddings = embed(model, sensed, owner="train_decoder").flatten(1)
         if decoder is None:
             decoder = _build(embeddings, episodes.pixels, settings.seed)
         frames = _Frames(embeddings, episodes.pixels, settings)
-        module, folder = _DecoderModule(decoder, frames, settings), Path(folder)
+        data = data_identity(episodes, {"pixels": episodes.pixels})[0]
         fit(
-            module,
-            folder,
-            identity=_identity(module),
-            loggers=lambda first: [tensorboard(folder)],
+            _DecoderModule(decoder, frames, settings),
+            place,
+            identity={"data": {**data, "embeddings": tensor_digest(embeddings)}},
+            log=RunLog(place, table=False),
+            owner="train_decoder",
             resume=resume,
             progress=progress,
             accelerator=accelerator,
@@ -223,12 +237,19 @@ class _DecoderModule(ResumableModule):
         self.frames = frames
         self.settings = settings
 
+    @property
+    def trained(self) -> CrossAttentionDecoder:
+        """The decoder."""
+        return self.decoder
+
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
         embeddings, pixels = batch
         pictures = pixels.permute(0, 3, 1, 2).to(embeddings) / 255
         loss = F.mse_loss(self.decoder(embeddings), pictures)
         self.log("loss", loss.detach(), prog_bar=True, batch_size=len(pixels))
+        due = (self.global_step + 1) % self.settings.log_every == 0
+        self.row = {"loss": float(loss.detach())} if due else None
         return loss
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -238,16 +259,3 @@ class _DecoderModule(ResumableModule):
     def train_dataloader(self) -> _Steps:
         """Return the loader of the frames, from `first_step` on."""
         return _Steps(self.frames, first=self.first_step)
-
-
-def _identity(module: _DecoderModule) -> dict[str, Any]:
-    """Say in plain data what a run is, so that another one is not resumed by mistake."""
-    frames = module.frames
-    digest = hashlib.sha256(frames.embeddings.numpy().tobytes())
-    some = frames.pixels[:: max(1, len(frames.pixels) // 64)]
-    digest.update(np.ascontiguousarray(some).tobytes())
-    return {
-        "data": digest.hexdigest(),
-        "decoder": vars(module.decoder)["config"].to_json(),
-        "settings": module.settings.to_json(),
-    }

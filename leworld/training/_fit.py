@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,64 +11,98 @@ import torch
 from torch import nn
 
 from .._checks import require
+from ..errors import CheckpointError, ConfigError
+from ._identity import IDENTITY_VERSION, forget_start, module_identity, remember_start
+from ._log import Row, RunLog
+from ._modes import set_training_modes
 from ._settings import TrainSettings
+from ._writes import check_room, written
 
 require("lightning.pytorch", extra="train", purpose="leworld.training")
 from lightning.pytorch import Callback, LightningModule, Trainer  # noqa: E402 -- after the check
-from lightning.pytorch.loggers import Logger, TensorBoardLogger  # noqa: E402
 
 from ._progress import StepBar  # noqa: E402
-from ._state import STATE_FILE, AtomicCheckpointIO, SaveState, find_state  # noqa: E402
+from ._reserve import STATE_FILE, first_process  # noqa: E402
+from ._state import AtomicCheckpointIO, KeepRun, find_state, place_of_work  # noqa: E402
 
 
 class ResumableModule(LightningModule):
     """A LightningModule that `fit` can train and resume.
 
-    Its loader begins at `first_step`, which `fit` sets.
+    Its loader begins at `first_step`, which `fit` sets. Its `training_step` sets `row` to the numbers worth
+    logging of that step, or None. `trained` is the part that learns.
     """
 
     settings: TrainSettings
     first_step: int = 0
+    row: Row | None = None
+
+    @property
+    def trained(self) -> torch.nn.Module:
+        """The part whose weights change."""
+        raise NotImplementedError
 
 
 def fit(
     module: ResumableModule,
     folder: Path,
     *,
-    identity: dict[str, Any],
-    loggers: Callable[[int], list[Logger]],
+    identity: Mapping[str, Any],
+    log: RunLog,
+    owner: str,
     resume: bool,
     progress: bool,
     accelerator: str = "auto",
     devices: int = 1,
     strategy: str = "auto",
-) -> None:
+) -> dict[str, Any]:
     """Train `module` to the end of its settings, or go on from the state in `folder`, or load a finished run.
+
+    The caller holds the folder, see `reserve_folder`.
 
     Args:
         module: Trained in place.
-        folder: Where logs and state go; made if missing.
-        identity: Says in plain data what the run is; a state of another one is refused.
-        loggers: Makes the loggers, given the step at which they begin.
+        folder: Where logs and state go.
+        identity: Says in plain data what decides the result, besides settings, devices and the module; a
+            state of another run is refused.
+        log: Takes the rows.
+        owner: Who asks, for messages.
         resume: Whether to look for a state; False deletes it.
         progress: Whether to show a progress bar.
         accelerator: Lightning's name of the device.
         devices: How many of them.
         strategy: Lightning's name of how they work together.
+
+    Returns:
+        All that decides the result.
     """
-    settings = module.settings
-    state = find_state(folder, identity) if resume else None
-    folder.mkdir(parents=True, exist_ok=True)
-    if state is None:
-        (folder / STATE_FILE).unlink(missing_ok=True)
+    settings, first = module.settings, first_process()
+    check_trainable(module.trained, owner=owner)
+    identity = {
+        "version": IDENTITY_VERSION,
+        "settings": settings.to_json(),
+        "devices": devices,
+        **identity,
+        **module_identity(module.trained),
+    }
+    state = find_state(folder, identity, owner=owner) if resume else None
+    if state is None and forget_start(module.trained):
+        identity |= module_identity(module.trained)
+    if first:
+        check_room(folder, module, owner=owner)
+        if state is None:
+            with written(folder / STATE_FILE):
+                (folder / STATE_FILE).unlink(missing_ok=True)
+        log.restore([] if state is None else state["leworld_rows"])
     modes = [(part, part.training) for part in module.modules()]
-    module.train()
+    set_training_modes(module)
     if state is not None:
         module.first_step = int(state["global_step"])
         if module.first_step >= settings.num_steps:
-            module.load_state_dict(state["state_dict"])
-            return
-    callbacks: list[Callback] = [SaveState(folder, every=settings.save_every, identity=identity)]
+            _take_over(module, state, folder)
+            remember_start(module.trained, identity)
+            return identity
+    callbacks: list[Callback] = [KeepRun(folder, log, every=settings.save_every, identity=identity)]
     if progress:
         callbacks.append(StepBar())
     with _quiet_and_deterministic(), _given_back_on_error(modes):
@@ -81,7 +115,7 @@ def fit(
             max_epochs=1,
             gradient_clip_val=settings.optimizer.gradient_clip,
             log_every_n_steps=settings.log_every,
-            logger=loggers(module.first_step),
+            logger=False,
             callbacks=callbacks,
             plugins=[AtomicCheckpointIO()],
             enable_checkpointing=False,
@@ -91,13 +125,48 @@ def fit(
             deterministic="warn",
             default_root_dir=folder,
         )
-        trainer.fit(module, ckpt_path=None if state is None else folder / STATE_FILE)
+        if state is not None:
+            _warn_of_another_place(state, trainer)
+        try:
+            trainer.fit(module, ckpt_path=None if state is None else folder / STATE_FILE)
+        finally:
+            remember_start(module.trained, identity)
+    return identity
 
 
-def tensorboard(folder: Path) -> TensorBoardLogger:
-    """Return a logger into `folder/tensorboard`."""
-    require("tensorboard", extra="train", purpose="TensorBoard logging")
-    return TensorBoardLogger(save_dir=folder, name="", version="tensorboard", default_hp_metric=False)
+def check_trainable(module: torch.nn.Module, *, owner: str) -> None:
+    """Raise `ConfigError` unless some weight can change."""
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise ConfigError(
+            f"{owner} needs at least one parameter to train",
+            "there is none that requires a gradient",
+            "Set `requires_grad_(True)` on the parts that shall learn",
+        )
+
+
+def _take_over(module: ResumableModule, state: Mapping[str, Any], folder: Path) -> None:
+    try:
+        module.load_state_dict(state["state_dict"])
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"Resuming needs the weights in {folder / STATE_FILE} to be those of the model",
+            f"reading them failed ({str(error).splitlines()[0][:200]})",
+            "Delete that file to start over, or pass `resume=False`",
+        ) from error
+
+
+def _warn_of_another_place(state: Mapping[str, Any], trainer: Trainer) -> None:
+    """Warn where the rest of a run may round differently than its beginning."""
+    here, there = place_of_work(trainer.strategy.root_device), state.get("leworld_place")
+    there = there if isinstance(there, dict) else {}
+    differing = [name for name in here if here[name] != there.get(name)]
+    changed = [f"{name} {here[name]} (was {there.get(name)})" for name in differing]
+    if changed:
+        warnings.warn(
+            f"The run goes on with {', '.join(changed)}: its weights may differ in their last bits from "
+            "those of an uninterrupted run.",
+            stacklevel=4,
+        )
 
 
 @contextmanager

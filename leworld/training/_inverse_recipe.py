@@ -9,13 +9,15 @@ import numpy as np
 from torch import Tensor
 
 from .._checks import check_number, describe, plain_numbers, require
-from .._files import local_path
+from .._digests import tensor_digest
 from .._random import fold_seed, seeded_globals
 from ..control import GoalConditionedInverseModel
 from ..data import Episodes, Processor, RawBatch, Windows
 from ..errors import ConfigError
 from ..models import WorldModel, embed
-from ..serialise import load_module, save_module
+from ..serialise import check_saveable, load_module, save_module
+from ._identity import data_identity
+from ._log import RunLog
 from ._settings import OptimizerSettings, TrainSettings
 from ._stream import StepLoader, WindowStream
 from ._threads import cpu_threads
@@ -24,8 +26,8 @@ require("lightning.pytorch", extra="train", purpose="leworld.training")
 from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402 -- after the check
 
 from ._fit import ResumableModule, fit  # noqa: E402
-from ._logs import MetricsFile  # noqa: E402
 from ._optimizer import scheduled_adamw  # noqa: E402
+from ._reserve import reserve_folder  # noqa: E402
 
 INVERSE_FOLDER = "inverse"
 INVERSE_SETTINGS = TrainSettings(
@@ -53,7 +55,8 @@ def train_inverse(
     episodes, every later frame serves as a goal for every earlier one (hindsight), and the network learns the
     block that the data took. The world model is not changed. Use the result in `InversePolicy`, or in
     `MPCPolicy(..., propose=inverse)`. Called again with the same arguments after an interruption, it goes
-    on from the last saved state and ends with the weights that it would have had.
+    on from the last saved state and ends with the weights and the log that it would have had; a call with any
+    other embeddings, actions, network or settings is refused.
 
     Args:
         model: A trained world model with its processor.
@@ -65,7 +68,7 @@ def train_inverse(
             None. `batchnorm_windows` plays no part.
         max_steps: Longest way to a goal, in blocks; episodes have to be that long.
         hidden_dim: Width of the network.
-        resume: Go on from a state in `folder`; False starts over.
+        resume: Go on from a state in `folder`; False starts over, and may replace any `inverse/` there.
         progress: Show progress bars.
         accelerator: Lightning's name of the device.
 
@@ -73,9 +76,10 @@ def train_inverse(
         The trained network, in evaluation mode.
 
     Raises:
-        ConfigError: Model, episodes and settings do not fit together, or the folder holds another run.
+        ConfigError: Model, episodes and settings do not fit together, the folder holds another run, or
+            another run is using it.
         DataError: No episode is long enough.
-        CheckpointError: The state in the folder cannot be read.
+        CheckpointError: A file in the folder cannot be read or written.
         NonFiniteError: The model's embeddings are not finite.
 
     Randomness: everything follows from `settings.seed`, the model and the episodes.
@@ -106,36 +110,47 @@ def train_inverse(
     check_number("train_inverse", "max_steps", max_steps, low=1, integer=True)
     settings = INVERSE_SETTINGS if settings is None else settings
     processor = _check(model, episodes, settings)
-    folder = local_path(folder)
     with seeded_globals(fold_seed(settings.seed, _WEIGHTS)):
         inverse = GoalConditionedInverseModel(
             model.embedding_dim, model.action_dim, max_steps=max_steps, hidden_dim=hidden_dim
         )
-    with cpu_threads(settings.num_threads):
-        module = _InverseModule(
-            inverse,
-            embed(model, episodes.observation(processor.observation_parts), owner="train_inverse"),
-            processor=processor,
-            windows=_windows(episodes, max_steps, processor.frameskip),
-            settings=settings,
-        )
-        identity = {
-            "data": _digest(module.table.numpy(), episodes.actions),
-            "inverse": vars(inverse)["config"].to_json(),
+    windows = _windows(episodes, max_steps, processor.frameskip)
+    architecture = vars(inverse)["config"].to_json()
+    with (
+        reserve_folder(folder, result=INVERSE_FOLDER, resume=resume, owner="train_inverse") as place,
+        cpu_threads(settings.num_threads),
+    ):
+        sensed = episodes.observation(processor.observation_parts)
+        table = embed(model, sensed, owner="train_inverse")
+        provenance = {
+            "data": _digest(table.numpy(), episodes.actions),
+            "inverse": architecture,
             "settings": settings.to_json(),
         }
+        check_saveable(inverse, provenance=provenance, processor=processor.to_json())
+        data = data_identity(episodes, {})[0]
         fit(
-            module,
-            folder,
-            identity=identity,
-            loggers=lambda first: [MetricsFile(folder, first_step=first)],
+            _InverseModule(inverse, table, processor=processor, windows=windows, settings=settings),
+            place,
+            identity={
+                "data": {**data, "embeddings": tensor_digest(table)},
+                "inverse": architecture,
+                "processor": processor.to_json(),
+            },
+            log=RunLog(place, events=False),
+            owner="train_inverse",
             resume=resume,
             progress=progress,
             accelerator=accelerator,
         )
-    inverse.eval()
-    place = folder / INVERSE_FOLDER
-    save_module(inverse, place, provenance=identity, processor=processor.to_json(), overwrite=True)
+        inverse.eval()
+        save_module(
+            inverse,
+            place / INVERSE_FOLDER,
+            provenance=provenance,
+            processor=processor.to_json(),
+            overwrite=True,
+        )
     return inverse
 
 
@@ -191,14 +206,21 @@ class _InverseModule(ResumableModule):
         self.table: Tensor
         self.register_buffer("table", table, persistent=False)
 
+    @property
+    def trained(self) -> GoalConditionedInverseModel:
+        """The network."""
+        return self.inverse
+
     def training_step(self, batch: RawBatch, batch_idx: int) -> Tensor:
         """Compute the loss of a batch and log."""
         step, settings = self.global_step, self.settings
         loss = self.inverse.loss(self.table[batch.rows], self.processor.action_blocks(batch.actions))
         self.log("loss", loss.detach(), prog_bar=True, batch_size=len(batch))
+        self.row = None
         if (step + 1) % settings.log_every == 0:
             rate = settings.optimizer.learning_rate_at(step, num_steps=settings.num_steps)
-            self.log_dict({"prediction": loss.detach(), "learning_rate": rate}, batch_size=len(batch))
+            value = float(loss.detach())
+            self.row = {"loss": value, "prediction": value, "learning_rate": rate}
         return loss
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

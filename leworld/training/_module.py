@@ -15,6 +15,8 @@ from ..errors import ConfigError
 from ..metrics import effective_rank
 from ..models import Losses, WorldModel, check_knows_parts
 from ._collapse import CollapseMonitor, CollapseWarning
+from ._identity import stamped, training_record, windows_identity
+from ._modes import set_training_modes
 from ._settings import TrainSettings
 from ._stream import StepLoader, WindowStream
 
@@ -53,6 +55,13 @@ class WorldModelModule(ResumableModule):
     predictor is worse than a copy); `embedding_std` (of latents, mean over their entries), `effective_rank`
     (of at most 512 latents, as vectors), `learning_rate`, and `collapsing` (0 or 1). It feeds a
     `CollapseMonitor`, which warns once in plain words.
+
+    The model is put into training mode here and again when a fit starts, so that one that was loaded, which
+    is in evaluation mode, trains as one should. Parts stay in evaluation mode that are in it and whose
+    parameters are all frozen (`requires_grad=False`), such as a backbone with statistics that shall not move.
+    To keep others in it, put them there in `on_train_start` of a callback. After a fit of your own Trainer
+    the model is in the mode that the Trainer left; call `model.eval()`. Which episodes it was trained on is
+    left on the model as `trained_on`.
 
     Args:
         model: The model to train; its `processor` must be set.
@@ -118,6 +127,15 @@ class WorldModelModule(ResumableModule):
         self.windows = None if windows is None else windows.with_columns(_columns(model))
         self.monitor = CollapseMonitor()
         self._names: tuple[str, ...] = ()  # of terms and values logged so far
+        self.seen: tuple[str, ...] | None = (
+            None  # digests of the episodes in the windows, where known already
+        )
+        set_training_modes(model)
+
+    @property
+    def trained(self) -> WorldModel:
+        """The model."""
+        return self.model
 
     def forward(self, raw: RawBatch) -> Losses:
         """Return the losses of a batch, with the randomness of the current step."""
@@ -142,13 +160,15 @@ class WorldModelModule(ResumableModule):
         step = self.global_step
         losses = self.losses(batch, step=step)
         _check_names(losses)
+        self.row = None
         if (step + 1) % self.settings.log_every == 0:
-            self._watch(losses, step)
-        self.log("loss", losses.total.detach(), prog_bar=True, batch_size=len(batch))
+            self.row = {"loss": float(losses.total.detach()), **self._watch(losses, step)}
+        if self._trainer is not None:  # else the loop is the user's own
+            self.log("loss", losses.total.detach(), prog_bar=True, batch_size=len(batch))
         return losses.total
 
-    def _watch(self, losses: Losses, step: int) -> None:
-        latents = losses.latents.flatten(2).float().cpu()
+    def _watch(self, losses: Losses, step: int) -> dict[str, float]:
+        latents = losses.latents.detach().flatten(2).float().cpu()
         rows = latents.flatten(0, 1)
         # Lightning goes on logging the last value of a name that is not logged again.
         numbers = dict.fromkeys(self._names, math.nan)
@@ -169,6 +189,7 @@ class WorldModelModule(ResumableModule):
             self.log_dict(numbers, batch_size=latents.shape[0])
         if message is not None:
             warnings.warn(message, CollapseWarning, stacklevel=2)
+        return numbers
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule, counted in steps."""
@@ -190,6 +211,25 @@ class WorldModelModule(ResumableModule):
             num_ranks=self.trainer.world_size,
         )
         return StepLoader(stream, self.settings.num_steps, first=self.first_step)
+
+    def on_fit_start(self) -> None:
+        """Put the model into training mode, also one that was loaded or evaluated since; see the class."""
+        set_training_modes(self.model)
+
+    def on_train_start(self) -> None:
+        """Note on the model which episodes it is about to be trained on."""
+        loader, seen = self.trainer.train_dataloader, self.seen
+        windows = (
+            loader.stream.windows if isinstance(loader, StepLoader) else getattr(loader, "dataset", None)
+        )
+        if seen is None and isinstance(windows, Windows) and self.model.processor is not None:
+            seen = windows_identity(windows, self.model.processor)[1]
+        self.model.trained_on = training_record(self.model, seen)
+
+    def on_train_end(self) -> None:
+        """Note that the record is of the weights that the model has now."""
+        if self.model.trained_on is not None:
+            self.model.trained_on = stamped(self.model.trained_on, self.model)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the collapse monitor's memory."""

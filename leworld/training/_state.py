@@ -2,18 +2,27 @@
 
 import json
 import os
-from collections.abc import Callable
+import platform
+import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
 
+import lightning
+import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from .. import __version__
 from .._files import write_atomically
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError
+from ._identity import check_same
+from ._log import RunLog
+from ._reserve import STATE_FILE
+from ._writes import written
 
-STATE_FILE = "state.ckpt"
+_KINDS = {"global_step": int, "state_dict": dict, "leworld_rows": list, "leworld_run": str, "loops": dict}
 
 
 @final
@@ -24,11 +33,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
     ) -> None:
         """Write `checkpoint` to `path` in one step."""
-        write_atomically(
-            path,
-            lambda temporary: torch.save(checkpoint, temporary),
-            temporary_name=Path(path).name + ".unfinished",
-        )
+
+        def write(place: Path) -> None:
+            with place.open("wb") as file:
+                torch.save(checkpoint, file)
+
+        target = Path(path)
+        with written(target.with_name(STATE_FILE)):
+            if target.name != STATE_FILE:  # one that is not kept
+                write(target)
+                return
+            write_atomically(target, write, temporary_name=_temporary_name())
 
     def load_checkpoint(
         self,
@@ -41,54 +56,105 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 @final
-class SaveState(Callback):
-    """Saves the state every so many steps and after the last one, with the run's settings beside it."""
+class KeepRun(Callback):
+    """Logs the rows of a run, and saves its state every so many steps and after the last one.
 
-    def __init__(self, folder: Path, *, every: int, identity: dict[str, Any]) -> None:
+    A row is in the log before the state that has it is written, and the state has all rows so far. Before the
+    first step one state is written and read back, so that what no file can hold is found out there.
+    """
+
+    def __init__(self, folder: Path, log: RunLog, *, every: int, identity: Mapping[str, Any]) -> None:
         self.path = folder / STATE_FILE
+        self.run_log = log
         self.every = every
         self.identity = identity
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write a state that is not kept."""
+        place = self.path.with_name(_temporary_name())
+        try:
+            trainer.save_checkpoint(place)
+            if trainer.is_global_zero:
+                read_state(place)
+        finally:
+            if trainer.is_global_zero:
+                place.unlink(missing_ok=True)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save after every `every`-th optimizer step."""
+        """Log the step's row, if it has one, and save after every `every`-th optimizer step."""
+        row = getattr(pl_module, "row", None)
+        if row is not None and trainer.is_global_zero:
+            self.run_log.add({"step": trainer.global_step, **row})
         if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
             trainer.save_checkpoint(self.path)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add what the run is."""
+        """Add what the run is, where it runs, and its rows."""
         checkpoint["leworld_run"] = json.dumps(self.identity, sort_keys=True)
+        checkpoint["leworld_rows"] = [dict(row) for row in self.run_log.rows]
+        checkpoint["leworld_place"] = place_of_work(pl_module.device)
+
+
+def _temporary_name() -> str:
+    return f"{STATE_FILE}.{secrets.token_hex(4)}.unfinished"
+
+
+def place_of_work(device: torch.device) -> dict[str, str]:
+    """Say what, besides the run itself, the last bits of a result depend on."""
+    return {
+        "leworld": __version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "lightning": lightning.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "device": device.type,
+        "matrix precision": torch.get_float32_matmul_precision(),
+        "CPU instructions": torch.backends.cpu.get_cpu_capability(),
+    }
 
 
 def read_state(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
     """Read a state file, or say why not."""
     try:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        state = torch.load(path, map_location=map_location, weights_only=True)
+        if not isinstance(state, dict):
+            raise TypeError(f"it holds a {type(state).__name__}")
+        return state
     except Exception as error:
-        raise CheckpointError(
-            f"Resuming needs `{path.name}` to be a checkpoint that leworld.training wrote",
-            f"reading {path} failed ({type(error).__name__}: {str(error).splitlines()[0][:200]})",
-            "Delete that file to start over, or pass `resume=False`",
-        ) from error
+        text = (str(error).splitlines() or [""])[0]
+        raise _no_state(path, f"reading {path} failed ({type(error).__name__}: {text[:200]})") from error
 
 
-def find_state(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+def find_state(folder: Path, identity: Mapping[str, Any], *, owner: str) -> dict[str, Any] | None:
     """Return the state to resume from, or None; raise if it belongs to another run."""
     path = folder / STATE_FILE
     if not path.exists():
         return None
     state = read_state(path)
-    written = json.loads(state.get("leworld_run", "{}"))
-    due = json.loads(json.dumps(identity))
-    differing = sorted(key for key in due.keys() | written.keys() if due.get(key) != written.get(key))
-    if differing:
-        key = differing[0]
-        raise ConfigError(
-            f"train resumes the run in {folder} only with the settings, model and data that it began with",
-            f"`{key}` is {due.get(key)} and was {written.get(key)}",
-            "Use another folder, or pass `resume=False` to start over",
-        )
+    try:
+        known = json.loads(state.get("leworld_run", "{}"))
+    except (TypeError, ValueError) as error:
+        raise _no_state(path, f"it does not say which run it is of ({error})") from error
+    if not isinstance(known, dict):
+        raise _no_state(path, "it does not say which run it is of")
+    check_same(json.loads(json.dumps(identity)), known, owner=owner, where=folder)
+    for name, kind in _KINDS.items():
+        if not isinstance(state.get(name), kind):
+            raise _no_state(path, f"its `{name}` is no {kind.__name__}")
+    for row in state["leworld_rows"]:
+        numbers = isinstance(row, dict) and all(isinstance(value, int | float) for value in row.values())
+        if not numbers or "step" not in row:
+            raise _no_state(path, "its `leworld_rows` are no rows of numbers")
     return state
+
+
+def _no_state(path: Path, got: str) -> CheckpointError:
+    return CheckpointError(
+        f"Resuming needs `{path.name}` to be a checkpoint that leworld.training wrote",
+        got,
+        "Delete that file to start over, or pass `resume=False`",
+    )

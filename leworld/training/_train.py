@@ -1,24 +1,23 @@
 """Training a world model, start to finish, resumable at any step."""
 
-import hashlib
-from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .._checks import check_number, plain_numbers
-from ..data import Batch, Windows, to_batch
+from ..data import Windows
+from ..errors import CheckpointError
 from ..models import WorldModel
+from ..serialise import check_saveable
 from ._batchnorm import reestimate_batchnorm
-from ._fit import fit, tensorboard
-from ._logs import MetricsFile
+from ._fit import fit
+from ._identity import remember_start, stamped, training_record, windows_identity
+from ._log import RunLog
+from ._modes import modes_on_failure
 from ._module import WorldModelModule
+from ._reserve import reserve_folder
 from ._settings import TrainSettings
-from ._stream import WindowStream
 from ._threads import cpu_threads
-
-_STATISTICS_BATCH = 256
 
 
 @plain_numbers
@@ -33,15 +32,30 @@ def train(
     accelerator: str = "auto",
     devices: int = 1,
     strategy: str = "auto",
+    must_save: bool = True,
 ) -> WorldModel:
     """Train `model` on `windows` with Lightning, resumable at any step, and leave it ready for use.
 
     Logs go into `folder/metrics.csv` and, for TensorBoard, `folder/tensorboard`; every `settings.save_every`
-    steps the whole state goes into `folder/state.ckpt`, in one step, so that no kill leaves half a file under
-    that name. Called again with the same arguments, it goes on from there and ends with the weights that it
-    would have had, bit for bit on the same machine with as many threads; a finished run is loaded and not
-    trained again. At the end BatchNorm statistics are measured anew, exactly, on
-    `settings.batchnorm_windows` training windows.
+    steps the whole state, with all rows of the log, goes into `folder/state.ckpt`, in one step, so that no
+    kill leaves half a file under that name. Called again with the same arguments, it goes on from there and
+    ends with the weights and the log that it would have had, bit for bit on the same machine with as many
+    threads; a finished run is loaded and not trained again. At the end BatchNorm statistics are measured
+    anew, exactly, on `settings.batchnorm_windows` training windows.
+
+    The state says what decides the result: every byte of the data that the model reads, the processor, the
+    windows, the model's classes and settings, its initial weights and which of them are frozen, `settings`
+    and `devices`. A call that differs in any of it is refused, and told in what. The code of classes of your
+    own is not looked at. After an interruption within one process the same model, as it was left, means the
+    same run. Other versions of leworld, torch or numpy, or another kind of device, bring a warning: the last
+    bits may differ.
+
+    The model trains in training mode, also if it was loaded; parts that are in evaluation mode and all frozen
+    stay in it. While it runs no other run can use the folder. The record of the training episodes is left on
+    the model, as `trained_on`, and is saved with it.
+
+    Before the first step it is proven that the model can be saved, that the folder can be written, and that
+    the disk has room for the state.
 
     Args:
         model: The model, with its `processor` and its initial or pretrained weights; trained in place.
@@ -53,13 +67,18 @@ def train(
         accelerator: Lightning's name of the device: "auto", "cpu", "gpu", "mps", ...
         devices: How many of them. Each sees `settings.batch_size` windows a step.
         strategy: Lightning's name of how they work together, for example "ddp".
+        must_save: Whether to refuse a model that `leworld.save` could not write. False trains it all the
+            same.
 
     Returns:
-        The same model, in evaluation mode, on the device where Lightning left it.
+        The same model, in evaluation mode, on the device where Lightning left it. If the call fails, the
+        modes of its parts are as they were before.
 
     Raises:
-        ConfigError: Model, windows and settings do not fit together, or `folder` holds another run's state.
-        CheckpointError: The state cannot be read.
+        ConfigError: Model, windows and settings do not fit together, `folder` holds the state of another run,
+            or another run is using it.
+        CheckpointError: The model cannot be saved, or a file cannot be read or written. The last state is
+            whole then.
         MissingExtraError: Lightning or TensorBoard is not installed.
 
     Randomness and ranks:
@@ -97,58 +116,45 @@ def train(
         ```
     """
     check_number("train", "devices", devices, low=1, integer=True)
-    folder = Path(folder)
     settings = TrainSettings() if settings is None else settings
-    module = WorldModelModule(model, windows, settings=settings)
-    windows = module.windows or windows  # with the columns that the model reads
-    with cpu_threads(settings.num_threads):
-        fit(
-            module,
-            folder,
-            identity=_identity(model, windows, settings, devices),
-            loggers=lambda first: [MetricsFile(folder, first_step=first), tensorboard(folder)],
-            resume=resume,
-            progress=progress,
-            accelerator=accelerator,
-            devices=devices,
-            strategy=strategy,
-        )
-        reestimate_batchnorm(model, _StatisticsBatches(model, windows, settings))
+    with modes_on_failure(model) if isinstance(model, WorldModel) else nullcontext():
+        module = WorldModelModule(model, windows, settings=settings)
+        if must_save:
+            _check_saveable(model)
+        with reserve_folder(folder, owner="train") as place, cpu_threads(settings.num_threads):
+            return _train(
+                module,
+                place,
+                resume=resume,
+                progress=progress,
+                accelerator=accelerator,
+                devices=devices,
+                strategy=strategy,
+            )
+
+
+def _train(module: WorldModelModule, folder: Path, **options: Any) -> WorldModel:
+    model, windows, settings = module.model, module.windows, module.settings
+    if windows is None or model.processor is None:
+        raise RuntimeError("unreachable: WorldModelModule checks both")
+    identity, module.seen = windows_identity(windows, model.processor)
+    record = training_record(model, module.seen)
+    before = model.trained_on
+    try:
+        identity = fit(module, folder, identity=identity, log=RunLog(folder), owner="train", **options)
+    except BaseException:
+        if model.trained_on is not before:  # it has begun
+            model.trained_on = stamped(record, model)
+        raise
+    model.trained_on = stamped(record, model)
+    reestimate_batchnorm(model, windows, num_windows=settings.batchnorm_windows, seed=settings.seed)
+    remember_start(model, identity)
     return model.eval()
 
 
-class _StatisticsBatches:
-    """The training windows that BatchNorm is measured on, loaded anew at each iteration."""
-
-    def __init__(self, model: WorldModel, windows: Windows, settings: TrainSettings) -> None:
-        self.model = model
-        self.windows = windows
-        stream = WindowStream(windows, settings.batch_size, seed=settings.seed)
-        self.indices = stream.statistics_indices(settings.batchnorm_windows)
-
-    def __iter__(self) -> Iterator[Batch]:
-        processor = self.model.processor
-        if processor is None:
-            raise RuntimeError("unreachable: WorldModelModule checks the processor")
-        device = next(self.model.parameters()).device
-        for start in range(0, len(self.indices), _STATISTICS_BATCH):
-            chosen = self.indices[start : start + _STATISTICS_BATCH].tolist()
-            yield to_batch(self.windows.__getitems__(chosen).to(device), processor)
-
-
-def _identity(model: WorldModel, windows: Windows, settings: TrainSettings, devices: int) -> dict[str, Any]:
-    """Say in plain data what a run is, so that another one is not resumed by mistake."""
-    episodes = windows.episodes
-    digest = hashlib.sha256(np.ascontiguousarray(episodes.actions).tobytes())
-    read = {} if episodes.pixels is None else {"pixels": episodes.pixels}
-    for column in (*read.values(), *(episodes.columns[name] for name in windows.columns)):
-        digest.update(np.ascontiguousarray(column[:: max(1, len(column) // 64)]).tobytes())
-    config = getattr(model, "config", None)
-    return {
-        "data": digest.hexdigest(),
-        "devices": devices,
-        "frameskip": windows.frameskip,
-        "model": type(model).__name__ if config is None else config.described(),
-        "settings": settings.to_json(),
-        "windows": len(windows),
-    }
+def _check_saveable(model: WorldModel) -> None:
+    try:
+        check_saveable(model, processor=None if model.processor is None else model.processor.to_json())
+    except CheckpointError as error:
+        fix = f"{error.fix.rstrip('.')}; or pass `must_save=False` to train it all the same"
+        raise CheckpointError(error.rule, error.got, fix) from error

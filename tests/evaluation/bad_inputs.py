@@ -19,10 +19,12 @@ from leworld.evaluation import (
     goal_reaching,
     metric_monotonicity,
     probe_states,
+    training_overlap,
     trajectory_pairs,
 )
 from leworld.planners import CEMPlanner
 from tests.bad_input import BadInput
+from tests.data.fakes import random_episodes
 from tests.evaluation.bad_latent_inputs import ROWS as LATENT_ROWS
 from tests.evaluation.bad_picture_inputs import ROWS as PICTURE_ROWS
 from tests.evaluation.checks import scripted, walks
@@ -217,6 +219,20 @@ def judged(rule) -> GoalPairs:
 _SOLVED = dataclasses.replace(scripted()[0], goal=np.zeros((6, 2), dtype=np.float32))
 _ONE = walks(1)
 ROWS = [
+    BadInput(
+        "leworld.evaluation.training_overlap",
+        "a name for a model",
+        lambda: training_overlap("lewm-tworoom-tiny", random_episodes((3,))),  # pyright: ignore[reportArgumentType] -- the point
+        ConfigError,
+        ("model", "WorldModel"),
+    ),
+    BadInput(
+        "leworld.evaluation.training_overlap",
+        "no episodes",
+        lambda: training_overlap(Still(), None),  # pyright: ignore[reportArgumentType] -- the point
+        ConfigError,
+        ("episodes", "Episodes"),
+    ),
     _pairs("integer start", ShapeError, ("start", "floating-point"), start=np.zeros((2, 2), dtype=np.int64)),
     _pairs("one axis", ShapeError, ("goal", "(pair, state)"), goal=np.zeros(2, dtype=np.float32)),
     _pairs("a list", ShapeError, ("start",), start=[[0.0, 0.0]]),

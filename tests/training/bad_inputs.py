@@ -13,6 +13,7 @@ from leworld.training import (
     TrainSettings,
     WorldModelModule,
     reestimate_batchnorm,
+    reserve_folder,
     train,
 )
 from tests.bad_input import BadInput
@@ -252,6 +253,69 @@ ROWS: list[BadInput] = [
         _broken_state(lambda folder: train(tiny_model(), tiny_windows(), folder=folder, progress=False)),
         CheckpointError,
         ("state.ckpt", "resume=False"),
+    ),
+    BadInput(
+        f"{_ROOM}.reestimate_batchnorm",
+        "one batch for many",
+        lambda: reestimate_batchnorm(tiny_model(), tiny_windows().__getitems__([0, 1])),  # pyright: ignore[reportArgumentType] -- the point
+        ConfigError,
+        ("Windows", "RawBatch"),
+    ),
+    BadInput(
+        f"{_ROOM}.reestimate_batchnorm",
+        "a list of numbers",
+        lambda: reestimate_batchnorm(tiny_model(), [1, 2]),  # pyright: ignore[reportArgumentType] -- the point
+        ConfigError,
+        ("Windows", "1"),
+    ),
+    BadInput(
+        f"{_ROOM}.reestimate_batchnorm",
+        "windows without a processor",
+        lambda: reestimate_batchnorm(_model_without_processor(), tiny_windows()),
+        ConfigError,
+        ("processor",),
+    ),
+    BadInput(
+        f"{_ROOM}.reestimate_batchnorm",
+        "one window",
+        lambda: reestimate_batchnorm(tiny_model(), tiny_windows(), num_windows=1),
+        ConfigError,
+        ("num_windows", "at least 2"),
+    ),
+    BadInput(
+        f"{_ROOM}.train",
+        "a file for a folder",
+        lambda: train(tiny_model(), tiny_windows(), folder=__file__, progress=False),
+        CheckpointError,
+        ("it is a file",),
+    ),
+    BadInput(
+        f"{_ROOM}.train",
+        "a number for a folder",
+        lambda: train(tiny_model(), tiny_windows(), folder=3, progress=False),  # pyright: ignore[reportArgumentType] -- the point
+        ConfigError,
+        ("folder", "3"),
+    ),
+    BadInput(
+        f"{_ROOM}.train",
+        "nothing to train",
+        lambda: _train(tiny_model().requires_grad_(False), tiny_windows()),
+        ConfigError,
+        ("at least one parameter",),
+    ),
+    BadInput(
+        f"{_ROOM}.reserve_folder",
+        "a file for a folder",
+        lambda: reserve_folder(__file__).__enter__(),
+        CheckpointError,
+        ("it is a file",),
+    ),
+    BadInput(
+        f"{_ROOM}.reserve_folder",
+        "no folder",
+        lambda: reserve_folder("").__enter__(),
+        ConfigError,
+        ("folder",),
     ),
     BadInput(
         f"{_ROOM}.train",

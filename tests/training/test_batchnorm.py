@@ -3,12 +3,13 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
-from leworld.data import Batch, to_batch
+from leworld.data import Batch, Windows, to_batch
 from leworld.errors import ConfigError
 from leworld.models import WorldModel
 from leworld.training import reestimate_batchnorm
-from tests.training.tiny import tiny_model, tiny_windows
+from tests.training.tiny import fingerprint, tiny_model, tiny_windows
 
 
 @pytest.fixture
@@ -118,3 +119,45 @@ def test_dropout_is_off_while_measuring(batches):
 def test_a_generator_is_refused(batches):
     with pytest.raises(ConfigError, match="iterated"):
         reestimate_batchnorm(tiny_model(), (batch for batch in batches))
+
+
+def test_windows_raw_batches_and_batches_give_the_same_statistics(batches):
+    windows = tiny_windows()
+    raw = [windows.__getitems__(list(range(start, start + 30))) for start in (0, 30, 60)]
+    first, second, whole, drawn = (tiny_model() for _ in range(4))
+    reestimate_batchnorm(first, batches)
+    reestimate_batchnorm(second, raw)
+    assert fingerprint(first) == fingerprint(second)
+    reestimate_batchnorm(whole, windows)
+    reestimate_batchnorm(
+        drawn, DataLoader(windows, batch_size=len(windows), collate_fn=Windows.collate)
+    )  # in another order
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(value, drawn.state_dict()[name], rtol=1e-4, atol=1e-5)
+
+
+def test_the_draw_of_windows_follows_the_seed():
+    models = [tiny_model() for _ in range(3)]
+    for model, seed in zip(models, (0, 0, 1), strict=True):
+        reestimate_batchnorm(model, tiny_windows(), num_windows=20, seed=seed)
+    prints = [fingerprint(model) for model in models]
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_a_failure_leaves_the_statistics_as_they_were(batches):
+    model = tiny_model()
+    before = fingerprint(model)
+
+    class Once(list):  # pyright: ignore[reportMissingTypeArgument]
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            if self.passes == 3:  # the first layer has been measured
+                raise OSError("the disk is gone")
+            return super().__iter__()
+
+    with pytest.raises(OSError, match="gone"):
+        reestimate_batchnorm(model, Once(batches))
+    assert fingerprint(model) == before
+    assert all(part.training for part in model.modules())

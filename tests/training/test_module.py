@@ -130,7 +130,12 @@ def test_a_part_that_no_file_can_hold_is_trained_and_tells_runs_apart(tmp_path):
         made.processor = plain.processor
         return made
 
-    options = {"folder": tmp_path, "settings": tiny_settings(num_steps=2), "progress": False}
+    options = {
+        "folder": tmp_path,
+        "settings": tiny_settings(num_steps=2),
+        "progress": False,
+        "must_save": False,
+    }
     train(model(Halved(SIGReg(8))), tiny_windows(), **options)
     train(model(Halved(SIGReg(8))), tiny_windows(), **options)
     with pytest.raises(ConfigError, match="resumes the run"):
@@ -142,13 +147,15 @@ class Counting(WorldModel):
 
     history_size, latent_shape, action_dim = 2, (3,), 4
 
-    def __init__(self, name: str = "energy", *, dies_at: int = -1) -> None:
+    dies_at = -1
+
+    def __init__(self, name: str = "energy") -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.layer = nn.Linear(3, 3)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-        self.name, self.dies_at = name, dies_at
+        self.name = name
         self.processor = tiny_model().processor
 
     def _encode(self, observations):
@@ -169,9 +176,10 @@ class Counting(WorldModel):
 
 
 @pytest.mark.parametrize("dies_at", [6, 9, 13, 18])
-def test_a_term_of_some_steps_is_a_column_resumed_or_not(tmp_path, dies_at):
+def test_a_term_of_some_steps_is_a_column_resumed_or_not(tmp_path, dies_at, monkeypatch):
     def logged(folder, model):
-        train(model, tiny_windows(), folder=folder, settings=tiny_settings(), progress=False)
+        options = {"settings": tiny_settings(), "progress": False, "must_save": False}
+        train(model, tiny_windows(), folder=folder, **options)
         return (folder / "metrics.csv").read_text()
 
     whole = logged(tmp_path / "whole", Counting())
@@ -182,15 +190,18 @@ def test_a_term_of_some_steps_is_a_column_resumed_or_not(tmp_path, dies_at):
         parts = float(row["energy"]) + (0 if row["rare"] == "nan" else float(row["rare"]))
         assert float(row["loss"]) == pytest.approx(parts, rel=1e-4)
 
+    monkeypatch.setattr(Counting, "dies_at", dies_at)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        logged(tmp_path / "cut", Counting(dies_at=dies_at))
+        logged(tmp_path / "cut", Counting())
+    monkeypatch.undo()
     assert logged(tmp_path / "cut", Counting()) == whole
 
 
 @pytest.mark.parametrize("name", ["loss", "step", "epoch", "learning_rate", "collapsing"])
 def test_a_term_called_like_a_number_of_the_log_is_refused(tmp_path, name):
+    options = {"settings": tiny_settings(), "progress": False, "must_save": False}
     with pytest.raises(ConfigError, match=f"returned `{name}`"):
-        train(Counting(name), tiny_windows(), folder=tmp_path, settings=tiny_settings(), progress=False)
+        train(Counting(name), tiny_windows(), folder=tmp_path, **options)
 
 
 def test_a_model_that_does_not_fit_its_windows_is_refused():

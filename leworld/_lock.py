@@ -1,0 +1,107 @@
+"""One run at a time in a folder: a lock that the operating system takes back when its holder ends."""
+
+import contextlib
+import errno
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+from .errors import CheckpointError, ConfigError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+LOCK_FILE = ".leworld.lock"
+
+_BUSY = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+_BYTE = 2**20  # that is locked on Windows, behind the text, which others may then read
+_held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
+
+
+@contextmanager
+def locked_folder(folder: Path, *, owner: str) -> Iterator[None]:
+    """Keep every other run out of `folder` while the block lasts; the folder is made if missing.
+
+    The lock is `flock`'s (on Windows a locked byte) on a file that stays: a process that is killed holds it
+    no longer. Linux passes it on to NFS servers; where a file system has no locks at all, a warning says so.
+    A block within a block, for the same folder, is let in; another thread is not.
+
+    Args:
+        folder: The folder.
+        owner: Who asks, for messages.
+
+    Raises:
+        ConfigError: Another run holds it.
+        CheckpointError: The folder cannot be made or written.
+    """
+    place = os.path.realpath(folder)
+    if place in _held.get():
+        yield
+        return
+    handle = _open(folder, owner)
+    try:
+        _acquire(handle, folder, owner)
+        token = _held.set(_held.get() | {place})
+        try:
+            yield
+        finally:
+            _held.reset(token)
+    finally:
+        os.close(handle)
+
+
+def _open(folder: Path, owner: str) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+    except (OSError, ValueError) as error:  # a NUL in a name is a ValueError
+        if os.path.exists(folder) and not os.path.isdir(folder):
+            told = "it is a file"
+        else:
+            told = f"writing there failed ({getattr(error, 'strerror', None) or error})"
+        raise CheckpointError(
+            f"{owner} needs a folder that it may write to, here {folder}",
+            told,
+            "Choose another folder, on a disk with room",
+        ) from error
+
+
+def _acquire(handle: int, folder: Path, owner: str) -> None:
+    try:
+        if sys.platform == "win32":
+            os.lseek(handle, _BYTE, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _BUSY:
+            warnings.warn(
+                f"{folder} is on a file system without locks ({error.strerror}): see to it yourself that no "
+                "second run uses it.",
+                stacklevel=5,
+            )
+            return
+        raise ConfigError(
+            f"{owner} needs its folder for itself",
+            f"another run, of process {_holder(handle)}, is using {folder}",
+            "Wait until it has ended, or choose another folder",
+        ) from error
+    with contextlib.suppress(OSError):  # the text only serves the message above
+        os.ftruncate(handle, 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, str(os.getpid()).encode())
+
+
+def _holder(handle: int) -> str:
+    with contextlib.suppress(OSError):
+        os.lseek(handle, 0, os.SEEK_SET)
+        text = os.read(handle, 32).decode(errors="replace")
+        if text.isdigit():
+            return text
+    return "unknown number"
