@@ -28,7 +28,7 @@ def import_named(place: str, *, owner: str) -> tuple[str, object | None]:
         )
     try:
         module = _import_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
-    except Exception as error:  # the code that is run may fail in any way
+    except (Exception, SystemExit) as error:  # the code that is run may fail in any way
         raise ConfigError(
             f"{owner} needs a file or a module that can be imported",
             f"importing {source} failed with {type(error).__name__}: {error}",

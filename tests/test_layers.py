@@ -10,16 +10,18 @@ from tests._source import PACKAGE, ROOT, module_name, parse, source_files
 LAYERS = {
     "_names": -1,
     **dict.fromkeys(["errors", "_precision", "_transforms"], 0),
-    **dict.fromkeys(["_checks", "_owned", "_phases", "_samples"], 1),
+    **dict.fromkeys(["_checks", "_phases", "_samples"], 1),
     **dict.fromkeys(
         [
             "_typing",
             "_config",
             "_random",
+            "_autoreset",
             "_counter",
             "_distributed",
             "_files",
             "_imports",
+            "_lending",
             "_targets",
             "_tensors",
             "_version",

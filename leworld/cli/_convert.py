@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ._options import overwrite_option
+from ._options import Place, overwrite_option
 from ._out import check_checkpoint
 
 _EPILOG = """Examples:
@@ -17,7 +17,7 @@ _EPILOG = """Examples:
 
 @click.command(short_help="Convert a checkpoint to another layout.", epilog=_EPILOG)
 @click.argument("source")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=Place(folder=True))
 @click.option(
     "--to",
     "layout",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from ._options import overwrite_option
-from ._out import prove_writable
+from ._options import Place, overwrite_option
+from ._out import prove_beside
 
 _EPILOG = """Examples:
 
@@ -27,7 +27,7 @@ _EPILOG = """Examples:
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(folder=True),
     required=True,
     help="Folder to write the programs and export.json to.",
 )
@@ -40,7 +40,7 @@ def export(name: str, file_format: str, out: Path, overwrite: bool) -> None:
     """
     from .. import hub
 
-    prove_writable(out.absolute().parent, place=out)
+    prove_beside(out)
     chosen = "pt2" if file_format == "pt2" else "onnx"
     written = hub.export(hub.load(name), out, format=chosen, overwrite=overwrite)
     click.echo(f"written  {written}")

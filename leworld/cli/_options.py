@@ -30,6 +30,20 @@ class FiniteRange(click.FloatRange):
 
 
 @final
+class Place(click.Path):
+    """Where to write, under a name: an empty one, as of a variable that was not set, is no place."""
+
+    def __init__(self, *, folder: bool) -> None:
+        super().__init__(file_okay=not folder, dir_okay=folder, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a path and refuse an empty one."""
+        if not str(value):
+            self.fail("the name is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+@final
 class RegularFile(click.Path):
     """An existing file that can be read to its end, so no pipe and no device."""
 
@@ -113,7 +127,7 @@ def out_option(holds: str, default: Path | None = None) -> Option:
     """Where results go; without a default nothing is written unless it is given."""
     return click.option(
         "--out",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=Place(folder=True),
         default=default,
         show_default=default is not None,
         help=f"Folder for {holds}.",

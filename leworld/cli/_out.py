@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from .._files import local_path
 from ..errors import ConfigError
 
 _ASK = "Pass --overwrite to replace it, or another --out"
@@ -32,10 +33,14 @@ def check_files(folder: Path, names: Iterable[str], *, overwrite: bool) -> None:
 
 def check_checkpoint(folder: Path, *, overwrite: bool) -> None:
     """Raise unless a checkpoint can be written to `folder`, by the rules of `leworld.save`."""
-    from .._files import local_path
     from .._folder import check_replaceable
 
     check_replaceable(local_path(folder), overwrite=overwrite)
+
+
+def prove_beside(folder: Path) -> None:
+    """Raise unless something can be written beside `folder`, where what replaces it is made."""
+    prove_writable(local_path(folder).parent, place=folder)
 
 
 def prove_writable(folder: Path, *, place: Path | None = None) -> None:

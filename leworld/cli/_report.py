@@ -6,6 +6,7 @@ import click
 
 from ._options import (
     MOST_PAIRS,
+    Place,
     class_option,
     data_option,
     episodes_option,
@@ -51,7 +52,7 @@ _EPILOG = """Examples:
 @seed_option("all that is drawn")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Place(folder=False),
     help="File to write.  [default: runs/report/MODEL.html]",
 )
 @overwrite_option("an earlier page")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ._options import RegularFile, overwrite_option
+from ._options import Place, RegularFile, overwrite_option
 from ._out import check_checkpoint
 from ._table import table
 
@@ -23,7 +23,7 @@ _EPILOG = """Examples:
 @click.option("--model", help="A model to give the statistics to; needs --out.")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(folder=True),
     help="Folder to save that model in, ready to act.",
 )
 @overwrite_option("an earlier checkpoint in that folder")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._memory import check_memory, pictures
-from ._options import MOST, MOST_EPISODES, FiniteRange, seed_option, task_option
+from ._options import MOST, MOST_EPISODES, FiniteRange, Place, seed_option, task_option
 from ._out import prove_writable
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ _EPILOG = """Examples:
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(folder=True),
     help="Folder for logs, the resumable state, and what was trained in `model` or `inverse`.  "
     "[default: runs/RECIPE]",
 )

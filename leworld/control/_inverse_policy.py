@@ -104,7 +104,8 @@ class InversePolicy(Policy):
         if not self._queue:
             self._state, self._block, self._queue = self._next_block(observation)
             self._num_blocks += 1
-        return self._queue.pop(0)
+        action, self._queue = self._queue[0], self._queue[1:]
+        return action.copy()
 
     def _start(self) -> None:
         self._state: Any = None
@@ -120,7 +121,7 @@ class InversePolicy(Policy):
             state = self._model.observe(self._state, model_input(self._model, observation), self._block)
             latents = self._model.present(state)
             remaining = torch.full((len(latents),), left, device=latents.device)
-            block = self._inverse(latents, self._goal, remaining)
+            block = self._inverse(latents, self._goal.clone(), remaining)
         raw = self._processor.raw_actions(block.float().cpu()).numpy().clip(self._low, self._high)
         executed = self._processor.action_blocks(torch.from_numpy(raw))[:, 0]
         return state, to_weights(self._model, executed), list(raw.swapaxes(0, 1))

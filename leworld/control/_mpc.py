@@ -223,12 +223,12 @@ class MPCPolicy(Policy):
             for index, memory in zip(indices, planned, strict=True):
                 memories[index] = memory
         actions, memories = zip(*(self._next_action(memory) for memory in memories), strict=True)
+        executed = np.stack(actions)
+        if self._processor.action_choices is not None:
+            executed = self._processor.choices(torch.from_numpy(executed)).numpy()
         self._memories, self._step = list(memories), self._step + 1
         self.decisions.extend(decisions)
-        executed = np.stack(actions)
-        if self._processor.action_choices is None:
-            return executed
-        return self._processor.choices(torch.from_numpy(executed)).numpy()
+        return executed
 
     def _memories_for(self, observation: Observation) -> list[Memory]:
         if not len(observation):
@@ -278,19 +278,20 @@ class MPCPolicy(Policy):
             fold_seed(self._seed, index, memory.num_plans)
             for index, memory in zip(indices, memories, strict=True)
         ]
-        with evaluation_mode(self._model):
-            situation = self._situation(memories, indices)
+        bounds = None if self._bounds is None else (self._bounds[0].clone(), self._bounds[1].clone())
+        with evaluation_mode(self._model):  # a situation each, so that none can change what another sees
+            latents = self._situation(memories, indices).latents
             plan = self._planner.plan(
-                self._cost(situation),
+                self._cost(self._situation(memories, indices)),
                 batch=len(memories),
                 action_dim=self._processor.block_dim,
-                init=self._proposed(situation),
-                bounds=self._bounds,
+                init=self._proposed(memories, indices),
+                bounds=bounds,
                 generator=[torch.Generator().manual_seed(seed) for seed in seeds],
                 max_candidates=self._max_candidates,
                 time_budget=self._time_budget,
             )
-        surprise = self._surprise(memories, situation.latents)
+        surprise = self._surprise(memories, latents)
         queued = plan.actions[:, : self._executed_blocks].float().cpu()
         actions = self._processor.raw_actions(queued).flatten(1, 2)
         if self._processor.action_choices is not None:
@@ -324,10 +325,13 @@ class MPCPolicy(Policy):
         )
 
     @torch.no_grad()
-    def _proposed(self, situation: Situation) -> Tensor | None:
+    def _proposed(self, memories: list[Memory], indices: tuple[int, ...]) -> Tensor | None:
+        if self._propose is None:
+            return None
+        situation = self._situation(memories, indices)
         if isinstance(self._propose, GoalConditionedInverseModel):
             return self._propose.propose(situation.goal_cost(), situation.horizon)
-        return None if self._propose is None else self._propose(situation)
+        return self._propose(situation)
 
     @torch.no_grad()
     def _surprise(self, memories: list[Memory], latents: Tensor) -> Tensor:
@@ -339,7 +343,7 @@ class MPCPolicy(Policy):
         blocks = to_weights(self._model, torch.stack([block for _, block in before]))
         with evaluation_mode(self._model):
             predicted = self._model.imagine(state, blocks[:, None, None])[:, 0, 0]
-        return self._model.latent_distance(predicted, latents)
+        return self._model.latent_distance(predicted, latents).clone()
 
     def _next_action(self, memory: Memory) -> tuple[np.ndarray, Memory]:
         action, executed = memory.queue[0], (*memory.executed, memory.queue[0])

@@ -26,7 +26,7 @@ class StateGoal:
 
     Attributes:
         state: The states to reach, in the world's units.
-        convert: Called once, with `state`. Returns uint8 frames (env, height, width, channel) or an
+        convert: Called once, with a copy of `state`. Returns uint8 frames (env, height, width, channel) or an
             `Observation`, which are encoded like an observed goal, or a tensor of latents (env, *latent),
             which is the goal itself.
 
@@ -64,6 +64,7 @@ class StateGoal:
                 f"it is {describe(self.convert)}",
                 "Pass a renderer (states -> uint8 frames) or an encoder (states -> embeddings)",
             )
+        object.__setattr__(self, "state", state.copy())
 
     def __len__(self) -> int:
         return len(self.state)
@@ -73,12 +74,12 @@ Goal: TypeAlias = Observation | Tensor | StateGoal
 
 
 def goal_latents(owner: str, goal: Goal, model: WorldModel) -> Tensor:
-    """Return the latents (env, *latent) of a goal of any kind, on the model's device or where they were."""
+    """Return latents (env, *latent) of their own, on the model's device or where the goal's were."""
     if isinstance(goal, Observation):
         return _encoded(owner, goal, model)
     found: object = goal
     if isinstance(goal, StateGoal):
-        found = goal.convert(goal.state)
+        found = goal.convert(goal.state.copy())
         if not isinstance(found, np.ndarray | Tensor | Observation) or len(found) != len(goal):
             raise ShapeError(
                 f"{owner} needs `StateGoal.convert` to return {len(goal)} frames or latents, one a state",
@@ -97,7 +98,7 @@ def goal_latents(owner: str, goal: Goal, model: WorldModel) -> Tensor:
         )
     _check_some(owner, found)
     check_finite(owner, "goal", found, fix="Check the frames that were encoded and the model's weights")
-    return found.detach()
+    return found.detach().clone()
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, check_number
-from .._owned import owned
+from .._lending import own_copy
 from .._typing import shapechecked
 from ..errors import ShapeError
 
@@ -50,7 +50,7 @@ class ActionCost:
             check_finite("ActionCost", "previous", previous)
         self.magnitude = magnitude
         self.smoothness = smoothness
-        self.previous = None if previous is None else owned(previous)
+        self.previous = None if previous is None else own_copy(previous)
 
     @shapechecked
     def __call__(

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_choice, check_finite, describe
-from .._owned import owned
+from .._lending import own_copy
 from .._typing import shapechecked
 from ..errors import ShapeError
 from ..metrics import latent_distance
@@ -105,7 +105,7 @@ class GoalCost(LiftedCost):
             "GoalCost", "goal", goal, fix="Check the frames that were encoded and the model's weights"
         )
         self.model = model
-        self.goal = owned(goal)
+        self.goal = own_copy(goal)
         self.distance: Distance | None = distance
         self.along = along
         self.readout = readout
@@ -151,7 +151,7 @@ class GoalCost(LiftedCost):
         """Return the distance of embeddings (batch, sample, step, *latent) to the goal, one a step."""
         goal = self.goal[:, None, None].clone()  # a model with a distance of its own may edit it
         if self.readout is None and self.distance is None and isinstance(self.model, WorldModel):
-            return self.model.latent_distance(states, goal.to(states.device))
+            return self.model.latent_distance(states.clone(), goal.to(states.device, copy=True))
         read = states if self.readout is None else self.readout(states.clone())
         return latent_distance(
             read, goal.to(read.device), axes=self.goal.ndim - 1, kind=self.distance or "squared"

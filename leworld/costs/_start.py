@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from .._checks import check_finite, check_size, describe
-from .._owned import owned
+from .._lending import copied, own_copy
 from ..errors import ConfigError, ShapeError
-from ..models import History, WorldModel, concatenate_states
+from ..models import History, WorldModel
 from ..nn import evaluation_mode
 
 
@@ -88,9 +88,9 @@ class Start:
         if context is None:
             raise RuntimeError("unreachable: one of the two is given")
         _check_context(owner, context)
-        self.context = owned(context)
-        none = owned(self.context.new_zeros((len(context), 0, 0)))
-        self.past_actions = none if past_actions is None else owned(past_actions)
+        self.context = own_copy(context)
+        none = own_copy(self.context.new_zeros((len(context), 0, 0)))
+        self.past_actions = none if past_actions is None else own_copy(past_actions)
 
     def check_history(self) -> "Start":
         """Raise unless frames and blocks are finite and fit together; return this."""
@@ -115,10 +115,12 @@ class Start:
     def rollout(self, actions: Tensor) -> Tensor:
         """Return the latents that candidates lead to, (batch, sample, horizon, *latent)."""
         past_actions = self._matching_past(actions)
+        # autograd sees to a model that edits actions with a gradient, and torch.compile wants them as leaves
+        actions = actions if actions.requires_grad else actions.clone()
         with evaluation_mode(self.model):
             if self.state is not None and isinstance(self.model, WorldModel):
-                return self.model.imagine(_copied(self.state), actions.clone())
-            return self.model.rollout(self.context.clone(), past_actions.clone(), actions.clone())
+                return self.model.imagine(_copied(self.state), actions)
+            return self.model.rollout(self.context.clone(), past_actions.clone(), actions)
 
     def transition(self, states: Tensor, actions: Tensor) -> Tensor:
         """Predict every step from the supposed latents before it, all steps side by side."""
@@ -153,9 +155,9 @@ class Start:
 
 
 def _copied(state: Any) -> Any:
-    """Return a state of the same parts that shares no memory with it."""
+    """Return a state of the same parts that shares no memory with it, of normal tensors without gradient."""
     with torch.inference_mode(False), torch.no_grad():
-        return concatenate_states([state])
+        return copied(state)
 
 
 def _given(value: object | None) -> str:

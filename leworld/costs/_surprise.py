@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, check_number, check_samples, describe
-from .._owned import owned
+from .._lending import own_copy
 from .._precision import double
 from .._typing import shapechecked
 from ..errors import ShapeError
@@ -96,7 +96,8 @@ class SurpriseCost:
         imagined = self.start.rollout(actions)
         centred = imagined.to(torch.promote_types(imagined.dtype, torch.float32))
         if self._mean is not None and self._whiten is not None:
-            centred = (centred - self._mean.to(centred)) @ self._whiten.to(centred)
+            with torch.autocast(centred.device.type, enabled=False):  # it would multiply in a half type
+                centred = (centred - self._mean.to(centred)) @ self._whiten.to(centred)
         excess = (centred.square().mean(-1) - self.margin).clamp(min=0)
         return excess.flatten(2).mean(-1)
 
@@ -110,7 +111,7 @@ class SurpriseCost:
                 f"`reference` is {describe(reference)}",
                 "Encode training frames with the same model",
             )
-        samples = double(owned(reference))
+        samples = double(own_copy(reference))
         mean = samples.mean(0)
         covariance = (samples - mean).T @ (samples - mean) / len(samples)
         level = covariance.diagonal().mean()
@@ -123,4 +124,4 @@ class SurpriseCost:
         covariance = (1 - SHRINKAGE) * covariance
         covariance = covariance + SHRINKAGE * level * torch.eye(dim, dtype=mean.dtype, device=mean.device)
         values, vectors = torch.linalg.eigh(covariance)
-        return owned(mean), owned(vectors * values.rsqrt())
+        return own_copy(mean), own_copy(vectors * values.rsqrt())

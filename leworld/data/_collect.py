@@ -7,6 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .._checks import check_number, describe, plain_numbers
+from .._lending import copied
 from .._random import fold_seed
 from ..errors import ConfigError, DataError
 from ._episodes import Episodes
@@ -51,8 +52,8 @@ def collect(
             become columns of their names, and texts are left out. A vectorised one must declare in
             `metadata["autoreset_mode"]` that it resets its copies in the same step or in the next one. It
             must end its episodes itself (a `TimeLimit` will do) and is left open.
-        policy: Called as `policy(info)` with the info that the environment just returned, it gives the
-            action, or one a copy for a vectorised environment. If it has a method `reset(seed)`, that is
+        policy: Called as `policy(info)` with a copy of the info that the environment just returned, it gives
+            the action, or one a copy for a vectorised environment. If it has a method `reset(seed)`, that is
             called once at the start.
         num_episodes: Number of episodes to return.
         seed: Seed of the environment and of the policy, which receive different seeds derived from it, so
@@ -121,7 +122,7 @@ def collect(
         recorder.add_row(copy, _row(now, copy, parts, infos))
     with tqdm(total=num_episodes, desc="collect", unit="episode", disable=not progress) as bar:
         while not recorder.full:
-            answer = policy(now.info)
+            answer = policy(copied(now.info))  # what the policy does with it stays there
             if choices is None:
                 actions = done = _checked_actions(answer, stepper.is_vector, copies)
             else:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import partial
 from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from .._checks import check_number, describe, plain_numbers
+from .._lending import held, owned
 from ..errors import ConfigError, LeWorldError
 from ._arguments import UNFIT, chosen_numbers, named_columns, names_of
 from ._columns import part_column
@@ -32,8 +34,13 @@ class Episodes:
 
     Row t of an episode holds frame t and the action that leaves it; no action leaves the last frame, so the
     last row's action is NaN. Reach for it whenever trajectories are in memory: it is what `Windows` cuts,
-    what `fit_processor` measures and what `write_hdf5` stores. Construction checks the arrays and copies none
-    of them (actions of another float type are converted to float32).
+    what `fit_processor` measures and what `write_hdf5` stores.
+
+    Arrays that somebody else could still write to are copied, so that a recorder may use its buffers again.
+    An array that is read-only, or that belongs to other episodes already, is held as it is:
+    `frames.flags.writeable = False` before the call saves the copy of a large film. `read_hdf5`, `collect`,
+    `from_trajectories` and `select` make no second copy. Actions of another float type are converted to
+    float32.
 
     Columns hold whatever else was recorded: further cameras (uint8, (row, height, width, 3)), vectors, and by
     these names and meanings
@@ -111,9 +118,38 @@ class Episodes:
         with np.errstate(over="ignore"):  # what does not fit is infinite then, and refused below
             object.__setattr__(self, "actions", self.actions.astype(np.float32, copy=False))
         object.__setattr__(self, "columns", dict(self.columns))
+        self._hold()
         check_finite_actions(self.actions, self.lengths)
         object.__setattr__(self, "fps", checked_rate(self.fps))
         object.__setattr__(self, "action_choices", checked_choices(self.action_choices, self.actions))
+
+    def _hold(self) -> None:
+        """Keep arrays that nobody else can write to."""
+        for name in ("pixels", "actions", "lengths"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, held(getattr(self, name)))
+        columns = {name: held(column) for name, column in self.columns.items()}
+        object.__setattr__(self, "columns", columns)
+
+    @staticmethod
+    def _of_own(
+        pixels: np.ndarray | None,
+        actions: np.ndarray,
+        *,
+        lengths: np.ndarray,
+        columns: Mapping[str, np.ndarray],
+        **facts: Any,
+    ) -> "Episodes":
+        """Return episodes of arrays that nobody else has, which need no copy."""
+        for array in (actions, *columns.values(), *(() if pixels is None else (pixels,))):
+            owned(array)
+        return Episodes(pixels, actions, lengths=lengths, columns=columns, **facts)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)  # what was unpickled is this object's own
+        for array in (self.pixels, self.actions, self.lengths, *self.columns.values()):
+            if array is not None:
+                owned(array)
 
     @property
     def num_episodes(self) -> int:
@@ -210,12 +246,13 @@ class Episodes:
         else:
             within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
             rows = np.repeat(offsets, lengths) + within
+        chosen = partial(_rows_of, rows=rows)
         return replace(
             self,
-            pixels=None if self.pixels is None else self.pixels[rows],
-            actions=self.actions[rows],
+            pixels=None if self.pixels is None else chosen(self.pixels),
+            actions=chosen(self.actions),
             lengths=lengths,
-            columns={name: column[rows] for name, column in self.columns.items()},
+            columns={name: chosen(column) for name, column in self.columns.items()},
         )
 
     @plain_numbers
@@ -285,7 +322,12 @@ class Episodes:
             ```
         """
         joined = join(pixels, actions, {} if columns is None else columns, action_choices)
-        return Episodes(**joined, environment_id=environment_id, fps=fps, action_choices=action_choices)
+        facts = {"environment_id": environment_id, "fps": fps, "action_choices": action_choices}
+        return Episodes._of_own(**joined, **facts)
+
+
+def _rows_of(array: np.ndarray, *, rows: slice | np.ndarray) -> np.ndarray:
+    return array[rows] if isinstance(rows, slice) else owned(array[rows])
 
 
 def _checked_indices(episodes: Episodes, chosen: Any) -> np.ndarray:

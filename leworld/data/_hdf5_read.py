@@ -105,7 +105,7 @@ def read_hdf5(
             environment_id = _environment(file)
         fps, choices = rate_and_choices(file)
     try:
-        return Episodes(
+        return Episodes._of_own(
             **arrays,
             lengths=lengths[chosen],
             environment_id=environment_id,

@@ -25,7 +25,7 @@ class Observation:
     `pixels` for the first camera, `proprio` for what the agent feels of itself, and `state` for the true
     state, which oracles read and models do not.
 
-    No array is copied.
+    No array is copied: it is a way to hand parts on, not to keep them.
 
     Shapes:
         Numpy parts have one leading axis: pictures (env, height, width, channel) of uint8, vectors
@@ -180,7 +180,7 @@ class Observation:
 
 
 def as_tensor(part: Part) -> Tensor:
-    """Return a part as a tensor of the nearest type that torch has, sharing its memory where it can."""
+    """Return a part as a tensor of the nearest type that torch has; a copy where it must be one."""
     if isinstance(part, Tensor):
         return part
     kind, size = part.dtype.kind, part.dtype.itemsize
@@ -190,9 +190,8 @@ def as_tensor(part: Part) -> Tensor:
         part = part.astype(np.float64)
     elif not part.dtype.isnative:
         part = part.astype(part.dtype.newbyteorder("="))
-    elif not part.flags.writeable:  # torch has no tensors that are read-only
-        part = part.copy()
-    return torch.from_numpy(np.ascontiguousarray(part))
+    array = np.ascontiguousarray(part)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def _check(parts: Mapping[str, Any]) -> None:

@@ -67,7 +67,9 @@ class Recorder:
             columns[name] = np.zeros(len(columns["reward"]), bool)
             columns[name][np.cumsum(lengths) - 1] = [end[place] for end in self._ends]
         pixels = columns.pop("pixels", None)
-        return Episodes(pixels, np.stack(self._done.actions), lengths=lengths, columns=columns, **facts)
+        return Episodes._of_own(
+            pixels, np.stack(self._done.actions), lengths=lengths, columns=columns, **facts
+        )
 
 
 class _Rows:

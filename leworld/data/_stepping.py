@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .._autoreset import autoreset_mode
 from .._checks import describe
+from .._lending import copied
 from ..errors import ConfigError, DataError
 
 
@@ -102,7 +104,7 @@ class _SingleStepper:
         if not outcome.ended[0]:
             return Moment(observation, info, False, outcome, np.array([False]))
         # An environment may show its next episode in the same arrays.
-        last = Moment(_copied(observation), _copied(info), False, outcome, np.array([False]))
+        last = Moment(copied(observation), copied(info), False, outcome, np.array([False]))
         start = self.reset(None)
         return Moment(start.observation, start.info, False, outcome, np.array([False]), final=last)
 
@@ -153,15 +155,14 @@ def open_stepper(env: Any) -> _SingleStepper | _VectorStepper:
         )
     if not hasattr(env, "num_envs"):
         return _SingleStepper(env)
-    mode = (getattr(env, "metadata", None) or {}).get("autoreset_mode")
-    value = getattr(mode, "value", mode)
-    if value not in ("NextStep", "SameStep"):
+    mode = autoreset_mode(env)
+    if mode not in ("NextStep", "SameStep"):
         raise ConfigError(
             "collect needs a vector environment that resets its copies in the same or in the next step",
             f'`env.metadata["autoreset_mode"]` is {mode!r}',
             "Build it with autoreset_mode=gymnasium.vector.AutoresetMode.NEXT_STEP",
         )
-    return _VectorStepper(env, same_step=value == "SameStep")
+    return _VectorStepper(env, same_step=mode == "SameStep")
 
 
 def environment_id(env: Any) -> str | None:
@@ -238,9 +239,3 @@ def _check_picture(frame: Any) -> None:
             f"the observation is {describe(frame)}",
             "Wrap it, for example with gymnasium.wrappers.AddRenderObservation",
         )
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copied(part) for key, part in value.items()}
-    return value.copy() if isinstance(value, np.ndarray) else value

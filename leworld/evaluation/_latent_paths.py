@@ -154,7 +154,7 @@ def imagined_paths(
         past = torch.stack([paths[e].blocks[s : s + reach - 1] for e, s in places])
         inputs = [to_weights(model, tensor) for tensor in (context, past, actions[:, None])]
         with evaluation_mode(model):
-            imagined = model.rollout(*inputs)[:, 0].float().cpu()
+            imagined = model.rollout(*inputs)[:, 0].float().cpu().clone()
     check_finite(owner, "model.rollout(...)", imagined, fix="Check the model's weights")
     return imagined
 
@@ -184,7 +184,8 @@ def distance(model: WorldModel, one: Tensor, other: Tensor) -> Tensor:
     if type(model).latent_distance is WorldModel.latent_distance:
         return model.latent_distance(one.double(), other.double())
     with evaluation_mode(model):
-        return model.latent_distance(to_weights(model, one), to_weights(model, other)).cpu().double()
+        both = (to_weights(model, latents).clone() for latents in (one, other))
+        return model.latent_distance(*both).cpu().double().clone()
 
 
 @torch.no_grad()
@@ -192,7 +193,7 @@ def _imagine(model: WorldModel, states: Sequence[Any], actions: Tensor) -> Tenso
     """Imagine (place, horizon, *latent) from states of single environments; float32 on the CPU."""
     with evaluation_mode(model):
         futures = model.imagine(concatenate_states(states), to_weights(model, actions)[:, None])
-    return futures[:, 0].float().cpu()
+    return futures[:, 0].float().cpu().clone()
 
 
 @torch.no_grad()
@@ -242,5 +243,5 @@ def _blocks(model: WorldModel, episodes: Episodes, rows: np.ndarray) -> Tensor:
     processor = processor_of(model, owner="latent_paths")
     if len(rows) < 2:
         return torch.zeros(0, processor.block_dim)
-    raw = torch.from_numpy(episodes.actions[int(rows[0]) : int(rows[-1])])
+    raw = torch.from_numpy(episodes.actions[int(rows[0]) : int(rows[-1])].copy())
     return processor.action_blocks(raw)

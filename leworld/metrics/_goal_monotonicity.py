@@ -147,11 +147,11 @@ def _apart(
 ) -> Float[Tensor, " step"]:
     if measure is None:
         return (double(latents) - double(goal)).square().flatten(1).sum(dim=-1)
-    apart = measure(latents, goal)
+    apart = measure(latents.clone(), goal.clone())
     if not isinstance(apart, Tensor) or apart.shape != latents.shape[:1]:
         raise ShapeError(
             "goal_monotonicity needs `measure` to return one distance for each step",
             f"it returned {describe(apart)} for {len(latents)} steps",
             "Sum over all axes behind the first",
         )
-    return apart
+    return apart.clone()  # the measure may use its output's memory again

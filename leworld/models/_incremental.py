@@ -49,15 +49,15 @@ def incremental_rollout(
     if predictor.slides:  # no need to embed the actions of frames that it will not look at
         context = context[:, -predictor.history_size :]
     past_actions = past_actions[:, past_actions.shape[1] + 1 - context.shape[1] :]
-    past = action_encoder(past_actions) if past_actions.shape[1] else None
+    past = action_encoder(past_actions).clone() if past_actions.shape[1] else None
     conditions = action_encoder(actions.flatten(0, 1)).unflatten(0, (batch, samples))
     if past is None:
         past = conditions[:, 0, :0]
     memory = predictor.prepare(context[:, :-1], past, conditions)
-    newest = context[:, -1:].expand(-1, samples, *context.shape[2:])
+    newest = context[:, -1:].expand(-1, samples, *context.shape[2:]).clone()
     frames = []
     for _ in range(horizon):
         output, memory = predictor.extend(memory, newest)
         newest = projector(output)
-        frames.append(newest)
+        frames.append(newest.clone())  # a part may use its output's memory again
     return torch.stack(frames, dim=2)

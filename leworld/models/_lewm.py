@@ -149,9 +149,9 @@ class LeWM(WorldModel):
 
     def _loss(self, batch: Batch, generator: torch.Generator | None) -> Losses:
         embeddings = self._encode(batch.observations)
-        predictions = self._predict(embeddings[:, :-1], batch.actions[:, :-1])
+        predictions = self._predict(embeddings[:, :-1].clone(), batch.actions[:, :-1])
         prediction = F.mse_loss(predictions, embeddings[:, 1:])
-        regularizer = self.regularizer(embeddings.transpose(0, 1), generator=generator)
+        regularizer = self.regularizer(embeddings.transpose(0, 1).clone(), generator=generator)
         return Losses(
             {"prediction": prediction, "regularizer": self.regularizer_weight * regularizer},
             latents=embeddings.detach(),

@@ -9,11 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .._checks import describe, quoted
+from .._checks import describe
+from .._lending import check_unchanged
 from .._typing import checking, shapechecked
 from ..data import ActionStatistics, Batch, Observation, Processor
 from ..errors import ConfigError
 from ..metrics import latent_distance
+from ._hooks import at, copy_state, read_parts, watch
 from ._inputs import (
     check_actions,
     check_batch,
@@ -34,6 +36,10 @@ class WorldModel(nn.Module, ABC):
     Costs, policies, training and evaluation know models by this class only. A subclass sets the attributes
     below and writes `_encode`, `_predict` and `_loss`; the public methods here check what came in, once, and
     call them. It may also replace `_rollout`, the plain definition here, by something faster that agrees.
+
+    What these methods are given is a copy, to do with as they like, and what they return is copied where
+    someone will keep it; only observations and batches, which are large, are handed over as they are, and
+    changing one of those in place raises `ConfigError`.
 
     A latent has any shape: a vector (dim), tokens (token, dim). A model that reads one part of an observation
     gets that part's tensor in `_encode`, one that reads several an `Observation` of them.
@@ -137,15 +143,17 @@ class WorldModel(nn.Module, ABC):
             actions: The blocks that leave the frames, at least one fewer than frames. Only a model whose
                 latents remember what was done reads them; others ignore them.
         """
-        read = self._read(observations)
+        read = read_parts(self, observations)
         if checking():
             check_parts(self, "encode", "observations", read)
             if actions is not None and self.carries_state:
                 check_leaving(self, read, actions)
-        latents = self._encode(read) if actions is None else self._filter(read, actions)
+        lent = watch(read)
+        latents = self._encode(read) if actions is None else self._filter(read, actions.clone())
         if checking():
             check_encoded(self, latents)
-        return latents
+        check_unchanged(f"{type(self).__name__}._encode", lent)
+        return latents.clone()
 
     @shapechecked
     def predict(
@@ -163,7 +171,7 @@ class WorldModel(nn.Module, ABC):
             check_latents(self, "predict", "latents", latents)
             check_actions(self, "predict", "actions", actions)
             check_time(self, "predict", "latents", latents, low=1, high=self.history_size)
-        return self._predict(latents, actions)
+        return self._predict(latents.clone(), actions.clone()).clone()
 
     @shapechecked
     def rollout(
@@ -190,7 +198,7 @@ class WorldModel(nn.Module, ABC):
             if past_actions.shape[1]:
                 check_actions(self, "rollout", "past_actions", past_actions)
             check_actions(self, "rollout", "actions", actions)
-        return self._rollout(context, past_actions, actions)
+        return self._rollout(context.clone(), past_actions.clone(), actions.clone())
 
     @shapechecked
     def observe(
@@ -218,13 +226,16 @@ class WorldModel(nn.Module, ABC):
                 "one of them is None",
                 "Pass both, or neither when an episode begins",
             )
-        read = self._read(observation)
+        read = read_parts(self, observation)
         if checking():
             check_parts(self, "observe", "observation", read, time=False)
             if past_action is not None:
                 check_actions(self, "observe", "past_action", past_action)
                 check_state(self, "observe", state, len(past_action), "past_action")
-        return self._observe(state, read, past_action, generator)
+        lent, past = watch(read), None if past_action is None else past_action.clone()
+        state = self._observe(copy_state(state), read, past, generator)
+        check_unchanged(f"{type(self).__name__}._observe", lent)
+        return copy_state(state)
 
     @shapechecked
     def imagine(
@@ -245,7 +256,7 @@ class WorldModel(nn.Module, ABC):
         if checking():
             check_actions(self, "imagine", "actions", actions)
             check_state(self, "imagine", state, len(actions), "actions")
-        return self._imagine(state, actions, generator)
+        return self._imagine(copy_state(state), actions.clone(), generator)
 
     def present(self, state: State) -> Float[Tensor, " batch *latent"]:
         """Return the latents of the moment that a state is at.
@@ -253,7 +264,7 @@ class WorldModel(nn.Module, ABC):
         Args:
             state: What `observe` returned.
         """
-        return self._present(state)
+        return self._present(copy_state(state)).clone()
 
     @shapechecked
     def loss(self, batch: Batch, *, generator: torch.Generator | None = None) -> Losses:
@@ -265,10 +276,12 @@ class WorldModel(nn.Module, ABC):
 
         Randomness: dropout draws from torch's global generator, whatever `generator` is.
         """
-        read = self._read(batch.observations)
+        read = read_parts(self, batch.observations)
         if checking():
             check_batch(self, batch, read)
-        losses = self._loss(replace(batch, observations=read), generator)
+        lent = watch(read, {"batch.actions": batch.actions, **batch.columns})
+        losses = self._loss(replace(batch, observations=read, columns=dict(batch.columns)), generator)
+        check_unchanged(f"{type(self).__name__}._loss", lent)
         if not isinstance(losses, Losses):
             raise ConfigError(
                 f"{type(self).__name__}._loss needs to return Losses",
@@ -349,14 +362,14 @@ class WorldModel(nn.Module, ABC):
         blocks = torch.cat([past_actions.repeat_interleave(samples, dim=0), actions.flatten(0, 1)], dim=1)
         for now in range(context.shape[1], context.shape[1] + horizon):
             window = slice(max(0, now - self.history_size), now)
-            prediction = self._predict(frames[:, window], blocks[:, window])[:, -1:]
+            prediction = self._predict(frames[:, window].clone(), blocks[:, window].clone())[:, -1:]
             frames = torch.cat([frames, prediction], dim=1)
         return frames[:, context.shape[1] :].unflatten(0, (batch, samples))
 
     def _observe(
         self, state: State, observation: Any, past_action: Tensor | None, generator: torch.Generator | None, /
     ) -> State:
-        latents = self._encode(_at(observation, (slice(None), None)))
+        latents = self._encode(at(observation, (slice(None), None)))
         if past_action is None:
             return History(latents, latents.new_zeros(len(latents), 0, self.action_dim))
         latents = torch.cat((state.latents, latents), dim=1)[:, -self.history_size :]
@@ -376,25 +389,7 @@ class WorldModel(nn.Module, ABC):
         frames = observations if isinstance(observations, Tensor) else next(iter(observations.parts.values()))
         state, latents = None, []
         for t in range(frames.shape[1]):
-            moment = _at(observations, (slice(None), t))
+            moment = at(observations, (slice(None), t))
             state = self._observe(state, moment, actions[:, t - 1] if t else None, None)
-            latents.append(self._present(state))
+            latents.append(self._present(copy_state(state)).clone())
         return torch.stack(latents, dim=1)
-
-    def _read(self, observations: Observation | Tensor) -> Any:
-        """Return the parts that the model reads, as `_encode` takes them."""
-        names = self.observation_parts
-        if isinstance(observations, Observation):
-            return observations[names[0]] if len(names) == 1 else observations.select(names)
-        if len(names) == 1 or not isinstance(observations, Tensor):
-            return observations
-        raise ConfigError(
-            f"{type(self).__name__} reads {len(names)} parts of an observation",
-            "it was given one tensor",
-            f"Pass an Observation with {quoted(names)}",
-        )
-
-
-def _at(read: Any, index: tuple[Any, ...]) -> Any:
-    """Index what a model reads, one tensor or several."""
-    return read[index] if isinstance(read, Tensor) else read.at(index)

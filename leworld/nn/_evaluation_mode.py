@@ -37,13 +37,11 @@ def evaluation_mode(model: object) -> Iterator[None]:
             f"`model` is the class {model.__name__} itself",
             "Pass an instance of it",
         )
-    switched = (
-        [module for module in model.modules() if module.training] if isinstance(model, nn.Module) else []
-    )
-    for module in switched:
+    modes = [(part, part.training) for part in model.modules()] if isinstance(model, nn.Module) else []
+    for module, _ in modes:
         module.training = False
     try:
         yield
-    finally:
-        for module in switched:
-            module.training = True
+    finally:  # whatever the block made of them
+        for module, training in modes:
+            module.training = training

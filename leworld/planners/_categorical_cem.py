@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .._checks import check_finite, check_number, check_size
 from .._counter import fixed_sum
-from .._owned import owned
+from .._lending import own_copy
 from .._typing import shapechecked
 from ..errors import ShapeError
 from ._evaluator import Evaluator
@@ -88,7 +88,7 @@ class CategoricalCEMPlanner(Planner[Memory]):
         check_number(owner, "momentum", momentum, low=0, high=0.999)
         check_number(owner, "min_prob", min_prob, low=0, high=0.5 / len(choices))
         check_number(owner, "init_weight", init_weight, low=0, high=1)
-        self.choices = owned(choices)
+        self.choices = own_copy(choices)
         self.horizon = horizon
         self.num_samples = num_samples
         self.num_elites = elite_count(owner, num_elites, num_samples)

@@ -81,6 +81,7 @@ class Evaluator:
     Attributes:
         costs: All costs so far, one tensor (batch, sample) a call, infinite where they were not finite.
         num_evaluations: Sequences shown to the cost so far, for every row.
+        stuck: Whether the last gradient of some candidate of the row was not finite though its cost was.
 
     Example:
         ```python
@@ -115,6 +116,7 @@ class Evaluator:
         self.deadline = deadline
         self.costs: list[Tensor] = []
         self.num_evaluations = 0
+        self.stuck = torch.zeros_like(self._best.obeys)
 
     @property
     def best_actions(self) -> Tensor:
@@ -224,7 +226,9 @@ class Evaluator:
         with torch.no_grad():
             evaluated = self._record(shown, torch.cat(costs, dim=1))
             gradient = torch.cat(gradients, dim=1)
-            usable = evaluated.costs.isfinite()[:, :, None, None] & gradient.isfinite()
+            finite, slopes = evaluated.costs.isfinite(), gradient.isfinite()
+            self.stuck = (finite & ~slopes.flatten(2).all(2)).any(1)
+            usable = finite[:, :, None, None] & slopes
             return evaluated, torch.where(usable, gradient, 0.0)
 
     def rollout(self, actions: Tensor) -> Tensor:
@@ -379,7 +383,8 @@ def _slope(value: Tensor, leaf: Tensor, what: str) -> Tensor:
     """Return the gradient of the sum of `value`, or say that there is none."""
     slope = None
     if value.requires_grad:
-        (slope,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
+        with torch.autocast(leaf.device.type, enabled=False):  # which is for what is computed forward
+            (slope,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
     if slope is None:
         raise ShapeError(
             "A gradient planner needs a cost that is differentiable in the actions",

@@ -40,7 +40,8 @@ class GradientPlanner(Planner[Memory]):
             default. One that treats entries alone (SGD, Adam, RMSprop, ...) keeps rows independent; one that
             does not (LBFGS) would mix them and also needs a closure, so it is refused.
         init_std: Spread of the starts, in units of the actions.
-        tolerance: A row counts as converged when its last step moved no entry further than this.
+        tolerance: A row counts as converged when its last step moved no entry further than this, and no
+            gradient kept one from moving by not being finite.
 
     Numerics:
         The gradient reaches the actions only: model parameters neither receive nor accumulate one. Entries
@@ -106,7 +107,8 @@ class GradientPlanner(Planner[Memory]):
         scored, actions.grad = evaluate.gradient(actions)
         optimizer.step()
         actions.copy_(problem.project(torch.where(actions.isfinite(), actions, before)))
-        converged = (actions - before).abs().flatten(1).amax(1) <= self.tolerance
+        moved = (actions - before).abs().flatten(1).amax(1)
+        converged = (moved <= self.tolerance) & ~evaluate.stuck
         rows = torch.arange(len(actions), device=actions.device)
         answer = actions[rows, scored.costs.argmin(1)]
         return SearchState(answer, spread(actions), converged, (actions, optimizer))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_number, plain_numbers
-from .._owned import owned
+from .._lending import own_copy
 from ._evaluator import Evaluated, Evaluator
 from ._planner import Planner
 from ._problem import Problem
@@ -101,7 +101,7 @@ class ICEMPlanner(Planner[Memory]):
         self.momentum = momentum
         self.shrinkage = shrinkage
         self.min_std = min_std
-        self._synthesis = owned(_synthesis(horizon, noise_exponent))
+        self._synthesis = own_copy(_synthesis(horizon, noise_exponent))
 
     def init(self, problem: Problem) -> SearchState[Memory]:
         """Start at the problem's first guess, with the elites of a former call or none."""

@@ -101,6 +101,11 @@ class LagrangianPlanner(Planner[Memory]):
         self.horizon = planner.horizon
         self.num_iterations = num_rounds
 
+    def prepare(self, evaluate: Evaluator) -> None:
+        """Require the constraint, and those of the planner inside."""
+        evaluate.require(self.constraint, self.tolerance)
+        self.planner.prepare(evaluate)
+
     def init(self, problem: Problem) -> SearchState[Memory]:
         """Start at the problem's first guess with multipliers of 0."""
         spread = problem.init.new_zeros((len(problem.init),))
@@ -122,6 +127,7 @@ class LagrangianPlanner(Planner[Memory]):
 
         turn = replace(problem, init=state.actions, seeds=problem.seeds ^ iteration)
         search = evaluate.within(augmented, turn)
+        self.planner.prepare(search)
         inner = self.planner.init(turn)
         for inner_iteration in range(self.planner.num_iterations):
             if inner_iteration and evaluate.time_is_up():

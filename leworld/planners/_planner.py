@@ -63,6 +63,12 @@ class Planner(ABC, Generic[M]):
     def __repr__(self) -> str:
         return settings(self)
 
+    def prepare(self, evaluate: Evaluator) -> None:
+        """Tell the evaluator before the search what the plan must obey, with `evaluate.require`.
+
+        A planner made of planners asks each of them. Calls no cost.
+        """
+
     @abstractmethod
     def init(self, problem: Problem) -> SearchState[M]:
         """Return the state before the first iteration. Calls no cost."""
@@ -187,6 +193,7 @@ def plan(
         problem = make_problem(cost, (batch, planner.horizon, action_dim), init, bounds, generators)
         deadline = None if time_budget is None else started + time_budget
         evaluate = Evaluator(cost, problem, max_candidates=max_candidates, deadline=deadline)
+        planner.prepare(evaluate)
         state = planner.init(problem)
         stds: list[Tensor | float] = []
         calls: list[int] = []

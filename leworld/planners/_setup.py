@@ -9,12 +9,12 @@ from torch import Tensor
 
 from .._checks import check_finite, check_number, describe
 from .._counter import row_seeds
-from .._owned import owned
+from .._lending import own_copy
 from .._transforms import transforming
 from ..errors import ConfigError, ShapeError
 from ._problem import Problem
 
-Bound: TypeAlias = float | int | np.number | np.ndarray | Sequence[float] | Tensor
+Bound: TypeAlias = float | int | np.number | np.ndarray | Sequence[float | np.number] | Tensor
 Bounds: TypeAlias = Sequence[Bound] | np.ndarray | Tensor
 Guess: TypeAlias = Tensor | np.ndarray | Sequence[Any]
 Source: TypeAlias = torch.Generator | int | np.integer
@@ -93,7 +93,7 @@ def make_problem(
         given = init if isinstance(init, Tensor) else _values("init", init, device)
         _check_init(init, given, shape)
         # a copy that is contiguous: how it lies in memory decides no rounding
-        guess = owned(given).to(search_dtype).contiguous()
+        guess = own_copy(given).to(search_dtype).contiguous()
         check_finite("plan", "init", guess, fix="Start from zeros, or from a plan whose outcome was fine")
     seeds = row_seeds(generators, shape[0]).to(device)
     guess = Problem(guess, low, high, seeds, dtype).project(guess)
@@ -172,7 +172,7 @@ def _bounds(
 
 
 def _bound(name: str, value: Bound, action_dim: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    given = owned(value) if isinstance(value, Tensor) else _values(f"{name}` of `bounds", value, device)
+    given = own_copy(value) if isinstance(value, Tensor) else _values(f"{name}` of `bounds", value, device)
     tensor = given.to(device, dtype)
     if tensor.shape not in ((), (action_dim,)):
         raise ShapeError(

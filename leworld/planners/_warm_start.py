@@ -7,7 +7,7 @@ from typing import Any, final
 from torch import Tensor
 
 from .._checks import check_finite, describe
-from .._owned import owned
+from .._lending import own_copy
 from ..errors import ConfigError, ShapeError
 from ._evaluator import Evaluator
 from ._planner import Planner
@@ -59,6 +59,10 @@ class WarmStart(Planner[Any]):
         self.num_iterations = planner.num_iterations
         self.keep_best = planner.keep_best
 
+    def prepare(self, evaluate: Evaluator) -> None:
+        """Ask the wrapped planner."""
+        self.planner.prepare(evaluate)
+
     def init(self, problem: Problem) -> SearchState[Any]:
         """Ask for the proposal and start there."""
         proposal = self.propose(problem.init.clone())
@@ -69,7 +73,7 @@ class WarmStart(Planner[Any]):
                 "Return one action sequence a row, with the planner's horizon",
             )
         check_finite("WarmStart", "proposal", proposal)
-        guess = problem.project(owned(proposal).to(problem.init))
+        guess = problem.project(own_copy(proposal).to(problem.init))
         state = self.planner.init(replace(problem, init=guess))
         return replace(state, memory=(guess, state.memory))
 

@@ -42,6 +42,10 @@ class BestSoFar(Planner[Any]):
         self.horizon = planner.horizon
         self.num_iterations = planner.num_iterations
 
+    def prepare(self, evaluate: Evaluator) -> None:
+        """Ask the wrapped planner."""
+        self.planner.prepare(evaluate)
+
     def init(self, problem: Problem) -> SearchState[Any]:
         """Ask the wrapped planner."""
         return self.planner.init(problem)
@@ -91,6 +95,11 @@ class Refine(Planner[Any]):
         self.horizon = first.horizon
         self.num_iterations = first.num_iterations + then.num_iterations
         self.keep_best = then.keep_best
+
+    def prepare(self, evaluate: Evaluator) -> None:
+        """Ask both planners: what one requires holds for the whole search."""
+        self.first.prepare(evaluate)
+        self.then.prepare(evaluate)
 
     def init(self, problem: Problem) -> SearchState[Any]:
         """Ask the first planner."""

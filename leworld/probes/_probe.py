@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .._checks import check_equal_size, check_finite, check_number, check_size, check_unmapped, describe
+from .._lending import unchanged_on_error
 from .._precision import back, double
 from .._targets import constant_columns
 from .._typing import shapechecked
@@ -21,8 +22,8 @@ class Probe(nn.Module, ABC):
     """A small model that is fitted on frozen embeddings and predicts physical quantities.
 
     Every probe is fitted with `fit`, predicts with a call, and scores itself with `score`; evaluations
-    know this class only. A subclass writes `_fit` and `_predict`; what came in has been checked by then, and
-    no target is constant.
+    know this class only. A subclass writes `_fit` and `_predict`; what came in has been checked and copied by
+    then, and no target is constant. A fit that raises leaves the probe as it was.
 
     Attributes:
         embedding_dim: Components of an embedding (of a token, for probes that read tokens).
@@ -97,7 +98,7 @@ class Probe(nn.Module, ABC):
         if validation_embeddings is not None and validation_targets is not None:
             names = ("validation_embeddings", "validation_targets")
             self._check("fit", names[0], validation_embeddings, names[1], validation_targets, low=1)
-            held = (validation_embeddings, double(validation_targets))
+            held = (validation_embeddings.clone(), double(validation_targets).clone())
         elif purpose is not None or validation_embeddings is not None or validation_targets is not None:
             reason = f" to {purpose}" if purpose else ", both or neither"
             raise ConfigError(
@@ -105,7 +106,7 @@ class Probe(nn.Module, ABC):
                 "at least one of them is missing",
                 "Pass both; `split_by_episode` or `fit_probe` set episodes aside for it",
             )
-        answers = double(targets)
+        answers = double(targets).clone()
         flat = constant_columns(answers)
         if bool(flat.any()):
             raise ConfigError(
@@ -113,8 +114,10 @@ class Probe(nn.Module, ABC):
                 f"dimension {int(flat.nonzero()[0])} of `targets` is constant over {len(answers)} samples",
                 "Leave that dimension out, or fit on more episodes",
             )
-        self._fit(embeddings, answers, held, generator)
-        self.target_std = answers.std(dim=0, correction=0)
+        target_std = answers.std(dim=0, correction=0)
+        with unchanged_on_error(self):
+            self._fit(embeddings.clone(), answers, held, generator)
+        self.target_std = target_std
         return self
 
     @shapechecked
@@ -136,7 +139,7 @@ class Probe(nn.Module, ABC):
             )
         self._check_width("forward", "embeddings", embeddings, self.embedding_dim)
         check_finite(owner, "embeddings", embeddings)
-        return back(self._predict(embeddings).double(), embeddings.device)
+        return back(self._predict(embeddings.clone()).double().clone(), embeddings.device)
 
     def predict(self, embeddings: Tensor) -> Tensor:
         """Predict targets in their own units, in float64; the same as calling the probe."""

@@ -17,6 +17,7 @@ from ..errors import NonFiniteError
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
+_NO_EXTRA_STATE = nn.Module.set_extra_state
 # Packages with frames between a user's line and a check: torch calls modules, the others check shapes.
 _BETWEEN = ("leworld", "torch", "jaxtyping", "beartype")
 
@@ -35,6 +36,25 @@ class Regularizer(nn.Module, ABC):
         owner = type(self).__name__
         group = active_group(self.group)
         check_embeddings(owner, embeddings, low=2 if group is None else 1)
+        if torch.compiler.is_compiling():
+            return self._checked(owner, embeddings, group, generator)
+        # The extra state of a part is a counter, which advances with each call that succeeds.
+        counters = [part for part in self.modules() if type(part).set_extra_state is not _NO_EXTRA_STATE]
+        before = [part.get_extra_state() for part in counters]
+        try:
+            return self._checked(owner, embeddings, group, generator)
+        except BaseException:
+            for part, state in zip(counters, before, strict=True):
+                part.set_extra_state(state)
+            raise
+
+    def _checked(
+        self,
+        owner: str,
+        embeddings: Tensor,
+        group: "ProcessGroup | None",
+        generator: torch.Generator | None,
+    ) -> Tensor:
         with torch.autocast(embeddings.device.type, enabled=False):
             value = self._value(embeddings, group, generator)
         return checked_value(owner, value, embeddings, shared=group is not None)

@@ -25,8 +25,9 @@ class FixedLength:
 
     def reset(self, *, seed: int | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode in every copy."""
+        shown = self.env.reset(seed=seed)
         self._taken = 0
-        return self.env.reset(seed=seed)
+        return shown
 
     def step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Act once, or start new episodes where the last ones have ended."""

@@ -1,5 +1,6 @@
 """A task whose world is told by how states move and look."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -103,16 +104,16 @@ class StateTask(Task, ABC):
         """
         check_number(f"{type(self).__name__}.goal_steps", "num_steps", num_steps, low=_NUM_BINS, integer=True)
         generator = np.random.default_rng(seed)
-        start, goal = (self.draw_states(num_steps, generator).astype(np.float32) for _ in range(2))
+        start, goal = (np.array(self.draw_states(num_steps, generator), np.float32) for _ in range(2))
         shape = (num_steps, _CANDIDATES, self.action_dim)
         if self.action_choices is None:
             actions = generator.uniform(*self.action_limits, shape)
         else:
             actions = np.eye(self.action_choices)[generator.integers(self.action_choices, size=shape[:2])]
-        ends = np.asarray(self.step(start[:, None], actions), dtype=np.float32)
-        best = self.distance(ends, goal[:, None]).argmin(axis=1)
-        after, apart = ends[np.arange(num_steps), best], self.distance(start, goal)
-        nearer = self.distance(after, goal) < apart
+        ends = np.array(self.step(start[:, None].copy(), actions), dtype=np.float32)
+        best = self.distance(ends.copy(), goal[:, None].copy()).argmin(axis=1)
+        after, apart = ends[np.arange(num_steps), best], np.array(self.distance(start.copy(), goal.copy()))
+        nearer = self.distance(after.copy(), goal.copy()) < apart
         edges = np.quantile(apart[nearer], np.linspace(0, 1, _NUM_BINS + 1))
         edges[-1] = np.nextafter(edges[-1], np.inf)  # the farthest step belongs to the last bin
         return GoalSteps(
@@ -154,13 +155,13 @@ class _StateEnvironment:
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Shown, dict[str, Any]]:
         """Start an episode everywhere; `options` may set `state` and `goal`, else they are drawn."""
-        if seed is not None:
-            self._generator = np.random.default_rng(seed)
+        generator = copy.deepcopy(self._generator) if seed is None else np.random.default_rng(seed)
         given = dict(options or {})
-        self._state, self._goal = (self._read(given, key) for key in ("state", "goal"))
-        goal = self._sensed(self._goal)
-        self._goal_parts = {f"goal_{name}": part for name, part in goal.items()}
-        return self._shown(), self._info()
+        state, goal = (self._read(given, key, generator) for key in ("state", "goal"))
+        goal_parts = {f"goal_{name}": part for name, part in self._sensed(goal).items()}
+        shown = self._shown(state)
+        self._generator, self._state, self._goal, self._goal_parts = generator, state, goal, goal_parts
+        return shown, self._info()
 
     def step(
         self, actions: np.ndarray, /
@@ -171,22 +172,23 @@ class _StateEnvironment:
             raise ConfigError(
                 f"{task.name} needs a started episode", "`reset` was never called", "Call `reset()` first"
             )
-        moved = np.array(task.step(self._state, self._moves(actions)), dtype=np.float32)
+        moved = np.array(task.step(self._state.copy(), self._moves(actions)), dtype=np.float32)
         if moved.shape != self._state.shape or not np.isfinite(moved).all():
             raise ShapeError(
                 f"{task.name} needs `step` to return finite states of shape {self._state.shape}",
                 f"it returned {describe(moved)}, {int((~np.isfinite(moved)).sum())} of it NaN or infinite",
                 "Return one state for each state that it was given",
             )
-        self._state = moved
-        there = np.asarray(task.reached(self._state, self._goal))
+        there = np.array(task.reached(moved.copy(), self._goal.copy()))
         never = np.zeros(self.num_envs, np.bool_)
-        return self._shown(), there.astype(np.float64), there, never, self._info()
+        shown = self._shown(moved)
+        self._state = moved
+        return shown, there.astype(np.float64), there, never, self._info()
 
-    def _read(self, given: dict[str, Any], key: str) -> np.ndarray:
+    def _read(self, given: dict[str, Any], key: str, generator: np.random.Generator) -> np.ndarray:
         value = given.get(key)
         if value is None:
-            value = self.task.draw_states(self.num_envs, self._generator)
+            value = self.task.draw_states(self.num_envs, generator)
         states = np.array(value, dtype=np.float32)
         if states.ndim != 2 or len(states) != self.num_envs or not np.isfinite(states).all():
             raise ShapeError(
@@ -212,14 +214,14 @@ class _StateEnvironment:
             )
         return np.eye(count, dtype=np.float32)[index]
 
-    def _shown(self) -> Shown:
+    def _shown(self, state: np.ndarray) -> Shown:
         """Return the picture, or the picture and further parts by name."""
-        sensed = self._sensed(self._state)
+        sensed = self._sensed(state)
         return sensed if len(sensed) > 1 else sensed["pixels"]
 
     def _sensed(self, states: np.ndarray) -> dict[str, np.ndarray]:
         parts = {"pixels": self._draw(states)}
-        sensed = self.task.sense(states)
+        sensed = self.task.sense(states.copy())
         if not isinstance(sensed, Mapping):
             raise ConfigError(
                 f"{self.task.name} needs `sense` to return a mapping from names to parts",
@@ -241,7 +243,7 @@ class _StateEnvironment:
         return parts
 
     def _draw(self, states: np.ndarray) -> np.ndarray:
-        pictures = np.asarray(self.task.render(states, self.image_size))
+        pictures = np.array(self.task.render(states.copy(), self.image_size))
         due = (self.num_envs, self.image_size, self.image_size, 3)
         if pictures.dtype != np.uint8 or pictures.shape != due:
             raise ShapeError(

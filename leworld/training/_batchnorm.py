@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .._lending import unchanged_on_error
 from ..data import Batch
 from ..errors import ConfigError
 from ..models import WorldModel
@@ -81,8 +82,9 @@ def reestimate_batchnorm(model: WorldModel, batches: Iterable[Batch]) -> None:
         if not norms:
             return
         model.eval()
-        for norm in _in_order_of_use(model, norms, batches):
-            _measure(model, norm, batches)
+        with unchanged_on_error(nn.ModuleList(norms)):
+            for norm in _in_order_of_use(model, norms, batches):
+                _measure(model, norm, batches)
     finally:
         for module, training in modes.items():
             module.training = training

@@ -124,9 +124,9 @@ class CollapseMonitor:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned."""
-        self._rows = [(int(step), float(spread), float(rank)) for step, spread, rank in state["rows"]]
-        self._first = None if state["first"] is None else tuple(state["first"])
-        self.collapsing = bool(state["collapsing"])
+        rows = [(int(step), float(spread), float(rank)) for step, spread, rank in state["rows"]]
+        first = None if state["first"] is None else tuple(state["first"])
+        self._rows, self._first, self.collapsing = rows, first, bool(state["collapsing"])
 
     def _message(self, row: tuple[int, float, float], dim: int, shrunk: bool) -> str:
         step, spread, rank = row

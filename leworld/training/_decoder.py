@@ -106,7 +106,6 @@ def train_decoder(
         if decoder is None:
             decoder = _build(embeddings, episodes.pixels, settings.seed)
         frames = _Frames(embeddings, episodes.pixels, settings)
-        decoder.train()
         module, folder = _DecoderModule(decoder, frames, settings), Path(folder)
         fit(
             module,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from .._checks import require
 from ._settings import TrainSettings
@@ -60,6 +61,7 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     if state is None:
         (folder / STATE_FILE).unlink(missing_ok=True)
+    modes = [(part, part.training) for part in module.modules()]
     module.train()
     if state is not None:
         module.first_step = int(state["global_step"])
@@ -69,7 +71,7 @@ def fit(
     callbacks: list[Callback] = [SaveState(folder, every=settings.save_every, identity=identity)]
     if progress:
         callbacks.append(StepBar())
-    with _quiet_and_deterministic():
+    with _quiet_and_deterministic(), _given_back_on_error(modes):
         trainer = Trainer(
             accelerator=accelerator,
             devices=devices,
@@ -96,6 +98,17 @@ def tensorboard(folder: Path) -> TensorBoardLogger:
     """Return a logger into `folder/tensorboard`."""
     require("tensorboard", extra="train", purpose="TensorBoard logging")
     return TensorBoardLogger(save_dir=folder, name="", version="tensorboard", default_hp_metric=False)
+
+
+@contextmanager
+def _given_back_on_error(modes: list[tuple[nn.Module, bool]]) -> Iterator[None]:
+    """Give modules their modes back if the block raises: a model that was in use stays usable."""
+    try:
+        yield
+    except BaseException:
+        for part, training in modes:
+            part.training = training
+        raise
 
 
 @contextmanager

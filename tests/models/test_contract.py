@@ -44,8 +44,10 @@ class ForgetsTheAction(Recurrent):
 
 
 class ChangesItsState(Recurrent):
-    def _observe(self, state, observation, past_action, generator):
-        new = super()._observe(state, observation, past_action, generator)
+    """Around the public method: what `_observe` does to its argument is done to a copy."""
+
+    def observe(self, state, observation, past_action=None, *, generator=None):
+        new = super().observe(state, observation, past_action, generator=generator)
         if state is not None:
             state["h"].add_(1.0)
         return new

@@ -194,6 +194,28 @@ def test_where_nothing_can_be_written_is_found_before_the_work(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("name", writing())
+def test_an_empty_name_is_no_place(name: str) -> None:
+    result = run(*(word.format(out="") for word in writing()[name]))
+    assert (result.exit_code, "empty" in result.stderr) == (2, True)
+
+
+def test_a_home_of_nobody_is_no_place() -> None:
+    for name in ("convert", "export", "stats"):
+        result = run(*(word.format(out="~nobody-of-this-name/x") for word in writing()[name]))
+        assert (result.exit_code, "~nobody-of-this-name" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "code", ["def (", "raise KeyError('x')", "raise SystemExit(5)", "import nothing_like_it"]
+)
+@pytest.mark.parametrize("option", ["--task", "--class"])
+def test_code_of_the_users_own_that_fails_is_one_line(option: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(code)
+    result = run("plan", model_folder(), option, f"{tmp_path / 'mine.py'}:X")
+    assert (result.exit_code, result.stderr.count("\n"), "mine.py" in result.stderr) == (2, 1, True)
+
+
 def test_a_command_that_looks_later_is_seen() -> None:
     assert not told_first(["info", "/nowhere/at/all"], "/proc/self/nothing")
 

@@ -135,7 +135,8 @@ def check_runs_on_mps(call: Call) -> None:
     with mac():
         found = function(*(MacTensor(tensor) for tensor in inputs))
     if isinstance(found, Tensor):
-        assert found.device.type == "mps" and found.dtype not in LACKING
+        assert found.device.type == "mps"
+        assert found.dtype not in LACKING
     torch.testing.assert_close(
         torch.tensor(numbers(found)), torch.tensor(expected), rtol=2e-4, atol=2e-5, equal_nan=True
     )

@@ -24,6 +24,7 @@ class Painter:
         # A disc of diameter d touches at most ceil(d) + 1 pixels along an axis.
         self._patch = min(self.image_size, int(np.ceil(2 * self._radius)) + 1)
         self.background = self._draw_walls(openings)
+        self.background.flags.writeable = False  # every picture is made of it
 
     def paint(self, agents: Array, goals: Array | None = None) -> Array:
         """Return uint8 pictures (*batch, height, width, 3) of agents at positions (*batch, 2)."""

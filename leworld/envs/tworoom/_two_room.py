@@ -89,8 +89,8 @@ class TwoRoom(gymnasium.Env[np.ndarray, np.ndarray]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode; `options` may set `state` and `goal`."""
-        super().reset(seed=seed)
         given = read_options(self.arena, "TwoRoom.reset", options, num_envs=None)
+        super().reset(seed=seed)
         self._state, self._goal = draw_task(self.np_random, given["state"], given["goal"])
         self._goal_pixels = self._painter.paint(self._goal)
         self._started = True

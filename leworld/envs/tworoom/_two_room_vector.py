@@ -135,9 +135,9 @@ class TwoRoomVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
                 "Call `reset()` without a mask first",
             )
         seeds = self._seeds(seed)
-        for index in np.flatnonzero(chosen):
-            if seeds[index] is not None:
-                self._generators[index] = seeding.np_random(seeds[index])[0]
+        fresh = {i: seeding.np_random(seeds[i])[0] for i in np.flatnonzero(chosen) if seeds[i] is not None}
+        for index, generator in fresh.items():  # all of them, or none if a seed is refused
+            self._generators[index] = generator
         self._draw(chosen, given["state"], given["goal"])
         self._started = True
         return self._painter.paint(self._state), self._info()
@@ -190,7 +190,7 @@ class TwoRoomVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
                 f"`seed` has {len(seed)} for {self.num_envs} environments",
                 "Pass one integer for all, or a list of that length",
             )
-        return list(seed)
+        return [None if one is None else int(one) for one in seed]
 
     def _info(self) -> dict[str, Any]:
         info = {

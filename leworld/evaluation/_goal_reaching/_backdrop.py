@@ -57,3 +57,4 @@ class Backdrop:
                 )
             for border in borders:
                 check_number("Backdrop", name, border)
+        object.__setattr__(self, "picture", picture.copy())

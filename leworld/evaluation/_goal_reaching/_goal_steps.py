@@ -78,6 +78,8 @@ class GoalSteps:
                 f"`edges={self.edges}` was given",
                 "Pass for example (10, 20, 40, 80)",
             )
+        for name in everything:
+            object.__setattr__(self, name, getattr(self, name).copy())
 
     def __len__(self) -> int:
         return len(self.start)

@@ -84,6 +84,6 @@ def metric_monotonicity(model: WorldModel, steps: GoalSteps, *, world: StateWorl
 def _latents(model: WorldModel, world: StateWorld, states: np.ndarray, *, owner: str) -> Tensor:
     """Embed what an agent senses in some states, each on its own."""
     size = processor_of(model, owner=owner).image_size
-    pixels = None if size is None else world.render(states, size)
+    pixels = None if size is None else np.array(world.render(states.copy(), size))
     sense = getattr(world, "sense", None)
-    return embed(model, Observation(pixels, {} if sense is None else sense(states)), owner=owner)
+    return embed(model, Observation(pixels, {} if sense is None else sense(states.copy())), owner=owner)

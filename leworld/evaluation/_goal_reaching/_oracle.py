@@ -157,20 +157,25 @@ class OraclePolicy(Policy):
                 else "`observation.state` is missing or differs in shape",
                 "Call `reset(goal)` first and pass the states of the same environments",
             )
-        if not self._queue:
-            self._queue = self._plan(np.array(observation.state, dtype=np.float64), self._goal)
-        return self._queue.pop(0)
+        if not self._queue:  # a search that fails takes no random numbers
+            generators = [torch.Generator().set_state(source.get_state()) for source in self._generators]
+            self._queue = self._plan(np.array(observation.state, dtype=np.float64), self._goal, generators)
+            self._generators = generators
+        action, self._queue = self._queue[0], self._queue[1:]
+        return action.copy()
 
-    def _plan(self, state: np.ndarray, goal: np.ndarray) -> list[np.ndarray]:
+    def _plan(
+        self, state: np.ndarray, goal: np.ndarray, generators: list[torch.Generator]
+    ) -> list[np.ndarray]:
         target = torch.from_numpy(goal)
 
         def cost(actions: Tensor) -> Tensor:
             raw = actions.double().unflatten(-1, (self._frameskip, self._action_dim)).flatten(2, 3).numpy()
             reached = np.repeat(state[:, None], raw.shape[1], axis=1)
             for step in range(raw.shape[2]):
-                reached = self._dynamics.step(reached, raw[:, :, step])
+                reached = np.array(self._dynamics.step(reached, raw[:, :, step].copy()))
             if self._distance is not None:
-                apart = np.asarray(self._distance(reached, goal[:, None]), dtype=np.float64)
+                apart = np.asarray(self._distance(reached, goal[:, None].copy()), dtype=np.float64)
                 return torch.from_numpy(apart).square()
             last = torch.from_numpy(np.asarray(reached, dtype=np.float64))
             return (last - target[:, None]).square().sum(dim=-1)
@@ -180,7 +185,7 @@ class OraclePolicy(Policy):
             batch=state.shape[0],
             action_dim=self._frameskip * self._action_dim,
             bounds=self._bounds,
-            generator=self._generators,
+            generator=generators,
         )
         raw = plan.actions.unflatten(-1, (self._frameskip, self._action_dim)).flatten(1, 2)
         steps = raw.float().numpy()[:, : self._num_executed]

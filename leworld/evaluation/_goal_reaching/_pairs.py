@@ -85,6 +85,8 @@ class GoalPairs:
         check_number("GoalPairs", "budget", self.budget, low=1, integer=True)
         check_number("GoalPairs", "num_presolved", self.num_presolved, low=0, integer=True)
         check_success("GoalPairs", self.success_radius, self.success)
+        for name in ("start", "goal"):
+            object.__setattr__(self, name, getattr(self, name).copy())
 
     def __len__(self) -> int:
         return self.start.shape[0]
@@ -150,7 +152,7 @@ def measure_distance(success: Success | None, state: np.ndarray, goal: np.ndarra
     """Distance of each state to its goal by a rule, checked, or else Euclidean."""
     if success is None:
         return distances(state, goal)
-    found = np.asarray(success.distance(state, goal), dtype=np.float64)
+    found = np.array(success.distance(state.copy(), goal.copy()), dtype=np.float64)
     due = np.broadcast_shapes(state.shape, goal.shape)[:-1]
     if found.shape != due or not np.isfinite(found).all():
         raise ShapeError(
@@ -167,7 +169,7 @@ def judge_reached(
     """Whether each state is at its goal by a rule, checked, or else within the radius."""
     if success is None:
         return np.asarray(distances(state, goal) <= radius)
-    found = np.asarray(success.reached(state, goal))
+    found = np.array(success.reached(state.copy(), goal.copy()))
     due = np.broadcast_shapes(state.shape, goal.shape)[:-1]
     if found.shape != due or found.dtype != np.bool_:
         raise ShapeError(

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ..._autoreset import autoreset_mode
 from ..._checks import check_number, describe, plain_numbers
+from ..._lending import copied
 from ..._random import fold_seed
 from ...control import Policy
 from ...data import Observation
@@ -146,7 +148,7 @@ def _play(
     """Play one group of pairs and return its states, frames, goal frames and the policy's seconds."""
     filled = np.minimum(np.arange(rows.start, rows.start + env.num_envs), rows.stop - 1)
     start, goal = pairs.start[filled], pairs.goal[filled]
-    seen, info = env.reset(seed=seed, options={"state": start, "goal": goal})
+    seen, info = env.reset(seed=seed, options={"state": start.copy(), "goal": goal.copy()})
     state = np.array(info["state"], dtype=np.float32)
     if state.shape != start.shape or not np.allclose(state, start, rtol=1e-5, atol=1e-3):
         raise ConfigError(
@@ -159,14 +161,14 @@ def _play(
     show = show if "pixels" in now and "pixels" in target else None
     states, frames = [state], [_picture(now, show)]
     began = time.perf_counter()
-    policy.reset(target)
+    policy.reset(target.map(copied))
     seconds = time.perf_counter() - began
     for _ in range(pairs.budget):
         began = time.perf_counter()
         action = policy.act(now)
         seconds += time.perf_counter() - began
         _check_action(name, action, env.num_envs)
-        seen, _, _, _, info = env.step(action)
+        seen, _, _, _, info = env.step(action.copy())
         state = np.array(info["state"], dtype=np.float32)
         if not np.isfinite(state).all():
             raise NonFiniteError(
@@ -183,7 +185,10 @@ def _play(
 
 
 def _sensed(seen: Any, info: Mapping[str, Any], state: np.ndarray) -> Observation:
-    """Return what an environment showed, vectors of its info, and the true state beside them."""
+    """Return copies of what an environment showed, of vectors of its info, and of the true state.
+
+    The policy may keep or change them, and the environment may use its arrays again.
+    """
     if isinstance(seen, Mapping):
         shown = {name: np.asarray(part) for name, part in seen.items()}
     else:
@@ -191,14 +196,13 @@ def _sensed(seen: Any, info: Mapping[str, Any], state: np.ndarray) -> Observatio
         shown = {"observation" if bare.ndim == 2 else "pixels": bare}
     told = {key: part for key, part in _parts(info, len(state)).items() if part.ndim == 2}
     told = {key: part for key, part in told.items() if not key.startswith(("_", "goal", "final"))}
-    return Observation(parts=told | shown | {"state": state})
+    return Observation(parts=told | shown | {"state": state}).map(copied)
 
 
 def _goal(info: Mapping[str, Any], goal: np.ndarray) -> Observation:
     """Return what the goals look and feel like: the entries `goal_<part>` of the info, and their states."""
     known = {key.removeprefix("goal_"): info[key] for key in info if key.startswith("goal_")}
-    parts = {key: part.copy() for key, part in _parts(known, len(goal)).items()}
-    return Observation(parts=parts | {"state": goal})
+    return Observation(parts=_parts(known, len(goal)) | {"state": goal}).map(copied)
 
 
 def _parts(entries: Mapping[str, Any], num_envs: int) -> dict[str, np.ndarray]:
@@ -242,8 +246,8 @@ def _check_options(
             f"`env` is {describe(env)}",
             "Pass what a task's `make(num_envs)` returns, or see GoalEnvironment",
         )
-    mode = (getattr(env, "metadata", None) or {}).get("autoreset_mode")
-    if getattr(mode, "value", mode) not in (None, "Disabled"):
+    if autoreset_mode(env) not in (None, "Disabled"):
+        mode = getattr(env, "metadata", {})["autoreset_mode"]
         raise ConfigError(
             "goal_reaching needs an environment whose copies go on after reaching the goal",
             f"its autoreset mode is {getattr(mode, 'name', mode)}",

@@ -51,3 +51,5 @@ class Recording:
                 f"they are {describe(states)}, {describe(frames)} and {describe(goals)}",
                 "Take recordings from `goal_reaching`",
             )
+        for name in ("states", "frames", "goal_frames"):
+            object.__setattr__(self, name, getattr(self, name).copy())

@@ -93,6 +93,8 @@ class GoalReachingResult(Result):
                 f"there are {len(self.start)} starts, {len(self.goal)} goals and outcomes for {sizes}",
                 "Take results from `goal_reaching`",
             )
+        for name in ("start", "goal"):
+            object.__setattr__(self, name, getattr(self, name).copy())
 
     @property
     def num_pairs(self) -> int:

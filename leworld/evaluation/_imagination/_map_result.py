@@ -72,6 +72,7 @@ class LatentMap(Result):
                 f"{int((~np.isfinite(found)).sum())} of {found.size} are NaN or infinite",
                 "Check the embeddings, or choose another method",
             )
+        object.__setattr__(self, "coordinates", found.copy())
 
     def table(self) -> str:
         """Return one line: the method, the samples and how much of their variance the map holds."""

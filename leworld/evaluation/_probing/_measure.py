@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..._checks import check_finite, check_number, describe, plain_numbers
+from ..._lending import copied
 from ..._random import fold_seed
 from ..._targets import class_hits, constant_columns, degrees_off, encode_targets
 from ...data import Episodes
@@ -176,7 +177,7 @@ def _embed(
         with torch.no_grad():
             parts = []
             for first in range(0, len(pixels), _BATCH):
-                parts.append(model(pixels[first : first + _BATCH]))
+                parts.append(copied(model(pixels[first : first + _BATCH])))
                 on_progress(min(_BATCH, len(pixels) - first))
         if not all(isinstance(part, Tensor) and part.is_floating_point() for part in parts):
             raise ShapeError(

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from ..._checks import check_choice, check_number, describe, plain_numbers
+from ..._lending import owned
 from ...data import Episodes
 from ...errors import ConfigError, DataError
 from .._columns import check_episodes, state_column
@@ -181,8 +182,8 @@ def _redraw(episodes: Episodes, event: np.ndarray, kind: str, frameskip: int, pa
             "Choose another kind: grey pictures have no colours, and a still picture cannot freeze",
         )
     if part == "pixels":
-        return replace(episodes, pixels=pictures)
-    return replace(episodes, columns={**episodes.columns, part: pictures})
+        return replace(episodes, pixels=owned(pictures))
+    return replace(episodes, columns={**episodes.columns, part: owned(pictures)})
 
 
 def _splice(
@@ -216,7 +217,7 @@ def _splice(
     rows = np.concatenate(shown)
     return replace(
         episodes,
-        pixels=None if episodes.pixels is None else episodes.pixels[rows],
+        pixels=None if episodes.pixels is None else owned(episodes.pixels[rows]),
         actions=episodes.actions[rows],
         lengths=np.array(lengths),
         columns={name: values[rows] for name, values in episodes.columns.items()},
@@ -227,8 +228,8 @@ def _jump(
     episodes: Episodes, event: np.ndarray, world: StateWorld, column: str, generator: np.random.Generator
 ) -> Episodes:
     """Put the state elsewhere at the event and let the world go on with the recorded actions."""
-    states = state_column("perturb", episodes, column).copy()
-    pool = states.copy()
+    pool = state_column("perturb", episodes, column)
+    states = pool.copy()
     pairs = generator.integers(len(pool), size=(2, 1024))
     typical = np.median(np.linalg.norm(pool[pairs[0]] - pool[pairs[1]], axis=1))
     pixels = None if episodes.pixels is None else episodes.pixels.copy()
@@ -241,11 +242,12 @@ def _jump(
         far = apart > typical
         states[now] = candidates[int(far.argmax() if far.any() else apart.argmax())]
         for row in range(now + 1, first + length):
-            states[row] = world.step(states[row - 1], episodes.actions[row - 1])
+            states[row] = world.step(states[row - 1].copy(), episodes.actions[row - 1].copy())
         after = slice(now, first + length)
         if pixels is not None:
-            pixels[after] = world.render(states[after], pixels.shape[1])
-        for name, values in ({} if sense is None else sense(states[after])).items():
+            pixels[after] = world.render(states[after].copy(), pixels.shape[1])
+        for name, values in ({} if sense is None else sense(states[after].copy())).items():
             if name in episodes.columns:
                 sensed.setdefault(name, episodes.columns[name].copy())[after] = values
+    pixels = None if pixels is None else owned(pixels)
     return replace(episodes, pixels=pixels, columns={**episodes.columns, **sensed, column: states})

@@ -75,7 +75,7 @@ class ExpertPolicy:
 
     def __call__(self, info: Mapping[str, Any]) -> np.ndarray:
         """Return float32 actions (*batch, 2) for the positions `info["state"]` and goals `info["goal"]`."""
-        state, goal = _read_positions("ExpertPolicy", info, ("state", "goal"))
+        state, goal = read_positions("ExpertPolicy", info, ("state", "goal"))
         way = self._waypoints(state.reshape(-1, 2), goal.reshape(-1, 2)).reshape(state.shape) - state
         length = np.sqrt((way**2).sum(axis=-1, keepdims=True))
         direction = way / np.maximum(length, self.arena.speed)
@@ -122,7 +122,7 @@ def _distance(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.sqrt(((points[:, None] - others[None]) ** 2).sum(axis=-1))
 
 
-def _read_positions(owner: str, info: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+def read_positions(owner: str, info: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[np.ndarray, ...]:
     """Return the named entries of `info` as float64 arrays (*batch, 2) of one shape."""
     if not isinstance(info, Mapping) or any(key not in info for key in keys):
         wanted = " and ".join(f"`{key}`" for key in keys)

@@ -8,7 +8,7 @@ import numpy as np
 from ..._random import fold_seed
 from ...data import Episodes, collect
 from ...envs import TwoRoomArena
-from ._expert import ExpertPolicy
+from ._expert import ExpertPolicy, read_positions
 
 _ARRIVED = 8.0
 _JUMP = 6.0  # more than a step: the agent has been reset
@@ -44,7 +44,8 @@ class WanderingExpert:
 
     def __call__(self, info: Mapping[str, Any]) -> np.ndarray:
         """Return actions for the positions `info["state"]` of a vectorised environment."""
-        state = np.array(info["state"], dtype=np.float32)
+        (checked,) = read_positions("WanderingExpert", info, ("state",))  # before anything is drawn
+        state = checked.astype(np.float32)
         if self._before is None:
             self._target, self._noise = np.zeros_like(state), np.zeros(len(state))
             self._straight, self._left = np.zeros(len(state), bool), np.zeros(len(state), int)

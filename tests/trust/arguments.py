@@ -1,0 +1,240 @@
+"""A call of every public entry that takes arrays or tensors and calls no user code.
+
+Adding such an entry is adding a line to CALLS.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from leworld import encoders, metrics, models, normality, probes, regularizers
+from leworld import nn as layers
+from leworld.data import Episodes, Observation, Processor, Windows, fit_processor, to_batch
+from leworld.decoders import CrossAttentionDecoder
+from leworld.envs import TwoRoom, TwoRoomArena, TwoRoomVector
+from leworld.evaluation import LatentMap, Recording, latent_map
+from leworld.kernels import ecf_sums, explain
+from leworld.predictors import TransformerPredictor
+from leworld.training import CollapseMonitor
+
+Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def call(function: Callable[..., Any], *args: Any, **options: Any) -> Call:
+    return function, args, options
+
+
+def _regularizer(name: str) -> Call:
+    if name == "InverseDynamics":
+        return call(regularizers.InverseDynamics(4, 2), draw(3, 5, 4), draw(3, 5, 2))
+    if name == "VICReg":
+        return call(regularizers.VICReg(), draw(12, 4), draw(12, 4, seed=1))
+    if name == "MultivariateNormality":
+        return call(regularizers.MultivariateNormality(normality.HenzeZirkler()), draw(2, 12, 4))
+    if name == "SlicedNormality":
+        return call(regularizers.SlicedNormality(normality.AndersonDarling(), num_slices=8), draw(2, 12, 4))
+    return call(getattr(regularizers, name)(), draw(2, 12, 4))
+
+
+def _probe(name: str) -> list[Call]:
+    answers = torch.nn.functional.one_hot(torch.arange(60) % 2).double()
+    targets = answers if name == "LogisticProbe" else draw(60, 2, seed=1).double()
+    rows = draw(60, 3, 4).double() if name == "AttentiveProbe" else draw(60, 4).double()
+    quick = {"max_epochs": 2} if name in ("AttentiveProbe", "LinearProbe", "MLPProbe") else {}
+    made = getattr(probes, name)(4, 2, **quick)
+    held = {"validation_embeddings": rows[40:], "validation_targets": targets[40:]}
+    return [
+        call(made.fit, rows[:40], targets[:40], **held),
+        call(made, rows[40:]),
+        call(made.score, rows[40:], targets[40:]),
+    ]
+
+
+def _layers() -> dict[str, list[Call]]:
+    tokens, condition = draw(2, 5, 8), draw(2, 5, 6)
+    return {
+        "AdaLNZero": [call(layers.AdaLNZero(8, 6), condition)],
+        "ConditionedBlock": [
+            call(
+                layers.ConditionedBlock(8, 2, head_dim=4, mlp_dim=8, condition_dim=6).eval(),
+                tokens,
+                condition,
+            )
+        ],
+        "MLP": [call(layers.MLP(8, 8).eval(), tokens)],
+        "PatchEmbedding": [call(layers.PatchEmbedding(8, 4), draw(2, 3, 8, 8))],
+        "Projector": [call(layers.Projector(8, hidden_dim=8).eval(), tokens)],
+        "SelfAttention": [call(layers.SelfAttention(8, num_heads=2).eval(), tokens)],
+        "TransformerBlock": [call(layers.TransformerBlock(8, num_heads=2, mlp_dim=8).eval(), tokens)],
+        "interpolate_positions": [
+            # At its own size the table itself is returned, as its page says.
+            call(layers.interpolate_positions, draw(1, 10, 4), grid_height=2, grid_width=4),
+        ],
+        "modulate": [call(layers.modulate, tokens, shift=tokens + 1, scale=tokens + 2)],
+    }
+
+
+def _data() -> dict[str, list[Call]]:
+    frames, actions = np.arange(6 * 64 * 3, dtype=np.uint8).reshape(6, 8, 8, 3), np.ones((6, 1), np.float32)
+    columns = {"state": np.arange(12.0).reshape(6, 2)}
+    episodes = Episodes(frames, actions, lengths=np.array([3, 3]), columns=columns)
+    processor = Processor(8, frameskip=1, action_dim=1, action_mean=(0.5,), action_std=(2.0,))
+    still = Processor(8, frameskip=1, action_dim=1, action_mean=(0.0,), action_std=(1.0,))
+    choosing = Processor(8, frameskip=1, action_dim=2, action_choices=2)
+    raw = Windows(episodes, 1, frameskip=1).__getitems__([0, 1])
+    return {
+        "Episodes": [
+            call(
+                lambda *a, **k: list(vars(Episodes(*a, **k)).values()),
+                frames,
+                actions,
+                lengths=[3, 3],
+                columns=columns,
+            ),
+            call(lambda *a: list(vars(Episodes.from_trajectories(*a)).values()), [frames], [actions]),
+        ],
+        "Processor": [
+            call(still.observations, torch.from_numpy(frames)),
+            call(processor.observations, Observation(frames)),
+            call(processor.raw_observations, draw(2, 3, 8, 8)),
+            call(still.action_blocks, draw(4, 1)),
+            call(still.raw_actions, draw(4, 1)),
+            call(still.block_bounds, np.full(1, -1.0), torch.ones(1)),
+            call(choosing.choices, torch.eye(2)),
+            call(choosing.one_hot, torch.arange(2)),
+        ],
+        "to_batch": [call(to_batch, raw, still)],
+        "fit_processor": [call(lambda e: fit_processor(e, frameskip=1).to_json(), episodes)],
+        "Windows": [call(Windows(episodes, 1, frameskip=1).__getitems__, np.array([0, 1]))],
+    }
+
+
+def _metrics() -> dict[str, list[Call]]:
+    rows, pictures = draw(20, 4), draw(2, 3, 16, 16).sigmoid()
+    return {
+        "NormalityTest": [call(metrics.sliced_normality, rows, normality.EppsPulley(), num_slices=4)],
+        "auroc": [call(metrics.auroc, rows[:, 0], rows[:, 1])],
+        "conformal_p_values": [call(metrics.conformal_p_values, rows[:, 0], rows[:, 1])],
+        "effective_rank": [
+            call(metrics.effective_rank, rows),
+            call(metrics.effective_rank, rows, center=True),
+        ],
+        "horizon_error": [call(metrics.horizon_error, draw(2, 3, 4), draw(2, 3, 4, seed=1))],
+        "latent_distance": [
+            call(metrics.latent_distance, rows, rows + 1, axes=1, kind=kind)
+            for kind in ("squared", "cosine", "smooth_l1")
+        ],
+        "lidar": [call(metrics.lidar, draw(5, 4, 3))],
+        "paired_t_test": [call(metrics.paired_t_test, rows[:, 0], rows[:, 1])],
+        "participation_ratio": [call(metrics.participation_ratio, rows)],
+        "psnr": [call(metrics.psnr, pictures, pictures.flip(0))],
+        "sliced_normality": [call(metrics.sliced_normality, rows, normality.EppsPulley(), num_slices=4)],
+        "ssim": [call(metrics.ssim, pictures, pictures.flip(0))],
+        "temporal_straightness": [call(metrics.temporal_straightness, draw(2, 5, 4))],
+    }
+
+
+def _others() -> dict[str, list[Call]]:
+    arena, vector, single = TwoRoomArena(), TwoRoomVector(2, autoreset_mode="SameStep"), TwoRoom()
+    places = np.array([[60.0, 50.0], [160.0, 60.0]], np.float32)
+    options = {"state": places, "goal": places[::-1].copy()}
+    history = models.History(draw(2, 3, 4), draw(2, 2, 1))
+    states = np.ones((2, 3, 2), np.float32)
+    picture = np.zeros((1, 3, 8, 8, 3), np.uint8)
+    return {
+        "envs.TwoRoomArena": [
+            call(arena.step, places, np.zeros((2, 2), np.float32)),
+            call(arena.is_free, places),
+            call(arena.reached, places, places),
+            call(arena.render, places, 16),
+        ],
+        "envs.TwoRoomVector": [
+            call(vector.reset, seed=0, options=options),
+            call(vector.step, np.full((2, 2), 3.0, np.float32)),
+        ],
+        "envs.TwoRoom": [
+            call(single.reset, seed=0, options={"state": places[0]}),
+            call(single.step, np.full(2, 3.0, np.float32)),
+        ],
+        "kernels.ecf_sums": [call(ecf_sums, draw(2, 6, 4), draw(4, 3), spacing=0.2, num_knots=4)],
+        "kernels.explain": [call(explain, "ecf_sums", draw(2, 6, 4))],
+        "evaluation.latent_map": [call(lambda x: latent_map(x).coordinates, draw(9, 4).double())],
+        "evaluation.LatentMap": [call(lambda x: LatentMap(x, "pca").coordinates, np.ones((4, 2)))],
+        "evaluation.Recording": [
+            call(lambda *a: list(vars(Recording(*a)).values()), states, picture, picture[:, 0].copy())
+        ],
+        "models.concatenate_states": [call(models.concatenate_states, [history])],
+        "training.CollapseMonitor": [call(CollapseMonitor().update, 1, draw(9, 4))],
+        "decoders.CrossAttentionDecoder": [
+            call(CrossAttentionDecoder(4, 8, patch_size=4, hidden_dim=8, depth=1), draw(2, 4))
+        ],
+        "predictors.TransformerPredictor": [
+            call(
+                TransformerPredictor(4, 3, depth=1, num_heads=2, head_dim=2, mlp_dim=4).eval(),
+                draw(2, 3, 4),
+                draw(2, 3, 4, seed=1),
+            )
+        ],
+        "encoders.ActionEncoder": [call(encoders.ActionEncoder(4, 6), draw(2, 3, 4))],
+        "encoders.ConvEncoder": [call(encoders.ConvEncoder(8, 6, channels=(4, 4)).eval(), draw(2, 3, 8, 8))],
+        "encoders.VectorEncoder": [call(encoders.VectorEncoder(4, 6).eval(), draw(2, 4))],
+        "encoders.ViTEncoder": [
+            call(encoders.ViTEncoder(8, 4, hidden_dim=6, depth=1, num_heads=2).eval(), draw(2, 3, 8, 8))
+        ],
+        "encoders.PartsEncoder": [
+            call(
+                encoders.PartsEncoder(
+                    {"a": encoders.VectorEncoder(4, 6), "b": encoders.VectorEncoder(4, 6)}, 6
+                ),
+                Observation(parts={"a": draw(2, 4), "b": draw(2, 4)}),
+            )
+        ],
+        "probes.split_by_episode": [call(probes.split_by_episode, torch.arange(12) // 3)],
+        "probes.EpisodeSplit": [call(probes.split_by_episode, torch.arange(12) // 3)],
+        "normality.sliced_statistic": [
+            call(normality.sliced_statistic, normality.Watson(), draw(9, 4), directions=draw(4, 3))
+        ],
+    }
+
+
+def _statistics() -> dict[str, list[Call]]:
+    from tests.normality.conformance import STATISTICS
+    from tests.normality.multivariate import MULTIVARIATE
+
+    table: dict[str, list[Call]] = {"UnivariateStatistic": [], "MultivariateStatistic": []}
+    for statistic in STATISTICS.values():
+        table.setdefault(type(statistic).__name__, []).append(call(statistic, draw(24, 2)))
+    for statistic in MULTIVARIATE.values():
+        table.setdefault(type(statistic).__name__, []).append(call(statistic, draw(2, 24, 3)))
+    return table
+
+
+def calls() -> dict[str, list[Call]]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        names = [name for name in dir(regularizers) if isinstance(getattr(regularizers, name), type)]
+        fitted = [n for n in dir(probes) if n.endswith("Probe") and n != "Probe"]
+        rooms = {
+            "nn": _layers(),
+            "data": _data(),
+            "metrics": _metrics(),
+            "normality": _statistics(),
+            "regularizers": {
+                name: [_regularizer(name)]
+                for name in names
+                if issubclass(getattr(regularizers, name), nn.Module)
+            },
+            "probes": {name: _probe(name) for name in fitted},
+        }
+        table = {f"{room}.{name}": rows for room, entries in rooms.items() for name, rows in entries.items()}
+        return table | _others()
+
+
+CALLS = calls()
