@@ -183,7 +183,7 @@ def check_number(
 def check_choice(owner: str, name: str, value: object, choices: Iterable[str]) -> None:
     """Raise `ConfigError` unless `value` is one of `choices`, naming the nearest one."""
     known = list(choices)
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ConfigError(
             f"{owner} needs `{name}` to be one of {quoted(known)}",
             f"`{name}={describe(value)}` was given",

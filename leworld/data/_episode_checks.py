@@ -7,6 +7,7 @@ import numpy as np
 from .._checks import check_number, describe
 from ..errors import DataError, ShapeError
 from ._actions import describe_bad_action
+from ._arguments import UNFIT, is_array
 
 _RGB_FIX = "Store RGB images as uint8 in 0..255 with the channel last; repeat a grey channel three times"
 
@@ -14,7 +15,7 @@ _RGB_FIX = "Store RGB images as uint8 in 0..255 with the channel last; repeat a 
 def check_pixels(pixels: object) -> None:
     """Raise `ShapeError` unless `pixels` is a film of RGB frames."""
     if (
-        not isinstance(pixels, np.ndarray)
+        not is_array(pixels)
         or pixels.dtype != np.uint8
         or pixels.ndim != 4
         or pixels.shape[3] != 3
@@ -29,7 +30,7 @@ def check_pixels(pixels: object) -> None:
 
 def check_actions(rows: object) -> None:
     """Raise `ShapeError` unless `rows` is a table of floating-point actions."""
-    if not isinstance(rows, np.ndarray) or rows.dtype.kind != "f" or rows.ndim != 2 or rows.shape[1] == 0:
+    if not is_array(rows) or rows.dtype.kind != "f" or rows.ndim != 2 or rows.shape[1] == 0:
         raise ShapeError(
             "Episodes needs `actions` to be a floating-point array (row, action) with at least one component",
             f"`actions` is {describe(rows)}",
@@ -40,14 +41,17 @@ def check_actions(rows: object) -> None:
 
 def checked_lengths(lengths: Any, rows: int, counted: str) -> np.ndarray:
     """Return the lengths as int64 after checking that they add up to `rows`."""
-    array = np.asarray(lengths)
+    try:
+        array = np.asarray(lengths)
+    except UNFIT:  # ragged lists, tensors that are elsewhere
+        array = np.empty(0, object)
     if array.ndim != 1 or array.dtype.kind not in "iu" or array.size == 0:
         raise ShapeError(
             "Episodes needs `lengths` to hold one integer an episode, for at least one episode",
-            f"`lengths` is {describe(array)}",
+            f"`lengths` is {describe(lengths)}",
             "Pass the number of rows of every episode as a one-axis integer array",
         )
-    if array.min() < 1 or array.sum() != rows:
+    if array.min() < 1 or array.max() > rows or array.sum() != rows:
         raise DataError(
             "Episodes needs `lengths` of at least 1 that add up to the number of rows",
             f"the smallest is {array.min()} and they add up to {array.sum()}, "
@@ -59,7 +63,7 @@ def checked_lengths(lengths: Any, rows: int, counted: str) -> np.ndarray:
 
 def check_column(name: str, column: object, rows: int, counted: str) -> None:
     """Raise `ShapeError` unless `column` has one entry a row."""
-    if not isinstance(column, np.ndarray) or column.ndim < 1 or len(column) != rows:
+    if not is_array(column) or column.ndim < 1 or len(column) != rows:
         raise ShapeError(
             f"Episodes needs `{name}` to be an array with one entry for each of the {rows} rows of "
             f"`{counted}`",

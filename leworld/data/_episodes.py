@@ -10,7 +10,8 @@ from jaxtyping import Float, Int, UInt8
 
 from .._checks import check_number, describe, plain_numbers
 from .._lending import held, owned
-from ..errors import ConfigError
+from ..errors import ConfigError, LeWorldError
+from ._arguments import UNFIT, chosen_numbers, named_columns, names_of
 from ._columns import part_column
 from ._episode_checks import (
     check_actions,
@@ -91,6 +92,13 @@ class Episodes:
     action_choices: int | None = None
 
     def __post_init__(self) -> None:
+        named_columns("Episodes", "columns", self.columns)
+        if not isinstance(self.environment_id, str | None):
+            raise ConfigError(
+                "Episodes needs `environment_id` to be a text",
+                f"it is {describe(self.environment_id)}",
+                "Pass the id that the environment is registered under, or leave it out",
+            )
         if self.pixels is not None:
             check_pixels(self.pixels)
         elif not self.columns:
@@ -107,7 +115,8 @@ class Episodes:
         for name, column in {"actions": self.actions, **self.columns}.items():
             check_column(name, column, rows, counted)
         object.__setattr__(self, "lengths", lengths)
-        object.__setattr__(self, "actions", self.actions.astype(np.float32, copy=False))
+        with np.errstate(over="ignore"):  # what does not fit is infinite then, and refused below
+            object.__setattr__(self, "actions", self.actions.astype(np.float32, copy=False))
         object.__setattr__(self, "columns", dict(self.columns))
         self._hold()
         check_finite_actions(self.actions, self.lengths)
@@ -186,13 +195,22 @@ class Episodes:
             rows: A slice, which shares memory, or row numbers.
 
         Raises:
-            ConfigError: There is no such part.
+            ConfigError: There is no such part, or no such row.
             ShapeError: A column is neither pictures nor numbers (row, dim).
         """
         owner = "Episodes.observation"
         sensed = self.columns if self.pixels is None else {"pixels": self.pixels, **self.columns}
-        chosen = (names,) if isinstance(names, str) else names
-        return Observation(parts={name: part_column(owner, name, sensed)[rows] for name in chosen})
+        columns = {name: part_column(owner, name, sensed) for name in names_of(owner, "names", names)}
+        try:
+            return Observation(parts={name: column[rows] for name, column in columns.items()})
+        except UNFIT as error:
+            if isinstance(error, LeWorldError):
+                raise
+            raise ConfigError(
+                f"{owner} needs `rows` to choose among the {self.num_rows} rows",
+                f"`rows` is {describe(rows)}",
+                "Pass a slice or row numbers",
+            ) from error
 
     @plain_numbers
     def rows(self, index: int) -> slice:
@@ -204,7 +222,7 @@ class Episodes:
         Raises:
             ConfigError: There is no such episode.
         """
-        number = int(_checked_indices(self, np.array([index]))[0])
+        number = int(_checked_indices(self, [index])[0])
         end = int(self.lengths[: number + 1].sum())
         return slice(end - int(self.lengths[number]), end)
 
@@ -220,8 +238,7 @@ class Episodes:
         Raises:
             ConfigError: A number is no episode, or none is chosen.
         """
-        numbers = np.arange(self.num_episodes)[indices] if isinstance(indices, slice) else np.asarray(indices)
-        numbers = _checked_indices(self, numbers)
+        numbers = _checked_indices(self, indices)
         offsets, lengths = self.offsets[numbers], self.lengths[numbers]
         rows: slice | np.ndarray
         if np.array_equal(np.diff(numbers), np.ones(len(numbers) - 1, numbers.dtype)):
@@ -304,7 +321,7 @@ class Episodes:
             assert episodes.lengths.tolist() == [4, 3] and np.isnan(episodes.actions[3]).all()
             ```
         """
-        joined = join(pixels, actions, columns or {}, action_choices)
+        joined = join(pixels, actions, {} if columns is None else columns, action_choices)
         facts = {"environment_id": environment_id, "fps": fps, "action_choices": action_choices}
         return Episodes._of_own(**joined, **facts)
 
@@ -313,16 +330,16 @@ def _rows_of(array: np.ndarray, *, rows: slice | np.ndarray) -> np.ndarray:
     return array[rows] if isinstance(rows, slice) else owned(array[rows])
 
 
-def _checked_indices(episodes: Episodes, numbers: np.ndarray) -> np.ndarray:
+def _checked_indices(episodes: Episodes, chosen: Any) -> np.ndarray:
     count = episodes.num_episodes
-    valid = numbers.ndim == 1 and numbers.size > 0 and numbers.dtype.kind in "iu"
-    if not valid or numbers.min() < -count or numbers.max() >= count:
+    numbers = chosen_numbers(chosen, count)
+    if numbers is None:
         raise ConfigError(
             f"Episodes needs one or more episode numbers between {-count} and {count - 1}",
-            f"the choice is {numbers.tolist()}"[:200],
+            f"the choice is {describe(chosen.tolist() if isinstance(chosen, np.ndarray) else chosen)}",
             f"Choose among the {count} episodes",
         )
-    return np.where(numbers < 0, numbers + count, numbers).astype(np.int64)
+    return np.where(numbers < 0, numbers + count, numbers)
 
 
 def check_episodes(owner: str, name: str, value: object) -> None:

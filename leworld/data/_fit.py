@@ -7,6 +7,7 @@ import numpy as np
 
 from .._checks import check_choice, check_number, describe, plain_numbers
 from ..errors import ConfigError, DataError
+from ._arguments import named_columns, names_of
 from ._columns import part_column
 from ._episode_checks import one_hot_rows
 from ._episodes import Episodes, check_episodes
@@ -68,7 +69,14 @@ def fit_processor(
     check_episodes("fit_processor", "train", train)
     check_choice("fit_processor", "image_statistics", image_statistics, ("imagenet", "fit"))
     check_number("fit_processor", "frameskip", frameskip, low=1, integer=True)
-    sides = dict(parts) if isinstance(parts, Mapping) else dict.fromkeys(_names(parts))
+    if not isinstance(source, str | None):
+        raise ConfigError(
+            "fit_processor needs `source` to be words", f"it is {describe(source)}", "Say which data it was"
+        )
+    if isinstance(parts, Mapping):
+        sides = dict(named_columns("fit_processor", "parts", parts))
+    else:
+        sides = dict.fromkeys(_names(parts))
     if train.pixels is not None:
         given = sides.pop("pixels", None)
         image_size = _side("image_size", train.pixels, given if image_size is None else image_size)
@@ -111,7 +119,7 @@ def _names(parts: object) -> tuple[str, ...]:
             f"it is {describe(parts)}",
             'Pass for example ["proprio"] or {"wrist": 64}',
         )
-    return tuple(parts)
+    return names_of("fit_processor", "parts", parts)
 
 
 def _side(name: str, pictures: np.ndarray, size: int | None) -> int:

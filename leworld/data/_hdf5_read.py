@@ -10,6 +10,7 @@ import numpy as np
 from .._checks import describe, plain_numbers
 from ..errors import ConfigError, DataError, LeWorldError
 from ._actions import describe_bad_action
+from ._arguments import chosen_numbers, names_of
 from ._episodes import Episodes
 from ._hdf5_check import checked_columns, episode_index, own_columns, rate_and_choices
 from ._hdf5_columns import leaving_rewards, read_column, read_pixels
@@ -173,42 +174,27 @@ def _check_actions(path: Path, actions: np.ndarray, lengths: np.ndarray) -> None
         )
 
 
-def _names(extra_columns: Any) -> tuple[str, ...]:
-    names = (extra_columns,) if isinstance(extra_columns, str) else extra_columns
-    if not isinstance(names, Sequence | frozenset | set):
-        wrong = [names]
-    else:
-        wrong = [name for name in names if not isinstance(name, str) or name in EPISODE_COLUMNS]
+def _names(extra_columns: object) -> tuple[str, ...]:
+    names = names_of("read_hdf5", "extra_columns", extra_columns)
+    wrong = [name for name in names if name in EPISODE_COLUMNS]
     if wrong:
         raise ConfigError(
-            "read_hdf5 needs `extra_columns` to be a list of names of columns with one entry a row",
-            f"it holds {describe(wrong[0])}",
-            'Pass for example ["force"]',
+            "read_hdf5 needs columns with one entry a row as `extra_columns`",
+            f"`{wrong[0]}` has one an episode",
+            "Leave it out: `Episodes.lengths` and `Episodes.offsets` hold it",
         )
-    return tuple(names)
+    return names
 
 
 def _choose(path: Path, count: int, episodes: slice | Sequence[int] | None) -> np.ndarray:
-    numbers = np.arange(count)
-    if episodes is None:
-        return numbers
-    try:
-        if isinstance(episodes, slice):
-            chosen = numbers[episodes]
-        else:
-            wanted = np.asarray(episodes)
-            whole = wanted.ndim == 1 and wanted.dtype.kind in "iu"
-            valid = whole and ((wanted >= -count) & (wanted < count)).all()
-            chosen = numbers[wanted] if valid else numbers[:0]
-    except (TypeError, ValueError, RuntimeError):  # ragged lists, a slice of words, a tensor with a gradient
-        chosen = numbers[:0]
-    if len(chosen) == 0:
+    chosen = chosen_numbers(slice(None) if episodes is None else episodes, count)
+    if chosen is None:
         raise ConfigError(
             f"read_hdf5 needs `episodes` to choose among the {count} episodes of {path}",
             f"`episodes` is {describe(episodes)}",
             "Pass a slice or a list of episode numbers",
         )
-    return chosen
+    return np.where(chosen < 0, chosen + count, chosen)
 
 
 def _runs(lengths: np.ndarray, offsets: np.ndarray) -> Runs:

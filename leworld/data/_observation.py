@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from .._checks import describe, nearest
-from ..errors import ConfigError, ShapeError
+from ..errors import ConfigError, LeWorldError, ShapeError
+from ._arguments import UNFIT, is_array, named_columns, names_of
 
 Part: TypeAlias = np.ndarray | Tensor
 
@@ -66,7 +67,8 @@ class Observation:
         state: Part | None = None,
     ) -> None:
         named = {name: part for name, part in (("pixels", pixels), ("state", state)) if part is not None}
-        both = sorted(named.keys() & (parts or {}).keys())
+        parts = {} if parts is None else named_columns("Observation", "parts", parts)
+        both = sorted(named.keys() & parts.keys())
         if both:
             raise ConfigError(
                 "Observation needs every part once",
@@ -74,7 +76,7 @@ class Observation:
                 "Give it in one place",
             )
         first = {"pixels": named["pixels"]} if "pixels" in named else {}
-        self.parts = MappingProxyType(first | dict(parts or {}) | named)
+        self.parts = MappingProxyType(first | dict(parts) | named)
         _check(self.parts)
 
     def __len__(self) -> int:
@@ -84,9 +86,10 @@ class Observation:
         return name in self.parts
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self.parts:
+        if not isinstance(name, str) or name not in self.parts:
+            text = name if isinstance(name, str) else describe(name)
             raise ConfigError(
-                "Observation needs a part of that name", f"there is no `{name}`", nearest(name, self.parts)
+                "Observation needs a part of that name", f"there is no `{text}`", nearest(text, self.parts)
             )
         return self.parts[name]
 
@@ -116,15 +119,29 @@ class Observation:
         Raises:
             ConfigError: If one of them is missing.
         """
-        return Observation(parts={name: self[name] for name in names})
+        return Observation(
+            parts={name: self[name] for name in names_of("Observation.select", "names", names)}
+        )
 
     def at(self, index: Any) -> "Observation":
         """Return the same parts with `index` applied to their leading axes, which has to keep one.
 
         Args:
             index: A slice, a list or array of numbers, or a tuple of these.
+
+        Raises:
+            ConfigError: If it is nothing that chooses among the entries.
         """
-        return self.map(lambda part: part[index])
+        try:
+            return self.map(lambda part: part[index])
+        except UNFIT as error:
+            if isinstance(error, LeWorldError):
+                raise
+            raise ConfigError(
+                f"Observation.at needs `index` to choose among {len(self)} entries",
+                f"it is {describe(index)}",
+                "Pass a slice or numbers of entries",
+            ) from error
 
     def map(self, function: Callable[[Any], Any]) -> "Observation":
         """Return the same parts, each changed by `function`.
@@ -140,14 +157,39 @@ class Observation:
         Args:
             device: Where they shall live.
             non_blocking: Whether to return before copies from page-locked memory have ended.
+
+        Raises:
+            ConfigError: If there is no such device, or a part is on torch's `meta` device and has no data.
         """
+        try:
+            device = torch.device(device)
+        except UNFIT as error:
+            raise ConfigError(
+                "Observation.to needs the name of a device",
+                f"it is {describe(device)}",
+                'Pass for example "cpu"',
+            ) from error
+        empty = [name for name, part in self.parts.items() if isinstance(part, Tensor) and part.is_meta]
+        if empty and device.type != "meta":
+            raise ConfigError(
+                "Observation.to needs parts that have data",
+                f"`{empty[0]}` is on torch's `meta` device",
+                "Make it on a device that holds data",
+            )
         return self.map(lambda part: as_tensor(part).to(device, non_blocking=non_blocking))
 
 
 def as_tensor(part: Part) -> Tensor:
-    """Return a part as a tensor, sharing its memory where it can; memory that is read-only is copied."""
+    """Return a part as a tensor of the nearest type that torch has; a copy where it must be one."""
     if isinstance(part, Tensor):
         return part
+    kind, size = part.dtype.kind, part.dtype.itemsize
+    if kind == "u" and size > 1:
+        part = part.astype(np.int64)
+    elif kind == "f" and size > 8:
+        part = part.astype(np.float64)
+    elif not part.dtype.isnative:
+        part = part.astype(part.dtype.newbyteorder("="))
     array = np.ascontiguousarray(part)
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
@@ -164,7 +206,7 @@ def _check(parts: Mapping[str, Any]) -> None:
             )
     kinds = {"array" if isinstance(part, np.ndarray) else "tensor" for part in parts.values()}
     for name, part in parts.items():
-        if not isinstance(part, np.ndarray | Tensor) or part.ndim == 0:
+        if not (isinstance(part, Tensor) or is_array(part)) or part.ndim == 0:
             raise _refused(name, part)
         if isinstance(part, np.ndarray):
             picture = part.ndim == 4 and part.dtype == np.uint8

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 
 from .._checks import describe
 from ..errors import ConfigError, LeWorldError, ShapeError
+from ._arguments import UNFIT, named_columns
 from ._observation import Observation
 
 
@@ -57,7 +59,16 @@ class RawBatch:
                 f"it is {describe(self.observation)}",
                 "Take windows from Windows",
             )
-        object.__setattr__(self, "columns", dict(self.columns))
+        object.__setattr__(self, "columns", dict(named_columns("RawBatch", "columns", self.columns)))
+        strays = [
+            name for name, value in self._others().items() if not isinstance(value, Tensor) or not value.ndim
+        ]
+        if strays:
+            raise ShapeError(
+                "RawBatch needs tensors with one entry a window",
+                f"`{strays[0]}` is {describe(self._others()[strays[0]])}",
+                "Take windows from Windows",
+            )
         sizes = {name: len(part) for name, part in {**observation_of(self).parts, **self._others()}.items()}
         if len(set(sizes.values())) > 1:
             raise ShapeError(
@@ -74,7 +85,7 @@ class RawBatch:
 
     def __getitem__(self, index: int | slice | Sequence[int]) -> "RawBatch":
         """Return the windows with these numbers as a smaller batch."""
-        if isinstance(index, int):
+        if isinstance(index, int | np.integer):
             if not -len(self) <= index < len(self):
                 raise _BatchIndexError(
                     f"RawBatch needs a number between {-len(self)} and {len(self) - 1}",
@@ -82,7 +93,16 @@ class RawBatch:
                     f"Choose among the {len(self)} windows",
                 )
             index = [index]
-        return self._map(lambda part: part[index])
+        try:
+            return self._map(lambda part: part[index])
+        except UNFIT as error:
+            if isinstance(error, LeWorldError):
+                raise
+            raise ConfigError(
+                f"RawBatch needs a slice or numbers between {-len(self)} and {len(self) - 1}",
+                f"it is {describe(index)}",
+                f"Choose among the {len(self)} windows",
+            ) from error
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "RawBatch":
         """Move all tensors to `device`."""
@@ -113,6 +133,14 @@ def joined(batch: RawBatch | Sequence[RawBatch], **_: Any) -> RawBatch:
     """Lay batches end to end; one that was fetched whole is returned as it is."""
     if isinstance(batch, RawBatch):
         return batch
+    items = list(batch) if isinstance(batch, Sequence) else []
+    alike = {(*observation_of(item).parts, "", *item.columns) for item in items if isinstance(item, RawBatch)}
+    if len(alike) != 1 or not all(isinstance(item, RawBatch) for item in items):
+        raise ConfigError(
+            "Windows.collate needs a list of RawBatch, all with the same parts and columns",
+            f"it is {describe(batch)}",
+            "Pass it as `collate_fn` to a DataLoader over Windows",
+        )
     first = batch[0]
     return RawBatch(
         Observation(

@@ -7,6 +7,7 @@ import numpy as np
 
 from .._checks import check_number, describe
 from ..errors import ConfigError, DataError, ShapeError
+from ._arguments import as_array, listed, named_columns
 from ._episode_checks import check_actions, check_pixels
 
 _OWNER = "Episodes.from_trajectories"
@@ -19,6 +20,11 @@ def join(
     action_choices: int | None,
 ) -> dict[str, Any]:
     """Return the arrays of `Episodes` made of one array an episode."""
+    named_columns(_OWNER, "columns", columns)
+    lists = {"actions": actions, **columns} | ({} if pixels is None else {"pixels": pixels})
+    for name, items in lists.items():
+        listed(_OWNER, name, items)
+    columns = {name: [as_array(_OWNER, name, item) for item in items] for name, items in columns.items()}
     counted = "pixels" if pixels is not None else next(iter(columns), "")
     if pixels is None and not columns:
         raise ConfigError(
@@ -49,7 +55,8 @@ def join(
                 "Give frame t and the action that was executed after seeing it",
             )
         missing = np.full((len(film) - len(commands), commands.shape[1]), np.nan, np.float32)
-        padded.append(np.concatenate([commands.astype(np.float32, copy=False), missing]))
+        with np.errstate(over="ignore"):  # what does not fit is infinite then, and refused by Episodes
+            padded.append(np.concatenate([commands.astype(np.float32, copy=False), missing]))
         for name, items in columns.items():
             if len(items[index]) != len(film):
                 raise ShapeError(

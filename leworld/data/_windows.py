@@ -6,14 +6,14 @@ from typing import final
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
-from .._checks import check_number, plain_numbers
+from .._checks import check_number, describe, plain_numbers
 from ..errors import ConfigError, DataError, LeWorldError
+from ._arguments import names_of, whole_numbers
 from ._columns import BATCH_COLUMNS, REWARD, part_column, scalar_column
 from ._episodes import Episodes, check_episodes
-from ._observation import Observation
+from ._observation import Observation, as_tensor
 from ._raw_batch import RawBatch, joined
 
 
@@ -116,7 +116,7 @@ class Windows(Dataset[RawBatch]):
         return other
 
     def _take(self, names: Sequence[str]) -> None:
-        names = (names,) if isinstance(names, str) else tuple(names)
+        names = names_of("Windows", "columns", names)
         episodes = self.episodes
         sensed = episodes.columns if episodes.pixels is None else {"pixels": episodes.pixels}
         sensed = {**sensed, **episodes.columns}
@@ -142,12 +142,11 @@ class Windows(Dataset[RawBatch]):
 
     def __getitems__(self, indices: Sequence[int]) -> RawBatch:
         """Gather the windows with the given numbers into one `RawBatch`, in the given order."""
-        index = np.asarray(indices, dtype=np.int64).reshape(-1)
-        count = len(self)
-        if index.size == 0 or index.min() < -count or index.max() >= count:
+        index, count = whole_numbers(indices), len(self)
+        if index is None or index.size == 0 or index.min() < -count or index.max() >= count:
             raise _WindowIndexError(
                 f"Windows needs one or more window numbers between {-count} and {count - 1}",
-                f"the numbers are {index.tolist()}"[:200],
+                f"the numbers are {describe(indices if index is None else index.tolist())}",
                 f"Choose among the {count} windows",
             )
         index = np.where(index < 0, index + count, index)
@@ -160,10 +159,10 @@ class Windows(Dataset[RawBatch]):
         actions = self.episodes.actions[np.minimum(action_rows, end - 1)]
         actions[action_rows >= end] = np.nan
         return RawBatch(
-            Observation(parts={name: _tensor(part[frame_rows]) for name, part in self._parts.items()}),
+            Observation(parts={name: as_tensor(part[frame_rows]) for name, part in self._parts.items()}),
             torch.from_numpy(actions),
             torch.from_numpy(frame_rows),
-            {name: _tensor(_at_steps(name, of, action_rows, end)) for name, of in self._scalars.items()},
+            {name: as_tensor(_at_steps(name, of, action_rows, end)) for name, of in self._scalars.items()},
         )
 
     @staticmethod
@@ -178,18 +177,6 @@ def _at_steps(name: str, column: np.ndarray, rows: np.ndarray, end: np.ndarray) 
     values = column[np.minimum(shifted, end - 1)]
     values[shifted >= end] = np.nan if name == REWARD else False
     return values
-
-
-def _tensor(values: np.ndarray) -> Tensor:
-    """Make a tensor of gathered numbers, of the nearest type that torch has."""
-    kind, size = values.dtype.kind, values.dtype.itemsize
-    if kind == "u" and size > 1:
-        values = values.astype(np.int64)
-    elif kind == "f" and size > 8:
-        values = values.astype(np.float64)
-    elif not values.dtype.isnative:
-        values = values.astype(values.dtype.newbyteorder("="))
-    return torch.from_numpy(values)
 
 
 class _WindowIndexError(LeWorldError, IndexError):
