@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from ._transforms import transforming
 from .errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def active_group(group: "ProcessGroup | str | None") -> "ProcessGroup | None":
 
 def sum_over_ranks(tensor: Tensor, group: "ProcessGroup | None") -> Tensor:
     """Return the sum of `tensor` over the ranks of `group`."""
+    _check_backward_only(group)
     return tensor if group is None else _Sum.apply(tensor, group)  # pyright: ignore[reportReturnType] -- untyped
 
 
@@ -49,7 +51,17 @@ def gather_samples(tensor: Tensor, group: "ProcessGroup | None") -> Tensor:
 
     Reads the sizes on the host, which on an accelerator waits for the device.
     """
+    _check_backward_only(group)
     return tensor if group is None else _Gather.apply(tensor, group)  # pyright: ignore[reportReturnType] -- untyped
+
+
+def _check_backward_only(group: "ProcessGroup | None") -> None:
+    if group is not None and transforming():
+        raise ConfigError(
+            "A sum over ranks (`group`) knows backward mode only",
+            "torch.func.vmap, grad or jvp, or forward mode, is active",
+            "Use `.backward()` or `torch.autograd.grad`, or `group=None` on gathered samples",
+        )
 
 
 class _Sum(torch.autograd.Function):

@@ -10,7 +10,7 @@ _TIE = 2.0**-51  # of the squared norms of two samples: a squared distance below
 
 def centred(samples: Tensor) -> Tensor:
     """Return samples minus their mean; exactly zero where all are equal, whatever the mean rounds to."""
-    rest = samples - samples[..., :1, :].detach()
+    rest = samples - samples.narrow(-2, 0, 1).detach()
     return rest - rest.mean(-2, keepdim=True)
 
 
@@ -21,7 +21,7 @@ def around_middle(samples: Tensor) -> tuple[Tensor, Tensor]:
     distances between the others; they do not move this.
     """
     count = samples.shape[-2]
-    middle = samples.detach().sort(-2).values[..., count // 2, :].unsqueeze(-2)
+    middle = samples.detach().sort(-2).values.narrow(-2, count // 2, 1)
     return middle, samples - middle
 
 

@@ -5,7 +5,8 @@
 its paths run, `goal_monotonicity` whether its distances show the way to a goal, and `horizon_error` how far
 imagined embeddings stray. `psnr` and `ssim` compare pictures. `auroc`, `conformal_p_values`, `paired_t_test`
 and `wilson_interval` tell what scores and success rates are worth. All take tensors or counts, compute in
-float64, and return plain values without gradients.
+float64, and return plain values without gradients. MPS has no float64: there they compute on the CPU and
+return float32. Under `torch.func.vmap` those that return tensors judge each row; the others refuse.
 """
 
 from typing import TYPE_CHECKING

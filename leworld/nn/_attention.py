@@ -43,6 +43,10 @@ class SelfAttention(nn.Module):
     Raises:
         ConfigError: If num_heads does not divide dim while head_dim is None.
 
+    Numerics: with more than a few tokens torch's fused kernel attends, whose gradient torch cannot
+    differentiate again; `torch.nn.attention.sdpa_kernel(SDPBackend.MATH)` around the call lets it. Within
+    torch.func and forward mode the formula is taken anyway.
+
     Source: Vaswani et al., Attention Is All You Need, 2017 (arXiv 1706.03762), section 3.2.
 
     Example:

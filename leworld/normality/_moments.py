@@ -39,7 +39,8 @@ class Moments(UnivariateStatistic):
         ConfigError: For an order out of range.
 
     Numerics: polynomials by the recurrence He_{k+1} = x He_k - k He_{k-1}, scaled by 1 / sqrt(k!) as they
-    grow.
+    grow. The value grows like |x|^(2 K) and is infinite where float32 cannot hold that: beyond about 1e4 for
+    K = 4. Pass float64 there.
 
     Null distribution: mean exactly K for every N. The limit is chi^2 with K degrees of freedom, approached
     slowly from order 3 on, so `p_value` is simulated.

@@ -170,7 +170,7 @@ class ShapiroWilk(UnivariateStatistic):
         else:
             mean = _polynomial(u, -1.5861, -0.31082, -0.083751, 0.0038915)
             std = math.exp(_polynomial(u, -0.4803, -0.082676, 0.0030302))
-        return torch.special.ndtr((mean - y) / std).to(statistic.dtype)
+        return torch.special.ndtr((mean - y) / std).to(statistic)
 
     def extra_repr(self) -> str:
         """Show the settings."""

@@ -216,7 +216,7 @@ def _stack(tokens: tuple[Tensor, ...], query: Tensor) -> Tensor:
 
 def _attend_few(query: Tensor, seen: KeysValues) -> list[Tensor]:
     """Attend by the formula, pair by pair, leaving out the pairs that causality forbids."""
-    before = len(seen.keys) - len(query)
+    before, mapped = len(seen.keys) - len(query), transforming()
     mixed = []
     for i, one in enumerate(query.unbind(0)):
         visible = before + i + 1
@@ -224,6 +224,6 @@ def _attend_few(query: Tensor, seen: KeysValues) -> list[Tensor]:
         weights = (scores * query.shape[-1] ** -0.5).softmax(0).unsqueeze(-1).unbind(0)
         total = weights[0] * seen.values[0]
         for weight, value in zip(weights[1:], seen.values[1:visible], strict=True):
-            total.addcmul_(weight, value)
+            total = torch.addcmul(total, weight, value) if mapped else total.addcmul_(weight, value)
         mixed.append(total.flatten(-2))
     return mixed

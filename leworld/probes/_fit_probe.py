@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_finite, describe
+from .._precision import back
 from .._targets import Kind, class_hits, degrees_off, encode_targets
 from .._typing import shapechecked
 from ..errors import ConfigError, ShapeError
@@ -90,7 +91,7 @@ def fit_probe(
             "`split.train` and `split.test` share samples",
             "Make the split with `split_by_episode`",
         )
-    answers = encode_targets("fit_probe", targets, kind)
+    answers = back(encode_targets("fit_probe", targets, kind), targets.device)
     probe.fit(
         embeddings[split.train],
         answers[split.train],

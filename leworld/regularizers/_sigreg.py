@@ -74,8 +74,8 @@ class SIGReg(Regularizer):
     Numerics: float16 and bfloat16 are projected and accumulated in float32, also under autocast; float64
     stays float64; the result has the accumulation dtype. The gradient is bounded. At total collapse (all
     embeddings zero) the value is 0.402 N and **the gradient is exactly zero**: SIGReg keeps embeddings from
-    collapsing but cannot lift them out of an exact collapse. Far out (embeddings of huge norm) it saturates
-    near 1.26 N with a vanishing gradient.
+    collapsing but cannot lift them out of an exact collapse. Far out (embeddings of huge norm) it scatters
+    about 1.26 N, and its gradient points nowhere. A CPU computes projections above about 1000 in float64.
 
     Randomness and ranks: directions follow from `seed` and a step counter on the CPU that advances with each
     call in training mode and travels in the state dict as extra state, so a resumed run draws what an

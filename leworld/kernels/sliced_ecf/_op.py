@@ -76,8 +76,10 @@ def ecf_sums(
     dtype. On CUDA, half-precision embeddings meet directions of their own precision on tensor cores, whose
     products are exact; float32 directions are first split into three bfloat16 terms where that pays. So does
     the projections' gradient, rounded to that precision. The error is at most twice that of the formula in
-    float32. Differentiable in embeddings and directions, also twice;
-    a second derivative takes the formula and stores sample x slice x knot numbers.
+    float32. Differentiable in embeddings and directions, also twice,
+    in forward mode and under torch.func; all but the first derivative in backward mode takes the formula and
+    stores sample x slice x knot numbers. On a CPU, projections that float32 would turn by a visible part of a
+    turn are computed in float64.
 
     Source: products of powers of exp(i theta), of which the rotation exp(i (k+1) theta) = exp(i k theta)
     exp(i theta) is the simplest, and Horner's rule or the same products for the gradient.
