@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ._checks import check_finite
+from ._random import usual_defaults
 from .errors import CheckpointError
 
 _EXTRA_STATE = "_extra_state"
@@ -97,7 +98,7 @@ def checked_tensors(module: nn.Module) -> dict[str, Tensor]:
 @contextmanager
 def shapes_only() -> Iterator[None]:
     """Build modules that have shapes but neither memory nor values while the block lasts."""
-    with torch.device("meta"), _NoDraws():
+    with usual_defaults(), torch.device("meta"), _NoDraws():
         yield
 
 
@@ -107,7 +108,7 @@ def zero_parameters() -> Iterator[None]:
 
     What a constructor draws into anything else, such as a seeded buffer, is drawn.
     """
-    with _NoParameterDraws():
+    with usual_defaults(), _NoParameterDraws():
         yield
 
 

@@ -293,7 +293,7 @@ class Processor:
         Raises:
             ConfigError: The bounds have the wrong size, hold NaN or are reversed.
         """
-        mean, std = self._statistics(torch.zeros((), dtype=torch.float64))
+        mean, std = self._statistics(torch.zeros((), dtype=torch.float64, device="cpu"))
         bounds = checked_bounds(low, high, self.action_dim)
         lower, upper = (normalise(bound, mean, std).float().repeat(self.frameskip) for bound in bounds)
         return lower, upper

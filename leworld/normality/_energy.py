@@ -92,7 +92,7 @@ def distance_to_normal(x: Tensor) -> Tensor:
         return x * torch.erf(x * math.sqrt(0.5)) + math.sqrt(2 / math.pi) * torch.exp(-x.square() / 2)
     w = x.square().sum(-1, keepdim=True) / 2
     spread = (dim - 1 + 2 * w.detach()).rsqrt()
-    u = _STEP * torch.arange(_NODES, dtype=torch.float64)
+    u = _STEP * torch.arange(_NODES, dtype=torch.float64, device="cpu")
     widths = 2 * _STEP * u.cosh()
     widths[0] /= 2
     square = (spread * u.sinh().to(x)).clamp_max(_FARTHEST).sinh().square()

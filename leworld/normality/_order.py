@@ -16,7 +16,7 @@ def ordered(owner: str, samples: Tensor, *, low: int = 2) -> Tensor:
 
 def ranks(num_samples: int) -> Tensor:
     """Return 1..N in float64 on the CPU, where per-rank constants are computed before they are rounded."""
-    return torch.arange(1, num_samples + 1, dtype=torch.float64)
+    return torch.arange(1, num_samples + 1, dtype=torch.float64, device="cpu")
 
 
 def midpoints(num_samples: int) -> Tensor:

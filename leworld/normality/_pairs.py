@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from .._checks import accumulation_dtype, check_number, check_samples
+from .._products import product
 
 
 def checked_samples(owner: str, samples: Tensor) -> Tensor:
@@ -26,7 +27,7 @@ def wide(x: Tensor) -> Tensor:
 def inner_products(x: Tensor) -> Tensor:
     """Return <x_j, x_k> as (*batch, sample, sample), whatever autocast says."""
     with torch.autocast(x.device.type, enabled=False):
-        return x @ x.mT
+        return product(x, x.mT)
 
 
 def squared_distances(x: Tensor) -> Tensor:

@@ -192,7 +192,7 @@ def _normal_scores(num_samples: int, offset: float) -> Tensor:
 def _royston(num_samples: int) -> Tensor:
     """Approximate a by normal scores with one or two corrected ends, Royston (1995)."""
     if num_samples == 3:
-        return torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
+        return torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64, device="cpu")
     m = _normal_scores(num_samples, 3 / 8)
     u = num_samples**-0.5
     square = m.square().sum()

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import accumulation_dtype, check_one_device, check_samples, check_size
+from .._products import product
 from .._typing import shapechecked
 from ._statistic import UnivariateStatistic
 
@@ -52,5 +53,5 @@ def sliced_statistic(
     check_one_device("sliced_statistic", samples=samples, directions=directions)
     dtype = accumulation_dtype(samples.dtype)
     with torch.autocast(samples.device.type, enabled=False):
-        projections = samples.to(dtype) @ directions.to(dtype)
+        projections = product(samples.to(dtype), directions.to(dtype))
         return statistic(projections).mean(-1)

@@ -99,7 +99,7 @@ class VasicekEntropy(UnivariateStatistic):
         if self.standardize:
             x, _ = standardised(x)
         window = self.window or min(round(math.sqrt(num_samples)), (num_samples - 1) // 2)
-        index = torch.arange(num_samples, device=x.device)
+        index = torch.arange(num_samples, dtype=torch.int64, device=x.device)
         upper = x.index_select(-2, (index + window).clamp_max(num_samples - 1))
         lower = x.index_select(-2, (index - window).clamp_min(0))
         spacing = (upper - lower).clamp_min(self.min_spacing)

@@ -271,6 +271,6 @@ class Evaluator:
     def _keep_best(self, shown: Tensor, costs: Tensor) -> None:
         lowest, first = costs.min(dim=1)
         better = lowest < self._best_cost
-        found = shown[torch.arange(len(first), device=first.device), first]
+        found = shown[torch.arange(len(first), dtype=torch.int64, device=first.device), first]
         self._best_actions = torch.where(better[:, None, None], found, self._best_actions)
         self._best_cost = torch.where(better, lowest, self._best_cost)

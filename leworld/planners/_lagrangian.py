@@ -155,7 +155,7 @@ class LagrangianPlanner(Planner[Memory]):
         by_cost = torch.where(holds, costs, torch.inf).argmin(1)
         by_violation = torch.where(costs.isfinite(), violation, torch.inf).argmin(1)
         pick = torch.where(any_holds, by_cost, by_violation)
-        rows = torch.arange(len(pick), device=pick.device)
+        rows = torch.arange(len(pick), dtype=torch.int64, device=pick.device)
         cost, worst = costs[rows, pick], violation[rows, pick]
         old_holds = old_violation <= self.tolerance
         better = torch.where(old_holds, any_holds & (cost < old_cost), any_holds | (worst < old_violation))

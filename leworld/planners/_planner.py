@@ -120,7 +120,7 @@ def plan(
     padding the batch changes nothing, bit for bit on a CPU, as long as `cost` computes rows independently.
 
     Candidates have the device and dtype of `init`, else `cost.device` and `cost.dtype` if the cost has these
-    attributes (as those of `leworld.costs` have), else those of tensors in `bounds`, else torch's defaults.
+    attributes (as those of `leworld.costs` have), else those of tensors in `bounds`, else float32 on the CPU.
 
     Shapes:
         `cost(actions)`: (batch, sample, horizon, action) -> (batch, sample), lower is better. `sample` may

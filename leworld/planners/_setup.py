@@ -75,7 +75,7 @@ def _home(cost: object, init: Tensor | None, bounds: Bounds | None) -> tuple[tor
     if not isinstance(device, torch.device):
         device = tensors[0].device if tensors else torch.device("cpu")
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        dtype = tensors[0].dtype if tensors else torch.get_default_dtype()
+        dtype = tensors[0].dtype if tensors else torch.float32
     return device, dtype
 
 
@@ -110,7 +110,7 @@ def _bounds(
 
 
 def _bound(name: str, value: Bound, action_dim: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    tensor = torch.as_tensor(value, device=device).to(dtype)
+    tensor = torch.as_tensor(value, dtype=dtype, device=device)
     if tensor.shape not in ((), (action_dim,)):
         raise ShapeError(
             f"plan needs `{name}` of `bounds` to be a number or of shape (action,) = ({action_dim},)",

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from .._products import product
+
 
 def std_hinge(samples: Tensor, *, target_std: float, epsilon: float) -> Tensor:
     """Return mean_d max(0, target - sqrt(Var_d + epsilon)) for each leading index, Var over N - 1."""
@@ -13,6 +15,6 @@ def off_diagonal_covariance(samples: Tensor) -> Tensor:
     """Return the sum of squared covariances between different coordinates, over dim, a leading index."""
     num_samples, dim = samples.shape[-2:]
     centred = samples - samples.mean(-2, keepdim=True)
-    covariance = centred.mT @ centred / (num_samples - 1)
+    covariance = product(centred.mT, centred) / (num_samples - 1)
     diagonal = torch.eye(dim, dtype=torch.bool, device=samples.device)
     return covariance.masked_fill(diagonal, 0.0).square().sum((-2, -1)) / dim

@@ -10,6 +10,7 @@ from torch import Tensor
 from .._checks import check_number
 from .._config import configurable
 from .._distributed import check_group
+from .._products import product
 from .._typing import shapechecked
 from ._directions import Directions
 from ._regularizer import Regularizer, all_samples
@@ -123,7 +124,7 @@ class VISReg(Regularizer):
         centred = samples - mean
         std = torch.linalg.vector_norm(centred, dim=-2, keepdim=True) / math.sqrt(num_samples)
         std = std.clamp_min(self.epsilon)
-        projections = (centred / std.detach()) @ directions
+        projections = product(centred / std.detach(), directions)
         ordered = projections.sort(dim=-2, stable=True).values
         ranks = torch.arange(1, num_samples + 1, dtype=samples.dtype, device=samples.device)
         quantiles = torch.special.ndtri(ranks / (num_samples + 1)).unsqueeze(-1)

@@ -10,6 +10,7 @@ from torch import Tensor
 from .._checks import accumulation_dtype, check_choice, check_number
 from .._config import configurable
 from .._distributed import check_group, gather_samples
+from .._products import product
 from .._typing import shapechecked
 from ._directions import Directions
 from ._regularizer import Regularizer
@@ -101,7 +102,7 @@ class WeakSIGReg(Regularizer):
     ) -> Tensor:
         samples = embeddings.to(accumulation_dtype(embeddings.dtype))
         if samples.shape[-1] > self.directions.num:
-            samples = samples @ self.directions.for_embeddings(samples, generator)
+            samples = product(samples, self.directions.for_embeddings(samples, generator))
         return _distance_from_identity(gather_samples(samples, group)).mean()
 
     def extra_repr(self) -> str:
@@ -111,6 +112,6 @@ class WeakSIGReg(Regularizer):
 
 def _distance_from_identity(samples: Tensor) -> Tensor:
     centred = (samples - samples.mean(-2, keepdim=True)) / math.sqrt(samples.shape[-2] - 1)
-    covariance = centred.mT @ centred
+    covariance = product(centred.mT, centred)
     identity = torch.eye(covariance.shape[-1], dtype=samples.dtype, device=samples.device)
     return torch.linalg.vector_norm(covariance - identity, dim=(-2, -1))

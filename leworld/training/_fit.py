@@ -3,13 +3,14 @@
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from .._checks import require
+from .._random import usual_defaults
 from ._settings import TrainSettings
 
 require("lightning.pytorch", extra="train", purpose="leworld.training")
@@ -89,7 +90,10 @@ def fit(
             deterministic="warn",
             default_root_dir=folder,
         )
-        trainer.fit(module, ckpt_path=None if state is None else folder / STATE_FILE)
+        # Lightning keeps tensors of its own on torch's default device, and moves them to the trainer's
+        foreign = torch.get_default_device().type not in ("cpu", trainer.strategy.root_device.type)
+        with usual_defaults() if foreign else nullcontext():
+            trainer.fit(module, ckpt_path=None if state is None else folder / STATE_FILE)
 
 
 def tensorboard(folder: Path) -> TensorBoardLogger:

@@ -13,6 +13,7 @@ from ..._checks import check_choice, quoted, require
 from ..._files import local_path
 from ..._folder import replaced_folder
 from ..._json import json_text
+from ..._random import usual_defaults
 from ..._typing import shapechecked
 from ...errors import CheckpointError
 from .._save import world_model
@@ -140,7 +141,8 @@ def _facts(part: Part, file: str, error: float) -> dict[str, Any]:
 
 def _write_pt2(name: str, part: Part, file: Path) -> Callable[[tuple[Tensor, ...]], Tensor]:
     torch.export.save(trace(name, part), file)
-    program = torch.export.load(file).module()
+    with usual_defaults():
+        program = torch.export.load(file).module()
     return lambda inputs: program(*inputs)
 
 

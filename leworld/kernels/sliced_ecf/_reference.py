@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ..._checks import accumulation_dtype
+from ..._products import product
 
 PIECE = None  # the backward pass holds the gradient of all projections at once
 
@@ -12,7 +13,7 @@ def project(embeddings: Tensor, directions: Tensor) -> Tensor:
     """Return embeddings (group, sample, dim) times directions (dim, slice) in the accumulation dtype."""
     dtype = accumulation_dtype(embeddings.dtype)
     with torch.autocast(embeddings.device.type, enabled=False):
-        return embeddings.to(dtype) @ directions.to(dtype)
+        return product(embeddings.to(dtype), directions.to(dtype))
 
 
 def frequencies(projections: Tensor, spacing: float, num_knots: int) -> Tensor:

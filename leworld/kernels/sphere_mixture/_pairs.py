@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..._checks import accumulation_dtype
+from ..._products import product
 from ._reference import Mixture
 
 
@@ -20,8 +21,8 @@ def discrepancy(
     groups, count, _ = samples.shape
     mean, centred = _centre(samples)
     squares = centred.square().sum(-1)
-    i, j = torch.triu_indices(count, count, 1, device=samples.device)
-    products = (centred @ centred.mT).flatten(1)
+    i, j = torch.triu_indices(count, count, 1, dtype=torch.int64, device=samples.device)
+    products = product(centred, centred.mT).flatten(1)
     u = squares.index_select(1, i).add_(squares.index_select(1, j))
     u.sub_(products.index_select(1, i * count + j), alpha=2)
     value, slope = module.evaluate(pairs, u, slopes=with_gradient)
@@ -40,7 +41,7 @@ def discrepancy(
     weights.diagonal(dim1=1, dim2=2).zero_()
     own = (pulls - weights.sum(2, dtype=torch.float64)).to(samples.dtype)
     alone = (own.unsqueeze(-1) * centred).addcmul_(pulls.unsqueeze(-1), mean)
-    return values, alone.add_(weights @ centred)
+    return values, alone.add_(product(weights, centred))
 
 
 def differentiable_gradient(
@@ -53,10 +54,10 @@ def differentiable_gradient(
     squares = centred.square().sum(-1)
     sums = squares.unsqueeze(-1) + squares.unsqueeze(-2)
     others = 1 - torch.eye(count, dtype=samples.dtype, device=samples.device)
-    distances = torch.baddbmm(sums, centred, centred.mT, alpha=-2).clamp_min(0) * others
+    distances = (sums - 2 * product(centred, centred.mT)).clamp_min(0) * others
     weights = evaluate(pairs.derivative(), distances, implementation=implementation) * others
     own = evaluate(points.derivative(), samples.square().sum(-1), implementation=implementation)
-    pull = weights.sum(-1, keepdim=True) * centred - weights @ centred
+    pull = weights.sum(-1, keepdim=True) * centred - product(weights, centred)
     return pull - count * own.unsqueeze(-1) * samples
 
 
