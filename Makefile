@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 # What is compiled at the install, and what compiles it: a change builds anew.
 C := hatch_build.py $(wildcard leworld/kernels/*.c leworld/kernels/*/*.c)
 
-.PHONY: demo test lint docs bench wheel install browser
+.PHONY: demo test lint docs bench wheel install browser sanitize
 
 install: $(STAMP)
 
@@ -48,6 +48,10 @@ wheel: install
 	rm -rf dist
 	$(BIN)/python -m hatchling build
 	$(BIN)/python -m pytest tests/kernels/test_build.py tests/hub/test_wheel.py
+
+# All C under gcc's AddressSanitizer and UndefinedBehaviorSanitizer, in a copy; the tests run the core of it.
+sanitize: install
+	$(BIN)/python -m tests.kernels.sanitize
 
 bench: install
 	$(BIN)/python benchmarks/run.py

@@ -240,6 +240,13 @@ def check_equal_size(owner: str, what: str, got: int, expected: int, *, expected
 
 def check_samples(owner: str, name: str, tensor: Tensor, *, low: int = 2) -> None:
     """Raise `ShapeError` unless `tensor` (*batch, sample, dim) holds something to compare with a Gaussian."""
+    check_dense(owner, **{name: tensor})
+    if tensor.device.type == "meta":
+        raise ShapeError(
+            f"{owner} needs `{name}` that has values",
+            f"it is {describe(tensor)} on the device `meta`, which holds none",
+            "Make it on another device",
+        )
     more = "Put the batch on the second-to-last axis, or compare more samples at once"
     check_size(owner, name, tensor, -2, "sample", low=low, fix=more)
     check_size(owner, name, tensor, -1, "dim", low=1, fix="Pass samples with at least one coordinate")
@@ -260,6 +267,17 @@ def check_one_device(owner: str, **tensors: Tensor) -> None:
                 f"{owner} needs `{first}` and `{name}` on one device",
                 f"they are on {one.device} and {other.device}",
                 "Move one of them with `.to(...)`",
+            )
+
+
+def check_dense(owner: str, **tensors: Tensor) -> None:
+    """Raise `ShapeError` unless every number of the named tensors lies in memory."""
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_quantized:
+            raise ShapeError(
+                f"{owner} needs dense `{name}`",
+                f"it is {describe(tensor)} of the layout {tensor.layout}",
+                "Convert it with `.to_dense()`, or `.dequantize()` if it is quantized",
             )
 
 

@@ -31,16 +31,16 @@ def row_seeds(generator: torch.Generator | Sequence[torch.Generator] | None, row
     sequence holds one generator a row. Without a generator every row gets seed 0.
     """
     if generator is None:
-        return torch.zeros(rows, dtype=torch.int64)
+        return torch.zeros(rows, dtype=torch.int64, device="cpu")
     if isinstance(generator, torch.Generator):
         if generator.device.type == "cpu":  # one call draws what one call a row draws
-            return torch.randint(0, 2**63 - 1, (rows,), generator=generator, dtype=torch.int64)
+            return torch.randint(0, 2**63 - 1, (rows,), generator=generator, dtype=torch.int64, device="cpu")
         generator = [generator] * rows
     drawn = [
         torch.randint(0, 2**63 - 1, (1,), generator=source, device=source.device, dtype=torch.int64)
         for source in generator
     ]
-    return torch.cat(drawn) if drawn else torch.zeros(0, dtype=torch.int64)
+    return torch.cat(drawn) if drawn else torch.zeros(0, dtype=torch.int64, device="cpu")
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Tensor]) -> Tensor:
@@ -71,7 +71,7 @@ def words(seeds: Tensor, count: int, *, iteration: int | range, stream: int = 0)
 
     For a range of iterations (row, iteration, count).
     """
-    blocks = torch.arange((count + 3) // 4, device=seeds.device)
+    blocks = torch.arange((count + 3) // 4, dtype=torch.int64, device=seeds.device)
     zero = torch.zeros_like(blocks)
     turn = zero + iteration if isinstance(iteration, int) else _column(iteration, seeds.device)
     counter = (blocks, turn, zero + stream, zero)
@@ -81,7 +81,7 @@ def words(seeds: Tensor, count: int, *, iteration: int | range, stream: int = 0)
 
 
 def _column(iterations: range, device: torch.device) -> Tensor:
-    return torch.arange(iterations.start, iterations.stop, device=device).unsqueeze(1)
+    return torch.arange(iterations.start, iterations.stop, dtype=torch.int64, device=device).unsqueeze(1)
 
 
 def uniform_rows(
@@ -131,7 +131,7 @@ def _draw_rows(
     rows = _distinct(seeds)
     states = [_mixed(seed, (stream << 32) + turn) for seed in rows for turn in turns]
     source = torch.Generator()
-    drawn = torch.empty((len(states), *shape), dtype=dtype)
+    drawn = torch.empty((len(states), *shape), dtype=dtype, device="cpu")
     for state, row in zip(states, drawn.unbind(0), strict=True):
         fill(row, generator=source.manual_seed(state))
     several = () if isinstance(iteration, int) else (len(iteration),)
@@ -212,8 +212,12 @@ def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
     rows, count = weights.shape
     if weights.device.type != "cpu" or not weights.dtype == values.dtype == torch.float32:
         return fixed_sum(weights.reshape(rows, count, *(1,) * (values.ndim - 2)) * values, 1)
-    table, ends = values.reshape(rows * count, -1), torch.arange(0, rows * count, count)
+    order = torch.arange(rows * count, dtype=torch.int64, device=values.device)
     summed = embedding_bag(
-        torch.arange(rows * count), table, ends, mode="sum", per_sample_weights=weights.reshape(-1)
+        order,
+        values.reshape(rows * count, -1),
+        order[::count].contiguous(),
+        mode="sum",
+        per_sample_weights=weights.reshape(-1),
     )
     return summed.view(rows, *values.shape[2:])

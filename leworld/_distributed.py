@@ -81,7 +81,7 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, group: "ProcessGroup") -> Tensor:
         ctx.ranks, rank = dist.get_world_size(group), dist.get_rank(group)
-        size = torch.tensor([tensor.shape[-2]], device=tensor.device)
+        size = torch.tensor([tensor.shape[-2]], dtype=torch.int64, device=tensor.device)
         sizes = [torch.empty_like(size) for _ in range(ctx.ranks)]
         dist.all_gather(sizes, size, group=group)
         counts = [int(count) for count in sizes]

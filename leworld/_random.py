@@ -62,6 +62,22 @@ def seeded_globals(seed: int, device: torch.device | str = "cpu") -> Iterator[No
             generator.set_state(accelerator_before)
 
 
+@contextmanager
+def usual_defaults() -> Iterator[None]:
+    """Within the block new tensors are float32 on the CPU unless they say otherwise, as torch begins.
+
+    For modules that are the library's to build, and for torch's own loaders, so that neither a default dtype
+    nor a default device of the caller's decides what comes out.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 def _accelerator_generator(device: torch.device) -> torch.Generator | None:
     if device.type == "cuda":
         torch.cuda.init()

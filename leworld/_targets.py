@@ -29,7 +29,7 @@ def encode_targets(owner: str, values: Tensor, kind: str) -> Tensor:
     if kind == "class":
         return _one_hot(owner, values)
     if kind == "quaternion":
-        rows, columns = torch.triu_indices(4, 4)
+        rows, columns = torch.triu_indices(4, 4, dtype=torch.int64, device="cpu")
         unit = _unit(owner, values)
         return unit[..., rows] * unit[..., columns]
     return values
@@ -43,10 +43,10 @@ def degrees_off(owner: str, predicted: Tensor, values: Tensor, kind: str) -> Ten
         gap = torch.atan2(sine, cosine) - values
         return torch.atan2(gap.sin(), gap.cos()).abs().mean(dim=-1) * (180 / math.pi)
     if kind == "quaternion":
-        rows, columns = torch.triu_indices(4, 4)
+        rows, columns = torch.triu_indices(4, 4, dtype=torch.int64, device="cpu")
         matrix = torch.zeros(*predicted.shape[:-1], 4, 4, dtype=torch.float64, device="cpu")
-        matrix[..., rows, columns] = predicted.cpu().double()
-        matrix[..., columns, rows] = predicted.cpu().double()
+        matrix[..., rows, columns] = predicted.double().cpu()
+        matrix[..., columns, rows] = predicted.double().cpu()
         nearest = torch.linalg.eigh(matrix).eigenvectors[..., -1].to(values.device)
         cosine = (nearest * _unit(owner, values)).sum(dim=-1).abs().clamp(max=1)
         return 2 * torch.acos(cosine) * (180 / math.pi)

@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from ._checks import check_finite, describe, quoted
+from ._random import usual_defaults
 from .errors import CheckpointError, ConfigError
 
 _EXTRA_STATE = "_extra_state"
@@ -160,7 +161,8 @@ def shapes_only(bounds: Bounds | None = None) -> Iterator[None]:
     With `bounds`, building raises `ConfigError` where it would cost more than they allow.
     """
     watch = None if bounds is None else _Watch(bounds)
-    with torch.device("meta"), _NoDraws(watch), contextlib.nullcontext() if watch is None else watch.parts():
+    parts = contextlib.nullcontext() if watch is None else watch.parts()
+    with usual_defaults(), torch.device("meta"), _NoDraws(watch), parts:
         yield
 
 
@@ -170,7 +172,7 @@ def zero_parameters() -> Iterator[None]:
 
     What a constructor draws into anything else, such as a seeded buffer, is drawn.
     """
-    with _NoParameterDraws():
+    with usual_defaults(), _NoParameterDraws():
         yield
 
 

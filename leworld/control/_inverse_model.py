@@ -112,9 +112,8 @@ class GoalConditionedInverseModel(nn.Module):
         check_equal_size(
             owner, "action", actions.shape[-1], self.action_dim, expected_by="its `action_dim`", fix=fix
         )
-        first, later = torch.triu_indices(
-            embeddings.shape[1], embeddings.shape[1], offset=1, device=embeddings.device
-        )
+        time = embeddings.shape[1]
+        first, later = torch.triu_indices(time, time, 1, dtype=torch.int64, device=embeddings.device)
         known = embeddings.detach()
         remaining = (later - first).expand(len(known), -1)
         blocks = self(known[:, first].flatten(0, 1), known[:, later].flatten(0, 1), remaining.flatten())
@@ -140,7 +139,9 @@ class GoalConditionedInverseModel(nn.Module):
         goal = cost.goal.to(state)
         with evaluation_mode(self):
             for left in range(horizon, 0, -1):
-                block = self(state, goal, torch.full((len(goal),), left, device=goal.device))
+                block = self(
+                    state, goal, torch.full((len(goal),), left, dtype=torch.int64, device=goal.device)
+                )
                 blocks = torch.cat((blocks, block.unsqueeze(1)), dim=1)
                 if left > 1:
                     state = cost.rollout(blocks.unsqueeze(1))[:, 0, -1]

@@ -83,7 +83,7 @@ class InversePolicy(Policy):
         self._model = model
         self._inverse = inverse
         self._horizon = horizon
-        self._goal = torch.zeros(0, *model.latent_shape)
+        self._goal = torch.zeros(0, *model.latent_shape, dtype=torch.float32, device="cpu")
         self._start()
 
     @shapechecked
@@ -120,7 +120,7 @@ class InversePolicy(Policy):
         with evaluation_mode(self._model), evaluation_mode(self._inverse):
             state = self._model.observe(self._state, model_input(self._model, observation), self._block)
             latents = self._model.present(state)
-            remaining = torch.full((len(latents),), left, device=latents.device)
+            remaining = torch.full((len(latents),), left, dtype=torch.int64, device=latents.device)
             block = self._inverse(latents, self._goal.clone(), remaining)
         raw = self._processor.raw_actions(block.float().cpu()).numpy().clip(self._low, self._high)
         executed = self._processor.action_blocks(torch.from_numpy(raw))[:, 0]

@@ -38,7 +38,7 @@ def checked_bounds(low: Any, high: Any, action_dim: int) -> tuple[Tensor, Tensor
         try:
             bound = torch.as_tensor(value, dtype=torch.float64, device="cpu")
         except (TypeError, ValueError):
-            bound = torch.tensor(torch.nan)
+            bound = torch.tensor(torch.nan, dtype=torch.float64, device="cpu")
         if bound.shape not in ((), (action_dim,)) or bool(bound.isnan().any()):
             raise ConfigError(
                 f"Processor.block_bounds needs `{name}` to be one number or {action_dim} of them",

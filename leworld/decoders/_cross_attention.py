@@ -115,7 +115,7 @@ class CrossAttentionDecoder(nn.Module):
         self.norm = nn.LayerNorm(hidden_dim)
         self.output = nn.Linear(hidden_dim, channels * patch_size**2, bias=False)
         self.background = nn.Parameter(torch.empty(channels, image_size, image_size))
-        self.queries.data.copy_(_waves(self.grid, hidden_dim))
+        self.queries.data.copy_(_waves(self.grid, hidden_dim, self.queries.device))
         nn.init.normal_(self.output.weight, std=0.02 * hidden_dim**-0.5)
         nn.init.constant_(self.background, 0.5)
 
@@ -172,11 +172,12 @@ class _Layer(nn.Module):
         return fused_attention(*heads).transpose(1, 2).flatten(2)
 
 
-def _waves(grid: int, dim: int) -> Tensor:
+def _waves(grid: int, dim: int, device: torch.device) -> Tensor:
     """Return tokens (1, grid * grid, dim): waves along rows and columns, 2 to 2 * grid patches long."""
     count = -(-dim // 4)
-    rates = math.pi / grid * grid ** (torch.arange(count) / count)
-    angles = (torch.arange(grid) + 0.5)[:, None] * rates
+    steps, places = (torch.arange(size, dtype=torch.float32, device=device) for size in (count, grid))
+    rates = math.pi / grid * grid ** (steps / count)
+    angles = (places + 0.5)[:, None] * rates
     waves = 2**0.5 * torch.cat([angles.sin(), angles.cos()], dim=1)
     rows, columns = waves[:, None].expand(-1, grid, -1), waves[None].expand(grid, -1, -1)
     # Interleaved, so that a width that is no multiple of 4 loses the last waves and not all of the columns.

@@ -99,7 +99,7 @@ def row_latents(
         return embed(model, seen, owner=owner, on_progress=on_progress)
     episode = np.searchsorted(episodes.offsets, rows, side="right") - 1
     turn, rest = np.divmod(rows - episodes.offsets[episode], processor.frameskip)
-    latents = torch.zeros(len(rows), *model.latent_shape)
+    latents = torch.zeros(len(rows), *model.latent_shape, dtype=torch.float32, device="cpu")
     for phase in np.unique(rest):
         paths = latent_paths(model, episodes, owner=owner, first=int(phase), on_progress=on_progress)
         for index in np.flatnonzero(rest == phase):
@@ -109,7 +109,7 @@ def row_latents(
 
 def next_errors(model: WorldModel, paths: list[LatentPath], *, owner: str) -> list[Tensor]:
     """Return the distance of predicted and true next latent, "time-1" for each episode."""
-    errors = [torch.full((len(path.blocks),), torch.nan) for path in paths]
+    errors = [torch.full((len(path.blocks),), torch.nan, dtype=torch.float32, device="cpu") for path in paths]
     windows: dict[int, list[tuple[int, int]]] = {}
     for episode, path in enumerate(paths):
         for now in range(len(path.blocks)):
@@ -228,7 +228,7 @@ def _observed(
             moment += 1
             if on_progress is not None:
                 on_progress(len(going))
-    empty = torch.zeros(0, *model.latent_shape)
+    empty = torch.zeros(0, *model.latent_shape, dtype=torch.float32, device="cpu")
     paths = [
         LatentPath(torch.stack(path) if path else empty, part, tuple(kept))
         for path, part, kept in zip(latents, blocks, states, strict=True)
@@ -242,6 +242,6 @@ def _blocks(model: WorldModel, episodes: Episodes, rows: np.ndarray) -> Tensor:
     """Return the action blocks between kept rows, one fewer than rows."""
     processor = processor_of(model, owner="latent_paths")
     if len(rows) < 2:
-        return torch.zeros(0, processor.block_dim)
+        return torch.zeros(0, processor.block_dim, dtype=torch.float32, device="cpu")
     raw = torch.from_numpy(episodes.actions[int(rows[0]) : int(rows[-1])].copy())
     return processor.action_blocks(raw)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 _FOLDER = Path(__file__).parent
+_DISPATCH = "__torch_dispatch__"  # of its own where a tensor stands for numbers that are elsewhere
 _REMEDY = "reinstall leworld where there is a C compiler (in a clone: `pip install --editable .`)"
 
 
@@ -64,13 +65,35 @@ def fingerprint(source: Path) -> str:
 
 def pointer(tensor: Tensor, *shape: int, dtype: torch.dtype = torch.float32) -> int:
     """Return where a tensor's numbers begin, if they are what C will read or write: so many, one by one."""
-    if (
-        (tensor.device.type, tensor.dtype) != ("cpu", dtype)
-        or tuple(tensor.shape) != shape
-        or not tensor.is_contiguous()
-    ):
-        raise RuntimeError(
-            f"C needs contiguous {dtype} numbers {shape} on the CPU, and was to be given {tensor.dtype} "
-            f"{tuple(tensor.shape)} with strides {tensor.stride()} on {tensor.device}"
-        )
+    if not _is_plain(tensor, shape, dtype) or not tensor.is_contiguous():
+        raise RuntimeError(_refusal("contiguous", tensor, shape, dtype))
     return tensor.data_ptr()
+
+
+def row_pointer(tensor: Tensor, *shape: int, dtype: torch.dtype = torch.float32) -> int:
+    """Return where a tensor's numbers begin, if C can walk through its rows by the strides of other axes."""
+    if not _is_plain(tensor, shape, dtype) or (tensor.stride(-1) != 1 and shape[-1] > 1):
+        raise RuntimeError(_refusal("rows of", tensor, shape, dtype))
+    return tensor.data_ptr()
+
+
+def _is_plain(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
+    """Whether these are numbers in the CPU's memory, as they are and all there, and no stand-in for some."""
+    if (
+        getattr(type(tensor), _DISPATCH) is not getattr(Tensor, _DISPATCH)
+        or tensor.layout != torch.strided
+        or (tensor.device.type, tensor.dtype, tuple(tensor.shape)) != ("cpu", dtype, shape)
+        or tensor.is_neg()
+        or tensor._is_zerotensor()
+    ):
+        return False
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    last = tensor.storage_offset() + sum((size - 1) * stride for size, stride in steps)
+    return tensor.numel() == 0 or (last + 1) * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
+def _refusal(layout: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> str:
+    return (
+        f"C needs {layout} {dtype} numbers {shape} in the CPU's memory, and was to be given a "
+        f"{type(tensor).__name__} of {tensor.dtype} {tuple(tensor.shape)} on {tensor.device}"
+    )

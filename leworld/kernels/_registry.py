@@ -8,6 +8,7 @@ from typing import final
 from torch import Tensor
 
 from .._checks import check_choice
+from .._typing import shapechecked
 from ..errors import KernelUnavailableError
 
 
@@ -86,6 +87,7 @@ def _choose(operation: str, implementation: str, tensor: Tensor, *others: Tensor
     )
 
 
+@shapechecked
 def explain(operation: str, tensor: Tensor, *others: Tensor) -> str:
     """Say which implementation of an operation `auto` takes for tensors, and what keeps the others from it.
 

@@ -69,7 +69,9 @@ def lidar(embeddings: Float[Tensor, "object view dim"], *, ridge: float = 1e-4) 
     size = views.abs().max()
     alike = apart.abs().max() <= 16 * torch.finfo(embeddings.dtype).eps * size
     inner = (views - means[:, None]).flatten(0, 1)
-    within = inner.T @ inner / len(inner) + ridge * torch.eye(views.shape[2], dtype=views.dtype).to(inner)
+    within = inner.T @ inner / len(inner) + ridge * torch.eye(
+        views.shape[2], dtype=inner.dtype, device=inner.device
+    )
     factor = torch.linalg.cholesky(within)  # any square root has the same eigenvalues
     whitened = torch.linalg.solve_triangular(factor, apart.T, upper=False)
     values = torch.linalg.svdvals(whitened).square()

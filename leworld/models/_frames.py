@@ -179,6 +179,8 @@ def embed(
             parts.append(model.encode(read.map(lambda part: part.unsqueeze(1)))[:, 0].float().cpu())
             if on_progress is not None:
                 on_progress(len(read))
-    latents = torch.cat(parts) if parts else torch.zeros(0, *model.latent_shape)
+    latents = (
+        torch.cat(parts) if parts else torch.zeros(0, *model.latent_shape, dtype=torch.float32, device="cpu")
+    )
     check_finite(owner, "model.encode(...)", latents, fix="Check the weights that make the embeddings")
     return latents

@@ -26,7 +26,7 @@ def _intervals(first: float, width: float, period: float, like: Tensor) -> tuple
     starts = first + period * torch.arange(_INTERVALS, dtype=torch.float64, device=like.device)
     angles = (torch.arange(_NODES, dtype=torch.float64, device=like.device) + 0.5) * math.pi / _NODES
     nodes = starts.unsqueeze(-1) + width / 2 * (1 - angles.cos())
-    signs = 1 - 2 * (torch.arange(_INTERVALS, device=like.device) % 2)
+    signs = 1 - 2 * (torch.arange(_INTERVALS, dtype=torch.float64, device=like.device) % 2)
     return nodes, signs.unsqueeze(-1) * (math.pi / _NODES) * (width / 2) * angles.sin()
 
 

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from .. import _samples
 from .._checks import accumulation_dtype, check_number, check_samples
+from .._products import product
 
 
 def checked_samples(owner: str, samples: Tensor) -> Tensor:
@@ -22,7 +23,7 @@ def check_sizes(owner: str, num_samples: int, dim: int) -> None:
 def inner_products(x: Tensor) -> Tensor:
     """Return <x_j, x_k> as (*batch, sample, sample), whatever autocast says."""
     with torch.autocast(x.device.type, enabled=False):
-        return x @ x.mT
+        return product(x, x.mT)
 
 
 def squared_distances(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from .._checks import accumulation_dtype, check_one_device, check_samples, check_size
 from .._phases import reaches
+from .._products import product
 from .._transforms import looks
 from .._typing import shapechecked
 from ._statistic import UnivariateStatistic
@@ -57,7 +58,7 @@ def sliced_statistic(
     check_one_device("sliced_statistic", samples=samples, directions=directions)
     dtype = accumulation_dtype(samples.dtype)
     with torch.autocast(samples.device.type, enabled=False):
-        projections = samples.to(dtype) @ directions.to(dtype)
+        projections = product(samples.to(dtype), directions.to(dtype))
         if looks(projections) and reaches(projections, _FAR):
             projections = samples.double() @ directions.double()
         return statistic(projections).mean(-1).to(dtype)

@@ -98,7 +98,7 @@ class VasicekEntropy(UnivariateStatistic):
                 "Choose a smaller window, or None",
             )
         window = self.window or min(round(math.sqrt(num_samples)), (num_samples - 1) // 2)
-        index = torch.arange(num_samples, device=x.device)
+        index = torch.arange(num_samples, dtype=torch.int64, device=x.device)
         upper = x.index_select(-2, (index + window).clamp_max(num_samples - 1))
         lower = x.index_select(-2, (index - window).clamp_min(0))
         spacing = upper - lower

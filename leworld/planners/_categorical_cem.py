@@ -124,7 +124,7 @@ class CategoricalCEMPlanner(Planner[Memory]):
         hot = torch.nn.functional.one_hot(picked, num).to(probs)
         scored = evaluate(table[picked])
         chosen = scored.order()[:, : self.num_elites]
-        rows = torch.arange(len(chosen), device=chosen.device).unsqueeze(1)
+        rows = torch.arange(len(chosen), dtype=torch.int64, device=chosen.device).unsqueeze(1)
         usable = scored.costs[rows, chosen].isfinite()[:, :, None, None]
         count = usable.sum(1)
         frequency = fixed_sum(torch.where(usable, hot[rows, chosen], 0.0), 1) / count

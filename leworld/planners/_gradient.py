@@ -89,7 +89,7 @@ class GradientPlanner(Planner[Memory]):
         self.optimizer = optimizer or partial(Adam, lr=0.1)
         self.init_std = init_std
         self.tolerance = tolerance
-        self._build_optimizer(torch.zeros(1))
+        self._build_optimizer(torch.zeros(1, dtype=torch.float32, device="cpu"))
 
     def init(self, problem: Problem) -> SearchState[Memory]:
         """Spread the starts around the problem's first guess and build the optimizer."""
@@ -109,7 +109,7 @@ class GradientPlanner(Planner[Memory]):
         actions.copy_(problem.project(torch.where(actions.isfinite(), actions, before)))
         moved = (actions - before).abs().flatten(1).amax(1)
         converged = (moved <= self.tolerance) & ~evaluate.stuck
-        rows = torch.arange(len(actions), device=actions.device)
+        rows = torch.arange(len(actions), dtype=torch.int64, device=actions.device)
         answer = actions[rows, scored.costs.argmin(1)]
         return SearchState(answer, spread(actions), converged, (actions, optimizer))
 

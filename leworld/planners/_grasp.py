@@ -169,5 +169,7 @@ class GRASPPlanner(Planner[Memory]):
         actions, _, _, costs = memory
         answer = before.actions
         if costs is not None:
-            answer = actions[torch.arange(len(actions), device=actions.device), costs.argmin(1)]
+            answer = actions[
+                torch.arange(len(actions), dtype=torch.int64, device=actions.device), costs.argmin(1)
+            ]
         return SearchState(answer, spread(actions), before.converged, memory)

@@ -136,7 +136,9 @@ class ICEMPlanner(Planner[Memory]):
 def _best_of(scored: Evaluated, num: int) -> Tensor:
     """Return the `num` candidates of lowest cost, best first."""
     chosen = scored.costs.topk(num, dim=1, largest=False).indices
-    return scored.actions[torch.arange(len(chosen), device=chosen.device).unsqueeze(1), chosen]
+    return scored.actions[
+        torch.arange(len(chosen), dtype=torch.int64, device=chosen.device).unsqueeze(1), chosen
+    ]
 
 
 def _colour(white: Tensor, synthesis: Tensor) -> Tensor:
@@ -153,7 +155,7 @@ def _synthesis(horizon: int, exponent: float) -> Tensor:
     Its columns are the real Fourier basis, scaled; the constant gets the power of the lowest frequency.
     """
     steps = torch.arange(horizon, dtype=torch.float64, device="cpu")
-    columns, powers = [torch.ones(horizon, dtype=torch.float64, device="cpu")], [1.0]
+    columns, powers = [torch.ones_like(steps)], [1.0]
     for k in range(1, horizon // 2 + 1):
         angle = 2 * math.pi * k * steps / horizon
         power = k**-exponent
@@ -163,5 +165,5 @@ def _synthesis(horizon: int, exponent: float) -> Tensor:
         else:
             columns += [math.sqrt(2) * angle.cos(), math.sqrt(2) * angle.sin()]
             powers += [power, power]
-    scale = (torch.tensor(powers, dtype=torch.float64, device="cpu") / sum(powers)).sqrt()
+    scale = (steps.new_tensor(powers) / sum(powers)).sqrt()
     return torch.stack(columns, dim=1) * scale

@@ -23,7 +23,9 @@ def refit_gaussian(
         floor: No standard deviation that is returned lies below it.
     """
     costs, chosen = scored.costs.topk(num, dim=1, largest=False)
-    elites = scored.actions[torch.arange(len(chosen), device=chosen.device).unsqueeze(1), chosen]
+    elites = scored.actions[
+        torch.arange(len(chosen), dtype=torch.int64, device=chosen.device).unsqueeze(1), chosen
+    ]
     if scored.all_finite:
         centre = fixed_sum(elites, 1).div_(num)
         squares = (elites - centre.unsqueeze(1)).square_()

@@ -138,7 +138,7 @@ def _home(cost: object, init: Guess | None, bounds: tuple[Bound, ...]) -> tuple[
     if not isinstance(device, torch.device):
         device = tensors[0].device if tensors else torch.device("cpu")
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        dtype = tensors[0].dtype if tensors else torch.get_default_dtype()
+        dtype = tensors[0].dtype if tensors else torch.float32
     return device, dtype
 
 

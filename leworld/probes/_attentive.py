@@ -113,7 +113,9 @@ class AttentiveProbe(GradientProbe):
 class _Reader(nn.Module):
     def __init__(self, embedding_dim: int, target_dim: int, num_heads: int, hidden_dim: int) -> None:
         super().__init__()
-        self.query = nn.Parameter(torch.zeros(num_heads, hidden_dim // num_heads))
+        self.query = nn.Parameter(
+            torch.zeros(num_heads, hidden_dim // num_heads, dtype=torch.float32, device="cpu")
+        )
         self.keys = linear(embedding_dim, hidden_dim)
         self.values = linear(embedding_dim, hidden_dim)
         self.head = linear(hidden_dim, target_dim)

@@ -114,7 +114,7 @@ class KNNProbe(Probe):
                 for number in reversed(self.num_neighbors)
             }
             best = min(errors, key=lambda number: errors[number])
-        self.chosen = torch.tensor(best, device=self.samples.device)
+        self.chosen = torch.tensor(best, dtype=torch.int64, device=self.samples.device)
 
     def _predict(self, embeddings: Tensor) -> Tensor:
         flat = embeddings.reshape(-1, self.embedding_dim)

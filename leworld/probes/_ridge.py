@@ -88,10 +88,12 @@ class RidgeProbe(Probe):
     ) -> None:
         super().__init__(embedding_dim, target_dim)
         self.penalties = checked_penalties("RidgeProbe", penalties)
-        unset = torch.full((), torch.nan, dtype=torch.float64)
-        self.register_buffer("weight", unset.repeat(target_dim, embedding_dim))
-        self.register_buffer("bias", unset.repeat(target_dim))
-        self.register_buffer("penalty", unset.clone())
+        for name, shape in (
+            ("weight", (target_dim, embedding_dim)),
+            ("bias", (target_dim,)),
+            ("penalty", ()),
+        ):
+            self.register_buffer(name, torch.full(shape, torch.nan, dtype=torch.float64))
 
     def _validation_purpose(self) -> str | None:
         return f"choose among {len(self.penalties)} penalties" if len(self.penalties) > 1 else None

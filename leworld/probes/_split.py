@@ -83,9 +83,9 @@ def split_by_episode(
             f"they take {num_validation} and {num_test} of {len(known)}",
             "Pass smaller shares or more episodes",
         )
-    order = known[torch.randperm(len(known), generator=torch.Generator().manual_seed(seed))].to(
-        episode.device
-    )
+    source = torch.Generator().manual_seed(seed)
+    shuffled = torch.randperm(len(known), generator=source, dtype=torch.int64, device="cpu")
+    order = known[shuffled].to(episode.device)
 
     def rows(chosen: Tensor) -> Tensor:
         return torch.isin(episode, chosen).nonzero()[:, 0]

@@ -88,8 +88,10 @@ class GradientProbe(Probe):
         for epoch in range(self.max_epochs):
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / self.max_epochs))
-            for rows in torch.randperm(len(inputs), generator=generator).split(self.batch_size):
-                rows = rows.to(inputs.device)
+            shuffled = torch.randperm(
+                len(inputs), generator=generator, dtype=torch.int64, device=generator.device
+            )
+            for rows in shuffled.to(inputs.device).split(self.batch_size):
                 optimizer.zero_grad(set_to_none=True)
                 nn.functional.mse_loss(self.network(inputs[rows]), answers[rows]).backward()
                 optimizer.step()
@@ -126,7 +128,7 @@ class GradientProbe(Probe):
 
 def linear(in_dim: int, out_dim: int) -> nn.Linear:
     """Build a layer without drawing from the global generator; `initialise` fills it."""
-    layer = nn.Linear(in_dim, out_dim, device="meta").to_empty(device="cpu")
+    layer = nn.Linear(in_dim, out_dim, device="meta", dtype=torch.float32).to_empty(device="cpu")
     with torch.no_grad():
         layer.weight.zero_()
         layer.bias.zero_()
@@ -141,7 +143,7 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
     """
     for module in network.modules():
         for weight in module.parameters(recurse=False):
-            drawn = torch.zeros(weight.shape)
+            drawn = torch.zeros(weight.shape, dtype=torch.float32, device=generator.device)
             if weight.ndim > 1:
                 drawn.normal_(generator=generator).div_(math.sqrt(weight.shape[-1]))
             weight.data.copy_(drawn)

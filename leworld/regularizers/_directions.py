@@ -30,7 +30,7 @@ class Directions(nn.Module):
         self.num = int(num)
         self.seed = int(seed)
         self.kind = kind
-        self.step = torch.zeros((), dtype=torch.int64)
+        self.step = torch.zeros((), dtype=torch.int64, device="cpu")
 
     def forward(
         self, dim: int, *, device: torch.device, dtype: torch.dtype, generator: torch.Generator | None = None

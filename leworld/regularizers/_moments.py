@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .._products import product
 from .._samples import centred
 
 
@@ -16,6 +17,6 @@ def off_diagonal_covariance(samples: Tensor) -> Tensor:
     """Return the sum of squared covariances between different coordinates, over dim, a leading index."""
     num_samples, dim = samples.shape[-2:]
     rest = centred(samples)
-    covariance = rest.mT @ rest / (num_samples - 1)
+    covariance = product(rest.mT, rest) / (num_samples - 1)
     diagonal = torch.eye(dim, dtype=torch.bool, device=samples.device)
     return covariance.masked_fill(diagonal, 0.0).square().sum((-2, -1)) / dim

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from .._checks import check_choice
-from .._random import unit_directions
+from .._random import unit_directions, usual_defaults
 from ..errors import ShapeError
 
 _DIGIT = 2.0**-SobolEngine.MAXBIT
@@ -37,8 +37,11 @@ def sobol_directions(
             f"`embeddings` has {dim}",
             'Choose `directions="orthogonal"` or "gaussian"',
         )
-    scramble = torch.randint(0, 2**63 - 1, (1,), generator=generator, device=generator.device)
-    engine = SobolEngine(dim, scramble=True, seed=int(scramble))
+    scramble = torch.randint(
+        0, 2**63 - 1, (1,), generator=generator, device=generator.device, dtype=torch.int64
+    )
+    with usual_defaults():  # the engine rounds its first point to torch's default dtype
+        engine = SobolEngine(dim, scramble=True, seed=int(scramble))
     # The middle of each cell: never 0 or 1, whose quantiles are infinite.
     points = (engine.draw(num, dtype=torch.float64) + _DIGIT / 2).clamp_(max=1 - _DIGIT / 2)
     normal = torch.special.ndtri(points)

@@ -5,6 +5,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from .._products import product
 from .._random import fold_seed
 from ._samplers import orthogonal_directions
 
@@ -25,7 +26,7 @@ def _embed(directions: Tensor, seed: int, dim: int, num_subspaces: int) -> Tenso
     )
     blocks = directions.unflatten(1, (num_subspaces, -1)).movedim(1, 0)
     with torch.autocast(directions.device.type, enabled=False):
-        return (bases @ blocks).movedim(0, 1).flatten(1).contiguous()
+        return product(bases, blocks).movedim(0, 1).flatten(1).contiguous()
 
 
 @_embed.register_fake

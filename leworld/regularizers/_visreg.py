@@ -10,6 +10,7 @@ from torch import Tensor
 from .._checks import check_number
 from .._config import configurable
 from .._distributed import check_group
+from .._products import product
 from .._samples import centred
 from .._typing import shapechecked
 from ._directions import Directions
@@ -124,7 +125,7 @@ class VISReg(Regularizer):
         rest = centred(samples)
         std = torch.linalg.vector_norm(rest, dim=-2, keepdim=True) / math.sqrt(num_samples)
         std = std.clamp_min(self.epsilon)
-        projections = (rest / std.detach()) @ directions
+        projections = product(rest / std.detach(), directions)
         ordered = projections.sort(dim=-2, stable=True).values
         ranks = torch.arange(1, num_samples + 1, dtype=samples.dtype, device=samples.device)
         quantiles = torch.special.ndtri(ranks / (num_samples + 1)).unsqueeze(-1)

@@ -10,6 +10,7 @@ from torch import Tensor
 from .._checks import accumulation_dtype, check_choice, check_number
 from .._config import configurable
 from .._distributed import check_group, gather_samples
+from .._products import product
 from .._samples import centred
 from .._typing import shapechecked
 from ._directions import Directions
@@ -102,7 +103,7 @@ class WeakSIGReg(Regularizer):
     ) -> Tensor:
         samples = embeddings.to(accumulation_dtype(embeddings.dtype))
         if samples.shape[-1] > self.directions.num:
-            samples = samples @ self.directions.for_embeddings(samples, generator)
+            samples = product(samples, self.directions.for_embeddings(samples, generator))
         return _distance_from_identity(gather_samples(samples, group)).mean()
 
     def extra_repr(self) -> str:
@@ -112,6 +113,6 @@ class WeakSIGReg(Regularizer):
 
 def _distance_from_identity(samples: Tensor) -> Tensor:
     rest = centred(samples) / math.sqrt(samples.shape[-2] - 1)
-    covariance = rest.mT @ rest
+    covariance = product(rest.mT, rest)
     identity = torch.eye(covariance.shape[-1], dtype=samples.dtype, device=samples.device)
     return torch.linalg.vector_norm(covariance - identity, dim=(-2, -1))

@@ -60,7 +60,7 @@ def gaussianity_section(
     rows = embeddings.detach().cpu().double()
     generator = torch.Generator().manual_seed(seed)
     turn, _ = torch.linalg.qr(
-        torch.randn(rows.shape[1], num_slices, generator=generator, dtype=torch.float64)
+        torch.randn(rows.shape[1], num_slices, generator=generator, dtype=torch.float64, device="cpu")
     )
     slices = (rows @ turn).numpy()
     figures = [_histogram(slices[:, index], index + 1) for index in range(num_slices)]

@@ -9,7 +9,7 @@ from typing import Any, final
 from torch import nn
 
 from .._checks import check_number, describe, plain_numbers
-from .._random import fold_seed, seeded_globals
+from .._random import fold_seed, seeded_globals, usual_defaults
 from ..data import Episodes, Processor, Windows, fit_processor
 from ..encoders import ActionEncoder, ConvEncoder
 from ..errors import ConfigError
@@ -109,7 +109,7 @@ class Recipe(ABC):
                 "Pass for example leworld.regularizers.ExactSIGReg()",
             )
         dim, condition, hidden = self.embedding_dim, 2 * self.embedding_dim, 8 * self.embedding_dim
-        with seeded_globals(fold_seed(self.settings.seed, _WEIGHTS)):
+        with usual_defaults(), seeded_globals(fold_seed(self.settings.seed, _WEIGHTS)):
             model = LeWM(
                 ConvEncoder(self._task.image_size, dim, channels=(8, 16, 32, 64)),
                 TransformerPredictor(

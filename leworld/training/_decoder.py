@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from .._checks import describe, require
 from .._digests import tensor_digest
-from .._random import fold_seed, seeded_globals
+from .._random import fold_seed, seeded_globals, usual_defaults
 from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
 from ..errors import ConfigError, DataError
@@ -181,7 +181,7 @@ def _check(model: object, episodes: object, decoder: object, settings: object) -
 
 def _build(embeddings: Tensor, pixels: np.ndarray, seed: int) -> CrossAttentionDecoder:
     side, channels = pixels.shape[1], pixels.shape[3]
-    with seeded_globals(fold_seed(seed, _WEIGHTS)):
+    with usual_defaults(), seeded_globals(fold_seed(seed, _WEIGHTS)):
         decoder = CrossAttentionDecoder(
             embeddings.shape[1], side, patch_size=side // 8, hidden_dim=64, depth=2, channels=channels
         )
@@ -218,7 +218,8 @@ class _Steps:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         steps = range(self.first, len(self))
         # Its own generator, because a DataLoader without one draws from torch's global one.
-        return iter(DataLoader(self.frames, batch_size=None, sampler=steps, generator=torch.Generator()))
+        with usual_defaults():  # it draws a seed on torch's default device
+            return iter(DataLoader(self.frames, batch_size=None, sampler=steps, generator=torch.Generator()))
 
     def state_dict(self) -> dict[str, int]:
         """Return nothing: the trainer's step says where to go on. Having this marks a loader as resumable."""

@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from .._checks import require
+from .._random import usual_defaults
 from ..errors import CheckpointError, ConfigError
 from ._identity import IDENTITY_VERSION, forget_start, module_identity, remember_start
 from ._log import Row, RunLog
@@ -127,8 +128,11 @@ def fit(
         )
         if state is not None:
             _warn_of_another_place(state, trainer)
+        # Lightning keeps tensors of its own on torch's default device, and moves them to the trainer's
+        foreign = torch.get_default_device().type not in ("cpu", trainer.strategy.root_device.type)
         try:
-            trainer.fit(module, ckpt_path=None if state is None else folder / STATE_FILE)
+            with usual_defaults() if foreign else nullcontext():
+                trainer.fit(module, ckpt_path=None if state is None else folder / STATE_FILE)
         finally:
             remember_start(module.trained, identity)
     return identity

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .._checks import check_number, describe, plain_numbers, require
 from .._digests import tensor_digest
-from .._random import fold_seed, seeded_globals
+from .._random import fold_seed, seeded_globals, usual_defaults
 from ..control import GoalConditionedInverseModel
 from ..data import Episodes, Processor, RawBatch, Windows
 from ..errors import ConfigError
@@ -110,7 +110,7 @@ def train_inverse(
     check_number("train_inverse", "max_steps", max_steps, low=1, integer=True)
     settings = INVERSE_SETTINGS if settings is None else settings
     processor = _check(model, episodes, settings)
-    with seeded_globals(fold_seed(settings.seed, _WEIGHTS)):
+    with usual_defaults(), seeded_globals(fold_seed(settings.seed, _WEIGHTS)):
         inverse = GoalConditionedInverseModel(
             model.embedding_dim, model.action_dim, max_steps=max_steps, hidden_dim=hidden_dim
         )

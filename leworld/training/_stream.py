@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from .._random import fold_seed
+from .._random import fold_seed, usual_defaults
 from ..data import RawBatch, Windows
 
 _SHUFFLE, _STATISTICS = 1, 2
@@ -72,7 +72,8 @@ class StepLoader:
     def __iter__(self) -> Iterator[RawBatch]:
         steps = range(self.first, self.num_steps)
         # Its own generator, because a DataLoader without one draws from torch's global one.
-        return iter(DataLoader(self.stream, batch_size=None, sampler=steps, generator=torch.Generator()))
+        with usual_defaults():  # it draws a seed on torch's default device
+            return iter(DataLoader(self.stream, batch_size=None, sampler=steps, generator=torch.Generator()))
 
     def state_dict(self) -> dict[str, int]:
         """Return nothing: the trainer's step says where to go on. Having this marks a loader as resumable."""

@@ -23,6 +23,8 @@ _CASES: list[tuple[str, Callable[[], object], type[LeWorldError], tuple[str, ...
     ("directions of rank 1", _sums(_Z, torch.ones(3)), ShapeError, ("dim, slice",)),
     ("two devices", _sums(_Z, _EYE.to("meta")), ShapeError, ("one device", "cpu and meta")),
     ("integers", _sums(_Z.long(), _EYE), ShapeError, ("floating-point", "int64")),
+    ("sparse", _sums(_Z.to_sparse(), _EYE), ShapeError, ("dense `embeddings`", "torch.sparse_coo")),
+    ("sparse directions", _sums(_Z, _EYE.to_sparse()), ShapeError, ("dense `directions`",)),
     ("no knots", _sums(_Z, _EYE, num_knots=0), ConfigError, ("num_knots", "at least 1")),
     ("fractional knots", _sums(_Z, _EYE, num_knots=2.5), ConfigError, ("num_knots",)),  # type: ignore[arg-type]
     ("no spacing", _sums(_Z, _EYE, spacing=0.0), ConfigError, ("spacing", "above 0")),
@@ -58,5 +60,12 @@ ROWS: list[BadInput] = [
         lambda: explain("ecf_sum", _Z),
         ConfigError,
         ("Did you mean `ecf_sums`",),
+    ),
+    BadInput(
+        "leworld.kernels.explain",
+        "a list",
+        lambda: explain("ecf_sums", [[1.0]]),  # type: ignore[arg-type]
+        ShapeError,
+        ("tensor",),
     ),
 ]

@@ -171,3 +171,13 @@ def test_threads_share_the_work_and_change_nothing() -> None:
     finally:
         torch.set_num_threads(threads)
     assert all(torch.equal(a, b) for a, b in zip(alone, shared, strict=True))
+
+
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+def test_nothing_sums_to_nothing(name: str) -> None:
+    sums = functools.partial(ecf_sums, spacing=0.2, num_knots=3, implementation=name)
+    for batch in ((), (2,), (2, 3), (0,)):
+        assert torch.equal(sums(torch.zeros(*batch, 0, 4), torch.ones(4, 5)), torch.zeros(*batch, 2, 3, 5))
+        no_axes = sums(torch.zeros(*batch, 6, 0), torch.ones(0, 5))
+        assert torch.equal(no_axes[..., 0, :, :], torch.full((*batch, 3, 5), 6.0))
+        assert sums(torch.zeros(*batch, 6, 4), torch.ones(4, 0)).shape == (*batch, 2, 3, 0)

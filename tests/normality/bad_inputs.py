@@ -48,6 +48,8 @@ ROWS: list[BadInput] = [
     BadInput(
         _EP, "empty leading axis", lambda: EppsPulley()(torch.zeros(0, 8, 4)), ShapeError, ("(0, 8, 4)",)
     ),
+    BadInput(_EP, "sparse", lambda: EppsPulley()(torch.eye(4).to_sparse()), ShapeError, ("dense `samples`",)),
+    BadInput(_EP, "no values", lambda: EppsPulley()(torch.eye(4, device="meta")), ShapeError, ("`meta`",)),
     BadInput(_EP, "rank 1", lambda: EppsPulley()(torch.zeros(8)), ShapeError, ("sample, dim", "(8,)")),
     BadInput(
         _EP,

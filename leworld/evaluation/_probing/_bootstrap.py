@@ -30,14 +30,13 @@ def bootstrap_scores(
     y, p = targets - centre, predicted - centre
     known, index = episode.unique(return_inverse=True)
     terms = torch.stack([torch.ones_like(y), y, p, y * y, p * p, y * p], dim=1)
-    sums = torch.zeros(len(known), *terms.shape[1:], dtype=terms.dtype).index_add_(0, index, terms)
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(len(known), (num_resamples, len(known)), generator=generator)
-    counts = torch.zeros(num_resamples, len(known), dtype=terms.dtype)
+    sums = terms.new_zeros((len(known), *terms.shape[1:])).index_add_(0, index, terms)
+    drawn = _drawn(len(known), num_resamples, seed)
+    counts = terms.new_zeros((num_resamples, len(known)))
     counts.scatter_add_(1, drawn, torch.ones_like(counts))
     whole = _scores(sums.sum(dim=0, keepdim=True), target_std)
     resampled = _scores(torch.einsum("be,ekd->bkd", counts, sums), target_std)
-    edges = torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=terms.dtype)
+    edges = terms.new_tensor([(1 - confidence) / 2, (1 + confidence) / 2])
     intervals: dict[str, Interval | None] = {}
     for name, values in resampled.items():
         usable = values[values.isfinite()]
@@ -62,13 +61,12 @@ def bootstrap_mean(
     known, index = episode.unique(return_inverse=True)
     if len(known) < 2:
         return None
-    count, total = (torch.zeros(len(known), dtype=torch.float64) for _ in range(2))
-    count.index_add_(0, index, torch.ones(len(values), dtype=torch.float64))
+    count, total = (torch.zeros(len(known), dtype=torch.float64, device="cpu") for _ in range(2))
+    count.index_add_(0, index, torch.ones_like(values, dtype=torch.float64))
     total.index_add_(0, index, values.double())
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(len(known), (num_resamples, len(known)), generator=generator)
+    drawn = _drawn(len(known), num_resamples, seed)
     means = total[drawn].sum(dim=1) / count[drawn].sum(dim=1)
-    edges = torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=torch.float64)
+    edges = means.new_tensor([(1 - confidence) / 2, (1 + confidence) / 2])
     low, high = means.quantile(edges).tolist()
     return Interval(low=low, high=high)
 
@@ -86,3 +84,9 @@ def _scores(sums: Tensor, target_std: Tensor) -> dict[str, Tensor]:
     pearson = (cross / (spread * guess).sqrt()).clamp(-1, 1).where(varied & guessed, nan)
     mse = error / count / target_std.square()
     return {"r2": r2.mean(dim=1), "pearson": pearson.mean(dim=1), "mse": mse.mean(dim=1)}
+
+
+def _drawn(num_episodes: int, num_resamples: int, seed: int) -> Tensor:
+    """Return the episodes of each resample, (resample, draw)."""
+    size, source = (num_resamples, num_episodes), torch.Generator().manual_seed(seed)
+    return torch.randint(num_episodes, size, generator=source, dtype=torch.int64, device="cpu")

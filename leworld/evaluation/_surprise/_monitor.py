@@ -175,7 +175,11 @@ class SurpriseMonitor:
         return reading
 
     def _judge(self, score: float) -> SurpriseReading:
-        check_finite("SurpriseMonitor.observe", "model.predict(...)", torch.tensor(score))
+        check_finite(
+            "SurpriseMonitor.observe",
+            "model.predict(...)",
+            torch.tensor(score, dtype=torch.float64, device="cpu"),
+        )
         count = len(self._calibration)
         above = count - bisect.bisect_left(self._calibration, score)
         return SurpriseReading(score, p_value=(1 + above) / (1 + count), alarm=score > self.threshold)

@@ -14,6 +14,7 @@ from ..._checks import check_choice, quoted, require
 from ..._files import local_path
 from ..._folder import LITTER, check_replaceable, replaced_folder
 from ..._json import json_text
+from ..._random import usual_defaults
 from ..._typing import shapechecked
 from ...errors import CheckpointError
 from .._save import world_model
@@ -145,7 +146,8 @@ def _write_pt2(name: str, part: Part, file: Path) -> Callable[[tuple[Tensor, ...
     memory = io.BytesIO()  # writing to a full disk by itself, torch ends the process
     torch.export.save(program, memory)
     file.write_bytes(memory.getbuffer())
-    written = torch.export.load(file).module()
+    with usual_defaults():
+        written = torch.export.load(file).module()
     return lambda inputs: written(*inputs)
 
 

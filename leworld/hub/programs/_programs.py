@@ -60,7 +60,9 @@ class Part:
 def draw(shapes: tuple[tuple[int, ...], ...], batch: int) -> tuple[Tensor, ...]:
     """Return Gaussian tensors of these shapes behind a batch axis, from a fixed seed."""
     generator = torch.Generator().manual_seed(batch)
-    return tuple(torch.randn(batch, *shape, generator=generator) for shape in shapes)
+    return tuple(
+        torch.randn(batch, *shape, generator=generator, dtype=torch.float32, device="cpu") for shape in shapes
+    )
 
 
 def parts_of(model: WorldModel, image_shape: tuple[int, int, int]) -> dict[str, Part]:

@@ -43,7 +43,7 @@ def sums(projections: Tensor, spacing: float, num_knots: int) -> Tensor:
 def sums_backward(grad: Tensor, projections: Tensor, spacing: float) -> Tensor:
     """Return the gradient with respect to the projections: the real part of a polynomial in exp(i theta)."""
     knots = grad.shape[2]
-    factors = spacing * torch.arange(1, knots + 1, dtype=grad.dtype).view(1, -1, 1)
+    factors = spacing * torch.arange(1, knots + 1, dtype=grad.dtype, device=grad.device).view(1, -1, 1)
     coefficients = torch.complex(grad[:, 1] * factors, grad[:, 0] * factors)
     result = torch.empty_like(projections)
     for group, first, last in _tiles(projections):

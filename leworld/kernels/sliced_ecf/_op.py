@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..._checks import accumulation_dtype, check_number, check_one_device
+from ..._checks import accumulation_dtype, check_dense, check_number, check_one_device
 from ..._phases import FAR, reaches
+from ..._products import product
 from ..._transforms import transforming
 from ..._typing import shapechecked
 from ...errors import KernelUnavailableError
@@ -99,7 +100,8 @@ def ecf_sums(
         check_number("ecf_sums", "spacing", spacing, low=0, open_low=True)
         check_number("ecf_sums", "num_knots", num_knots, low=1, integer=True)
         check_one_device("ecf_sums", embeddings=embeddings, directions=directions)
-    flat = embeddings.reshape(-1, *embeddings.shape[-2:])
+        check_dense("ecf_sums", embeddings=embeddings, directions=directions)
+    flat = embeddings.unsqueeze(0).flatten(0, -3)
     if transforming():
         _chosen(implementation, flat, directions, num_knots)
         sums = _reference.sums(_reference.phases(flat, directions, spacing), spacing, num_knots)
@@ -236,8 +238,8 @@ def _formula_gradients(
     with torch.autocast(slope.device.type, enabled=False):
         flat = embeddings.to(slope.dtype).flatten(0, 1)
         return (
-            (slope @ directions.to(slope.dtype).T).to(embeddings.dtype),
-            (flat.T @ slope.flatten(0, 1)).to(directions.dtype),
+            product(slope, directions.to(slope.dtype).T).to(embeddings.dtype),
+            product(flat.T, slope.flatten(0, 1)).to(directions.dtype),
         )
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ..._checks import accumulation_dtype
+from ..._products import product, reduced
 from . import _reference
 
 TERMS = 3
@@ -64,7 +65,7 @@ def _multiply(left: Tensor, right: Tensor) -> Tensor:
     with torch.autocast(left.device.type, enabled=False):
         if left.device.type == "cuda" and torch.version.hip is None and hasattr(torch.ops.aten.mm, "dtype"):
             return torch.mm(left, right, out_dtype=torch.float32)
-        return left.float() @ right.float()
+        return product(left.float(), right.float())
 
 
 class Gradients:
@@ -108,7 +109,11 @@ def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
         total.add_(_multiply(left, right))
         return
     with torch.autocast(total.device.type, enabled=False):
-        total.addmm_(left.to(total.dtype), right.to(total.dtype))
+        left, right = left.to(total.dtype), right.to(total.dtype)
+        if total.device.type == "cpu" and reduced():
+            total.add_(product(left, right))
+        else:
+            total.addmm_(left, right)
 
 
 def half_scale(grad: Tensor, spacing: float) -> Tensor:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ..._checks import accumulation_dtype
 from ..._phases import without_turns
+from ..._products import product
 
 PIECE = None  # the backward pass holds the gradient of all projections at once
 
@@ -13,7 +14,7 @@ def project(embeddings: Tensor, directions: Tensor) -> Tensor:
     """Return embeddings (group, sample, dim) times directions (dim, slice) in the accumulation dtype."""
     dtype = accumulation_dtype(embeddings.dtype)
     with torch.autocast(embeddings.device.type, enabled=False):
-        return embeddings.to(dtype) @ directions.to(dtype)
+        return product(embeddings.to(dtype), directions.to(dtype))
 
 
 def phases(embeddings: Tensor, directions: Tensor, spacing: float) -> Tensor:

@@ -78,10 +78,11 @@ void LEVEL(centre)(const float *z, float *centred, float *means, float *squares,
 static void locate(float own, const float *restrict square, const float *restrict product, long count, float inverse,
                    int last, int *restrict index, float *restrict fraction)
 {
+    const float end = (float)last;
     for (long j = 0; j < count; j++) {
         float u = own + square[j] - 2.0f * product[j];
         float position = sqrtf(u > 0.0f ? u : 0.0f) * inverse;
-        int row = (int)position;
+        int row = position < end ? (int)position : last; /* an infinite or enormous one has no value as an int */
         row = row < last ? row : last;
         index[j] = row;
         fraction[j] = position - (float)row;

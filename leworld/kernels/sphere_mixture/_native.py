@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..._checks import accumulation_dtype
-from .._library import Library, load, pointer
+from ..._products import product
+from .._library import Library, load, pointer, row_pointer
 from . import _table
 from ._reference import Mixture
 
@@ -36,27 +37,29 @@ def discrepancy(
     library = load(_SOURCE)
     if isinstance(library, str):
         raise RuntimeError(library)
-    number = {"dtype": torch.float32, "device": "cpu"}
     z = samples if samples.stride(-1) == 1 else samples.contiguous()
     groups, count, dim = z.shape
-    centred, means = torch.empty((groups, count, dim), **number), torch.empty((groups, 1, dim), **number)
-    squares, norms = torch.empty((2, groups, count), **number).unbind()
+    centred = torch.empty((groups, count, dim), dtype=torch.float32, device="cpu")
+    means = torch.empty((groups, dim), dtype=torch.float32, device="cpu")
+    squares, norms = torch.empty((2, groups, count), dtype=torch.float32, device="cpu").unbind()
     reach = ctypes.c_float()
     read = (
         pointer(centred, groups, count, dim),
-        pointer(means, groups, 1, dim),
+        pointer(means, groups, dim),
         pointer(squares, groups, count),
         pointer(norms, groups, count),
     )
-    _check_rows(z)
-    _centre(library)(z.data_ptr(), *read, ctypes.addressof(reach), *z.shape, *z.stride()[:2])
+    start = row_pointer(z, groups, count, dim)
+    _centre(library)(start, *read, ctypes.addressof(reach), *z.shape, *z.stride()[:2])
     if not reach.value <= min(pairs.far, _REACH * dim**0.5 / max(pairs.frequencies)):
         return None
     near, own = (_table.table(mixture, reach.value, z.device) for mixture in (pairs, points))
-    weights = (centred @ centred.mT).contiguous()
+    weights = product(centred, centred.mT).contiguous()
     values = torch.empty(groups, dtype=torch.float64, device="cpu")
-    gradient = torch.empty((groups, count, dim), **number) if with_gradient else None
+    gradient = torch.empty_like(centred) if with_gradient else None
     rows = len(near.rows)
+    if rows >= 2**31:
+        raise RuntimeError(f"C counts rows of a table in 32 bits, and this one has {rows}")
     written = (
         pointer(weights, groups, count, count),
         None if gradient is None else pointer(gradient, groups, count, dim),
@@ -64,13 +67,7 @@ def discrepancy(
     )
     tables = pointer(near.rows, rows, 8), pointer(own.rows, rows, 8)
     _discrepancy(library)(*read, *written, *tables, groups, count, dim, rows, near.inverse)
-    return values, None if gradient is None else gradient.add_(weights @ centred)
-
-
-def _check_rows(z: Tensor) -> None:
-    """Refuse what `centre` cannot walk through by the strides of groups and samples."""
-    if (z.device.type, z.dtype, z.stride(-1)) != ("cpu", torch.float32, 1):
-        raise RuntimeError(f"C needs rows of float32 on the CPU, and was to be given {z.dtype} on {z.device}")
+    return values, None if gradient is None else gradient.add_(product(weights, centred))
 
 
 def _centre(library: Library) -> Callable[..., None]:

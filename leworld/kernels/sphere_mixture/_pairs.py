@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..._checks import accumulation_dtype
 from ..._precision import double, double_sum
+from ..._products import product
 from ..._samples import around_middle, squared_distances
 from ._reference import Mixture
 
@@ -23,7 +24,7 @@ def discrepancy(
     groups, count, _ = samples.shape
     z = double(samples)
     middle, rest = around_middle(z)
-    i, j = torch.triu_indices(count, count, 1, device=z.device)
+    i, j = torch.triu_indices(count, count, 1, dtype=torch.int64, device=z.device)
     weights = squared_distances(rest).flatten(1)
     value, slope = module.evaluate(pairs, weights.index_select(1, i * count + j), slopes=with_gradient)
     own, pull = module.evaluate(points, z.square().sum(-1), slopes=with_gradient)
@@ -64,7 +65,7 @@ def differentiable_gradient(
     rest, distances, others = _distances(samples)
     weights = evaluate(pairs.derivative(), distances, implementation=implementation) * others
     own = evaluate(points.derivative(), samples.square().sum(-1), implementation=implementation)
-    pull = weights.sum(-1, keepdim=True) * rest - weights @ rest
+    pull = weights.sum(-1, keepdim=True) * rest - product(weights, rest)
     return pull - count * own.unsqueeze(-1) * samples
 
 
