@@ -84,6 +84,7 @@ class Drifting(WorldModel):
 FRAMES = torch.ones(2, 3, 3, 4, 4)
 
 
+@pytest.mark.shapecheck
 @pytest.mark.parametrize(
     ("actions", "error", "words"),
     [
@@ -103,6 +104,7 @@ def test_the_block_that_leaves_the_last_frame_is_not_read() -> None:
     assert Drifting().eval().encode(FRAMES, blocks)[0, :, 0].tolist() == [1, 3, 5]
 
 
+@pytest.mark.shapecheck
 def test_a_state_of_other_environments_is_refused() -> None:
     model = Drifting()
     state = model.observe(None, FRAMES[:, 0])
