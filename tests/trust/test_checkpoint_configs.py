@@ -115,7 +115,8 @@ def test_without_the_bounds_such_a_class_is_seen_by_the_walk(
     folder = save_module(Greedy(), tmp_path / "m")
     monkeypatch.setattr("leworld.serialise._build.check_bounds", lambda *args, **options: None)
     monkeypatch.setattr("leworld.serialise._weights.shapes_only", lambda bounds: shapes_only())
-    told = fault(folder, "numbers", 4 * 10**7, (Greedy,))
+    monkeypatch.setattr("tests.trust.test_checkpoint_configs.MEBIBYTES", 10.0)
+    told = fault(folder, "numbers", 3 * 10**6, (Greedy,))
     assert told is not None
     assert "MiB" in told
 
@@ -161,14 +162,14 @@ def test_a_shadow_is_stopped_by_its_steps_and_by_its_memory() -> None:
 
 def test_configs_that_were_edited_are_read_right_or_refused() -> None:
     configs.prepare()
-    findings = fuzz(configs.attempt, count=30, seed=12)
+    findings = fuzz(configs.attempt, count=30, seed=12, max_seconds=30)
     assert not findings.faults
     assert findings.outcomes["CheckpointError"] > 15
 
 
 def test_weights_that_were_damaged_are_read_right_or_refused() -> None:
     weights.prepare()
-    findings = fuzz(weights.attempt, count=30, seed=12)
+    findings = fuzz(weights.attempt, count=30, seed=12, max_seconds=30)
     assert not findings.faults
     assert findings.outcomes["CheckpointError"] > 15
 
