@@ -30,7 +30,8 @@ def locked_folder(folder: Path, *, owner: str) -> Iterator[None]:
 
     The lock is `flock`'s (on Windows a locked byte) on a file that stays: a process that is killed holds it
     no longer. Linux passes it on to NFS servers; where a file system has no locks at all, a warning says so.
-    A block within a block, for the same folder, is let in; another thread is not.
+    A block within a block, for the same folder, is let in; another thread is not. If the block fails, a
+    folder that it made and left empty is removed.
 
     Args:
         folder: The folder.
@@ -44,16 +45,31 @@ def locked_folder(folder: Path, *, owner: str) -> Iterator[None]:
     if place in _held.get():
         yield
         return
+    is_new = not os.path.exists(folder)
     handle = _open(folder, owner)
     try:
-        _acquire(handle, folder, owner)
+        while not _acquire(handle, folder, owner):  # the file was removed meanwhile, with its folder
+            os.close(handle)
+            handle = _open(folder, owner)
         token = _held.set(_held.get() | {place})
         try:
             yield
+        except BaseException:
+            if is_new:
+                _remove_empty(folder)
+            raise
         finally:
             _held.reset(token)
     finally:
         os.close(handle)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing but the lock."""
+    with contextlib.suppress(OSError):
+        if os.listdir(folder) == [LOCK_FILE]:
+            (folder / LOCK_FILE).unlink()
+            folder.rmdir()
 
 
 def _open(folder: Path, owner: str) -> int:
@@ -72,7 +88,8 @@ def _open(folder: Path, owner: str) -> int:
         ) from error
 
 
-def _acquire(handle: int, folder: Path, owner: str) -> None:
+def _acquire(handle: int, folder: Path, owner: str) -> bool:
+    """Take the lock, and return whether the file that it is on still has its name."""
     try:
         if sys.platform == "win32":
             os.lseek(handle, _BYTE, os.SEEK_SET)
@@ -86,7 +103,7 @@ def _acquire(handle: int, folder: Path, owner: str) -> None:
                 "second run uses it.",
                 stacklevel=5,
             )
-            return
+            return True
         raise ConfigError(
             f"{owner} needs its folder for itself",
             f"another run, of process {_holder(handle)}, is using {folder}",
@@ -96,6 +113,10 @@ def _acquire(handle: int, folder: Path, owner: str) -> None:
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
         os.write(handle, str(os.getpid()).encode())
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(folder / LOCK_FILE))
+    except OSError:
+        return False
 
 
 def _holder(handle: int) -> str:

@@ -29,6 +29,7 @@ from tests.evaluation.bad_latent_inputs import ROWS as LATENT_ROWS
 from tests.evaluation.bad_picture_inputs import ROWS as PICTURE_ROWS
 from tests.evaluation.checks import scripted, walks
 from tests.evaluation.fakes import Plane, Sighted, Still, plain_processor
+from tests.training.tiny import tiny_model
 
 _NAN = float("nan")
 _ROOM = "leworld.evaluation."
@@ -229,7 +230,7 @@ ROWS = [
     BadInput(
         "leworld.evaluation.training_overlap",
         "no episodes",
-        lambda: training_overlap(Still(), None),  # pyright: ignore[reportArgumentType] -- the point
+        lambda: training_overlap(tiny_model(), None),  # pyright: ignore[reportArgumentType] -- the point
         ConfigError,
         ("episodes", "Episodes"),
     ),

@@ -23,10 +23,11 @@ PROCESSOR = fit_processor(EPISODES, frameskip=2)
 FRAMES = EPISODES.pixels[:3]
 
 
-def trained(model: WorldModel, folder: Path) -> WorldModel:
+def trained(model: WorldModel, folder: Path, **options: bool) -> WorldModel:
     model.processor = PROCESSOR
     windows = Windows(EPISODES, model.history_size, frameskip=2)
-    return train(model, windows, folder=folder, settings=SETTINGS, progress=False, accelerator="cpu")
+    usual = {"settings": SETTINGS, "progress": False, "accelerator": "cpu"}
+    return train(model, windows, folder=folder, **usual, **options)
 
 
 def test_tokens_weigh_by_the_models_own_distance(generator: torch.Generator) -> None:
@@ -46,7 +47,9 @@ def test_a_frozen_backbone_stays_and_is_saved_once_it_is_configurable(tmp_path: 
     encoder = backbone.Backbone()
     encoder.body[1].running_mean.fill_(0.5)
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
-    model = trained(backbone.build(PROCESSOR, lambda: encoder), tmp_path / "run")
+    with pytest.raises(CheckpointError, match="must_save=False"):  # before the first step
+        trained(backbone.build(PROCESSOR, lambda: encoder), tmp_path / "run")
+    model = trained(backbone.build(PROCESSOR, lambda: encoder), tmp_path / "run", must_save=False)
     assert isinstance(model, LeWM)
     assert all(torch.equal(before[name], tensor) for name, tensor in encoder.state_dict().items())
     with pytest.raises(CheckpointError) as caught:

@@ -128,6 +128,39 @@ def test_a_block_within_a_block_is_let_in_and_the_outer_one_still_holds(tmp_path
         assert thread_found
 
 
+def test_a_folder_that_was_made_for_nothing_goes_away(tmp_path):
+    with pytest.raises(ZeroDivisionError), reserve_folder(tmp_path / "new"):
+        raise ZeroDivisionError
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    with pytest.raises(ZeroDivisionError), reserve_folder(tmp_path / "old"):
+        raise ZeroDivisionError
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "metrics.csv").write_text("")
+    with pytest.raises(ZeroDivisionError), reserve_folder(tmp_path / "used"):
+        raise ZeroDivisionError
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["old", "used"]
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, monkeypatch):
+    """Another run's removal of its empty folder, between the opening of the file and the lock."""
+    import fcntl
+
+    real, calls = fcntl.flock, []
+
+    def flock(handle: int, kind: int) -> None:
+        calls.append(handle)
+        if len(calls) == 1:
+            (tmp_path / "run" / LOCK_FILE).unlink()
+            (tmp_path / "run").rmdir()
+        real(handle, kind)
+
+    monkeypatch.setattr("leworld._lock.fcntl.flock", flock)
+    with reserve_folder(tmp_path / "run"):
+        assert len(calls) == 2
+        assert (tmp_path / "run" / LOCK_FILE).exists()
+
+
 def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
