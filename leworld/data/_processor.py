@@ -10,6 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from .._checks import check_equal_size, check_finite, check_number, describe, nearest, plain_numbers, quoted
+from .._transforms import readable
 from .._typing import checking, shapechecked
 from ..errors import ConfigError, ShapeError
 from ._observation import Observation, as_tensor
@@ -326,7 +327,7 @@ class Processor:
             ConfigError: The processor has no `action_choices`, or a number is no choice.
         """
         count = self._num_choices("one_hot")
-        if index.numel() and checking() and not bool(((index >= 0) & (index < count)).all()):
+        if readable(index) and checking() and bool(((index < 0) | (index >= count)).any()):
             raise ConfigError(
                 f"Processor.one_hot needs numbers from 0 to {count - 1}",
                 f"`index` lies between {int(index.min())} and {int(index.max())}",

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.func import grad, jvp, vmap
 
 from leworld import metrics
+from leworld._distributed import gather_samples, sum_over_ranks
 from leworld.costs import ActionCost, ConstrainedCost, EnsembleCost, GoalCost, SurpriseCost, WeightedSum
-from leworld.data import Batch
+from leworld.data import Batch, Processor
 from leworld.encoders import ActionEncoder, VectorEncoder
 from leworld.errors import ConfigError
 from leworld.models import LeWM
@@ -147,6 +148,18 @@ def test_metrics_are_mapped(name: str) -> None:
     check_vmap(*METRICS[name])
 
 
+def test_a_processor_is_mapped() -> None:
+    zeros, ones = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    processor = Processor(8, frameskip=2, action_dim=3, action_choices=3, action_mean=zeros, action_std=ones)
+    index = torch.tensor([[0, 1], [2, 2]])
+    chosen = vmap(processor.one_hot)(index)
+    assert torch.equal(chosen, processor.one_hot(index))
+    assert torch.equal(vmap(processor.choices)(chosen), index)
+    actions = draw(3, 4, 3)
+    blocks = torch.stack([processor.action_blocks(row) for row in actions])
+    agree(vmap(processor.action_blocks)(actions), blocks, 1e-12, "blocks")
+
+
 PLANNER = CEMPlanner(2, num_samples=8, num_elites=2, num_iterations=1)
 TRAINED = Projector(6, 5, hidden_dim=9).double()
 REFUSED: dict[str, Callable[[Tensor], Any]] = {
@@ -175,6 +188,13 @@ def test_a_search_has_no_derivative() -> None:
     for transform in (grad(REFUSED["plan"]), lambda x: jvp(REFUSED["plan"], (x,), (x,))):
         with pytest.raises(ConfigError, match="plan"):
             transform(draw(3))
+
+
+@pytest.mark.parametrize("over_ranks", [sum_over_ranks, gather_samples])
+def test_what_talks_to_other_ranks_says_that_it_is_backward_only(over_ranks: Callable[..., Tensor]) -> None:
+    group: Any = object()  # never spoken to
+    with pytest.raises(ConfigError, match="backward mode only"):
+        grad(lambda x: over_ranks(x, group).sum())(draw(8, 4))
 
 
 def test_every_public_one_is_mapped() -> None:
