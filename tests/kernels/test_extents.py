@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from leworld.errors import NonFiniteError
 from leworld.kernels._library import Library, pointer, row_pointer
 from leworld.kernels.sliced_ecf import _native as ecf
 from leworld.kernels.sliced_ecf import _reference
 from leworld.kernels.sphere_mixture import Mixture, _pairs, _table
 from leworld.kernels.sphere_mixture import _native as sphere
+from leworld.regularizers import ExactSIGReg
 from tests.kernels.conformance import draw
 from tests.kernels.test_library import RUNNABLE, at_level
 
@@ -94,6 +96,8 @@ def test_a_distance_that_no_table_holds_is_read_from_its_end(at_level: str) -> N
     found = sphere.discrepancy(mixture, mixture, far, True)
     assert found is not None
     assert found[0].shape == (1,)
+    with pytest.raises(NonFiniteError, match=r"1\.8e\+19"):
+        ExactSIGReg(t_max=1e-21)(far)
 
 
 def test_guards_notice_a_write_beside_them() -> None:
