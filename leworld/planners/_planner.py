@@ -131,7 +131,7 @@ def plan(
     Rows are independent: what row i gets depends on its own costs and its own seed. Splitting, permuting or
     padding the batch changes nothing, bit for bit on a CPU, as long as `cost` computes rows independently.
 
-        Candidates have the device and dtype of `init` if it is a tensor, else `cost.device` and `cost.dtype` if
+    Candidates have the device and dtype of `init` if it is a tensor, else `cost.device` and `cost.dtype` if
     the cost has these attributes (as those of `leworld.costs` have), else those of tensors in `bounds`, else
     they are float32 on the CPU. Arrays, lists and numbers bring values only. Costs keep their dtype: those in
     float64 are compared, remembered and returned in float64, all others in float32 (float64 for float64
