@@ -20,8 +20,8 @@ def without_turns(numbers: Tensor, frequency: float) -> Tensor:
 
 
 def reaches(numbers: Tensor, bound: float) -> bool:
-    """Whether a float32 tensor on the CPU holds a number of at least such a size; one pass over it."""
+    """Whether the largest size in a float32 tensor on the CPU is finite and at least that; one pass."""
     if numbers.dtype != torch.float32 or numbers.device.type != "cpu" or not numbers.numel():
         return False
     low, high = torch.aminmax(numbers.detach())
-    return max(-low.item(), high.item()) >= bound
+    return bound <= max(-low.item(), high.item()) < math.inf

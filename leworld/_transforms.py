@@ -22,7 +22,12 @@ def transforming() -> bool:
 
 
 def readable(tensor: Tensor) -> bool:
-    """Whether the program may look at the numbers of a tensor: not where vmap maps over it."""
+    """Whether the program may look at the numbers of a tensor: not where vmap maps over it.
+
+    While torch.compile traces nothing is known of that, and the answer is yes.
+    """
+    if torch.compiler.is_compiling():
+        return True
     while _functorch.is_functorch_wrapped_tensor(tensor):
         if _functorch.is_batchedtensor(tensor):
             return False
