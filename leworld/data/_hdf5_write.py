@@ -83,7 +83,7 @@ def write_hdf5(
         with h5py.File(path, "x") as file:
             _fill(file, episodes, None if compression == "none" else compression)
 
-    write_atomically(target, write)
+    write_atomically(target, write, error=DataError)
 
 
 def _check_columns(episodes: Episodes) -> None:

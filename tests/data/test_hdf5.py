@@ -255,7 +255,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(DataError, match="disk full"):
         write_hdf5(path, tagged_episodes([5]), overwrite=True)
     assert_equal(read_hdf5(path), old)
     assert [item.name for item in tmp_path.iterdir()] == ["data.h5"]
