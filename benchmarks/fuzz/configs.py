@@ -76,10 +76,13 @@ def _models() -> list[LeWM]:
     ]
 
 
+_PLACE = tempfile.TemporaryDirectory(prefix="leworld-fuzz-")  # goes when the process ends
+
+
 @cache
 def prepare() -> tuple[Path, ...]:
     """Return folders of good checkpoints, written once a process."""
-    place = Path(tempfile.mkdtemp(prefix="leworld-fuzz-"))
+    place = Path(_PLACE.name)
     folders = []
     for number, model in enumerate(_models()):
         proprio = {"proprio": VectorPart((0.0,) * 3, (1.0,) * 3), "wrist": PicturePart(8)}
