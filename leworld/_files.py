@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from .errors import CheckpointError
+from .errors import CheckpointError, LeWorldError
 
 _HOLLOW = 2**28  # bytes; smaller files are read whatever they take on the disk
 
@@ -108,14 +108,19 @@ def digest(path: Path) -> str:
 
 
 def write_atomically(
-    path: str | os.PathLike[str], write: Callable[[Path], object], *, temporary_name: str | None = None
+    path: str | os.PathLike[str],
+    write: Callable[[Path], object],
+    *,
+    temporary_name: str | None = None,
+    error: type[LeWorldError] = CheckpointError,
 ) -> Path:
     """Call `write` with a temporary path beside `path`, then flush and rename.
 
     A failure leaves an old file as it was. The temporary path has the suffix of `path`, which writers of
     pictures take for the format, and a random name, so that several processes may write at once. A
     `temporary_name` is for a file that only one process writes, over and over: what a killed process leaves
-    behind is then overwritten by the next one. Missing folders are made.
+    behind is then overwritten by the next one. Missing folders are made. What the disk refuses is told as an
+    `error`.
     """
     target = Path(path)
     name = temporary_name or f".{target.stem[:40]}-{secrets.token_hex(4)}{target.suffix[:20]}"
@@ -126,12 +131,12 @@ def write_atomically(
         flush(temporary)
         temporary.replace(target)
         flush(target.parent)
-    except OSError as error:
-        raise CheckpointError(
+    except OSError as refusal:
+        raise error(
             f"Writing needs {target} to be a file that can be written",
-            f"that failed ({error.strerror or error})",
+            f"that failed ({refusal.strerror or refusal})",
             "Choose a place that you may write to, on a disk with room",
-        ) from error
+        ) from refusal
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

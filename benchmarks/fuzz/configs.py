@@ -76,10 +76,13 @@ def _models() -> list[LeWM]:
     ]
 
 
+_PLACE = tempfile.TemporaryDirectory(prefix="leworld-fuzz-")  # goes when the process ends
+
+
 @cache
 def prepare() -> tuple[Path, ...]:
     """Return folders of good checkpoints, written once a process."""
-    place = Path(tempfile.mkdtemp(prefix="leworld-fuzz-"))
+    place = Path(_PLACE.name)
     folders = []
     for number, model in enumerate(_models()):
         proprio = {"proprio": VectorPart((0.0,) * 3, (1.0,) * 3), "wrist": PicturePart(8)}
@@ -129,7 +132,7 @@ def check(model: Any, place: Path) -> str:
 
 def edited(content: Any, generator: np.random.Generator) -> Any:
     """Return a copy of JSON with one change at a random place."""
-    content = copy.deepcopy(content)
+    content = json.loads(json.dumps(content))  # no two places share a value, so that no edit comes twice
     places = list(_places(content))
     holder, key = places[int(generator.integers(len(places)))]
     kind = int(generator.integers(12))
@@ -156,6 +159,7 @@ def edited(content: Any, generator: np.random.Generator) -> Any:
 
 def _many(value: Any, generator: np.random.Generator) -> Any:
     count = int(generator.choice([10, 300, 3_000, 30_000, 150_000]))
+    count = min(count, 1 + 5_000_000 // len(json.dumps(value)))  # a text of 5 MB is more than enough
     if isinstance(value, dict) and generator.random() < 0.7:
         count = min(count, 3_000)
         return {"class": "dict", **{f"n{i}": value for i in range(count)}}

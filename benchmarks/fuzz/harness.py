@@ -22,7 +22,7 @@ class Findings:
     Attributes:
         outcomes: Number of attempts by outcome: what the attempt returned, or the name of leworld's error.
         faults: By seed of the attempt, what is wrong: another exception, too much time or too much memory.
-        slowest: Seconds of the slowest attempt.
+        slowest: CPU seconds of the slowest attempt.
         largest: Most MiB that an attempt took beyond what the process had before it.
     """
 
@@ -39,13 +39,13 @@ def fuzz(
 
     An attempt damages an input, hands it to the library, and returns a word for how that ended. An error of
     leworld counts by its name; any other exception is a fault, and so is an attempt that takes more than
-    `max_seconds` or `max_mebibytes`.
+    `max_seconds` of CPU time or `max_mebibytes`.
     """
     findings = Findings()
     for index in range(count):
         with tempfile.TemporaryDirectory() as folder:
             before = _reset_peak()
-            started = time.perf_counter()
+            started = time.process_time()
             try:
                 outcome = attempt(np.random.default_rng([seed, index]), Path(folder))
             except LeWorldError as error:
@@ -55,7 +55,7 @@ def fuzz(
             except Exception as error:
                 outcome = "fault"
                 findings.faults[index] = f"a raw {type(error).__name__}: {error}"
-            seconds, mebibytes = time.perf_counter() - started, (_peak() - before) / 2**20
+            seconds, mebibytes = time.process_time() - started, (_peak() - before) / 2**20
         findings.outcomes[outcome] += 1
         findings.slowest = max(findings.slowest, seconds)
         findings.largest = max(findings.largest, mebibytes)

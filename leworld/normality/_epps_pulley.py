@@ -32,7 +32,7 @@ class EppsPulley(UnivariateStatistic):
     Shapes: samples (*batch, sample, dim) -> (*batch, dim).
 
     Args:
-        num_knots: Quadrature points on [0, t_max], both ends included; from 2 to 4096. The published choice
+        num_knots: Quadrature points on [0, t_max], both ends included; from 2 to 65,536. The published choice
             is 17.
         t_max: Largest frequency, above 0. The published choice is 3.
 
@@ -65,7 +65,7 @@ class EppsPulley(UnivariateStatistic):
 
     def __init__(self, num_knots: int = 17, t_max: float = 3.0) -> None:
         super().__init__()
-        check_number("EppsPulley", "num_knots", num_knots, low=2, high=4096, integer=True)
+        check_number("EppsPulley", "num_knots", num_knots, low=2, high=65_536, integer=True)
         check_number("EppsPulley", "t_max", t_max, low=0, open_low=True)
         self.num_knots = int(num_knots)
         self.t_max = float(t_max)

@@ -31,7 +31,7 @@ class SimpsonEppsPulley(UnivariateStatistic):
     Shapes: samples (*batch, sample, dim) -> (*batch, dim).
 
     Args:
-        num_knots: Quadrature points on [0, t_max], both ends included; odd, from 3 to 4095.
+        num_knots: Quadrature points on [0, t_max], both ends included; odd, from 3 to 65,535.
         t_max: Largest frequency, above 0.
 
     Raises:
@@ -57,7 +57,7 @@ class SimpsonEppsPulley(UnivariateStatistic):
 
     def __init__(self, num_knots: int = 17, t_max: float = 3.0) -> None:
         super().__init__()
-        check_number("SimpsonEppsPulley", "num_knots", num_knots, low=3, high=4095, integer=True)
+        check_number("SimpsonEppsPulley", "num_knots", num_knots, low=3, high=65_535, integer=True)
         if num_knots % 2 == 0:
             raise ConfigError(
                 "SimpsonEppsPulley needs an odd `num_knots`, because each parabola spans three knots",

@@ -41,7 +41,7 @@ class ExactSIGReg(Regularizer):
     `embeddings.transpose(0, 1)`.
 
     Args:
-        num_knots: Quadrature points on [0, t_max], from 2 to 4096. 17 as published for SIGReg.
+        num_knots: Quadrature points on [0, t_max], from 2 to 65,536. 17 as published for SIGReg.
         t_max: Largest frequency, above 0. 3 as published for SIGReg.
         implementation: "auto", "native" (C; CPU, float32), "table" (interpolation in
             PyTorch, float32) or "reference" (Gauss quadrature in float64).

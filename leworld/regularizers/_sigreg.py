@@ -54,7 +54,7 @@ class SIGReg(Regularizer):
 
     Args:
         num_slices: Directions a call, from 1 to a million. 1024 as published; fewer are cheaper and noisier.
-        num_knots: Quadrature points on [0, t_max], from 2 to 4096. 17 as published.
+        num_knots: Quadrature points on [0, t_max], from 2 to 65,536. 17 as published.
         t_max: Largest frequency, above 0. 3 as published.
         seed: Where the directions start, at least 0.
         directions: "gaussian" as published; "orthogonal" in blocks of `dim` orthonormal ones; "sobol" from a

@@ -49,7 +49,7 @@ class SubspaceSIGReg(Regularizer):
         num_slices: Directions a call in each subspace, at least 1, and in all of them at most a million.
             Published with 1024; the mean of the value is the same for any number, and 32 in each of 32
             subspaces are as many as SIGReg's 1024.
-        num_knots: Quadrature points on [0, t_max], from 2 to 4096. 17 as published.
+        num_knots: Quadrature points on [0, t_max], from 2 to 65,536. 17 as published.
         t_max: Largest frequency, above 0. 3 as published.
         seed: Where subspaces and directions start, at least 0.
         directions: How they are drawn inside a subspace: "gaussian", "orthogonal" or "sobol", as in `SIGReg`.

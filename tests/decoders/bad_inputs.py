@@ -133,7 +133,13 @@ ROWS: list[BadInput] = [
         "`Evil`",
     ),
     row("load_decoder", "option", lambda: damaged(settings(colour="red")), CheckpointError, "colour"),
-    row("load_decoder", "huge", lambda: damaged(settings(hidden_dim=2**20)), CheckpointError, "shape"),
+    row(
+        "load_decoder",
+        "huge",
+        lambda: damaged(settings(hidden_dim=2**20)),
+        CheckpointError,
+        "hidden_dim=1048576",
+    ),
     row("load_decoder", "deep", lambda: damaged(settings(depth=10**9)), CheckpointError, "depth"),
     row(
         "load_decoder",
