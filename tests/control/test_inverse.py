@@ -73,6 +73,7 @@ def test_alone_it_reaches_the_goal(trained):
     assert model.encoded == [2] * 4  # the goals, then a frame a block
 
 
+@pytest.mark.float32  # its model is made in the default dtype, what it reads is float32
 def test_its_proposal_is_nearly_a_plan_and_planning_starts_there(trained):
     model = point_model()
     cost = GoalCost(

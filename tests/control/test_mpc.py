@@ -253,6 +253,7 @@ def test_a_deadline_allows_one_more_evaluation_and_no_second(
     assert {found.value for found in decision.plan.outcome} == {outcome}
 
 
+@pytest.mark.float32  # its model is made in the default dtype, what it reads is float32
 def test_goals_of_every_kind_give_the_same_actions():
     model = point_model()
     assert model.processor is not None
@@ -364,6 +365,7 @@ def test_a_failing_cost_leaves_the_policy_as_it_was():
     assert len(policy.decisions) == len(wanted_policy.decisions) == 2
 
 
+@pytest.mark.float32  # its model is made in the default dtype, what it reads is float32
 def test_a_cost_of_ones_own_needs_no_goal():
     """Walk right, as far as the limits allow; nobody says where to."""
 
@@ -461,6 +463,7 @@ class Steps(WorldModel):
         raise NotImplementedError
 
 
+@pytest.mark.float32  # its model is made in the default dtype, what it reads is float32
 def test_discrete_actions_come_back_as_indices():
     model = Steps()
     model.processor = Processor(
@@ -518,6 +521,7 @@ class Remembering(WorldModel):
         raise NotImplementedError
 
 
+@pytest.mark.float32  # its model is made in the default dtype, what it reads is float32
 def test_a_model_with_a_state_of_its_own():
     """A wind that no single frame shows is felt from the second frame on, and steered against."""
     model = Remembering()

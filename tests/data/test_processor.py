@@ -105,7 +105,9 @@ def test_any_leading_axes_and_any_frame_shape(shape: tuple[int, ...]) -> None:
 def test_resizing_keeps_a_uniform_picture() -> None:
     pixels = torch.full((30, 40, 3), 128, dtype=torch.uint8)
     processor = Processor(12, frameskip=1, action_dim=1, image_mean=(0.0,) * 3, image_std=(1.0,) * 3)
-    assert torch.allclose(processor.observations(pixels), torch.tensor(128 / 255), atol=1e-6)
+    assert torch.allclose(
+        processor.observations(pixels), torch.tensor(128 / 255, dtype=torch.float32), atol=1e-6
+    )
 
 
 def test_frames_are_left_alone() -> None:

@@ -89,16 +89,16 @@ def test_a_decoder_of_leworld_0_1_still_loads() -> None:
     stored = load_file(FIXTURES / "decoder_0_1.safetensors")
     assert all(torch.equal(decoder.state_dict()[name], value) for name, value in stored.items())
     with torch.no_grad():
-        picture = decoder(torch.linspace(-1, 1, 8).reshape(2, 4))
+        picture = decoder(torch.linspace(-1, 1, 8, dtype=torch.float32).reshape(2, 4))
     assert float(picture.sum()) == pytest.approx(191.667, abs=0.01)
 
 
 def test_an_inverse_model_of_leworld_0_1_still_loads() -> None:
     inverse = load_inverse(FIXTURES / "inverse_0_1")
-    z = torch.linspace(-1, 1, 8).reshape(2, 4)
+    z = torch.linspace(-1, 1, 8, dtype=torch.float32).reshape(2, 4)
     with torch.no_grad():
         block = inverse(z, z.flip(0), torch.tensor([1, 2]))
-    due = torch.tensor([[-0.23477864, -0.05938135], [-0.19666141, -0.08449160]])
+    due = torch.tensor([[-0.23477864, -0.05938135], [-0.19666141, -0.08449160]], dtype=torch.float32)
     torch.testing.assert_close(block, due, rtol=1e-5, atol=1e-6)
     assert read_module(FIXTURES / "inverse_0_1").processor is not None
 
