@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._transforms import readable
+from ._transforms import differentiated, readable
 from .errors import ConfigError, MissingExtraError, NonFiniteError, ShapeError
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -100,13 +100,19 @@ def plain_number(value: Any) -> Any:
     """Return numpy's number as Python's, in lists and tuples too, and everything else as it is."""
     if type(value) in _PLAIN:
         return value
-    if isinstance(value, np.number | np.bool_):
-        return float(value) if isinstance(value, np.floating) else value.item()
+    if isinstance(value, np.generic):
+        return _of_numpy(value)
     if type(value) in (list, tuple):
         items = [plain_number(item) for item in value]
         changed = any(new is not old for new, old in zip(items, value, strict=True))
         return type(value)(items) if changed else value
     return value
+
+
+def _of_numpy(value: np.generic) -> Any:
+    if value.dtype.kind not in "biufc":
+        return value  # a date, a text
+    return float(value) if isinstance(value, np.floating) else value.item()
 
 
 def plain_arguments(
@@ -219,6 +225,20 @@ def check_unmapped(owner: str, **tensors: Tensor) -> None:
             f"torch.func.vmap maps over {quoted(mapped)}",
             "Call it in a loop over the rows",
         )
+
+
+def measured(owner: str, name: str, tensor: Tensor) -> Tensor:
+    """Return a tensor without gradient, for what measures and is not differentiated.
+
+    Raises `ConfigError` where torch.func or forward mode differentiates it: the derivative would be 0.
+    """
+    if differentiated(tensor):
+        raise ConfigError(
+            f"{owner} measures, and has no derivative",
+            f"torch.func or forward mode differentiates `{name}`",
+            "Pass it detached, and train with a regularizer or a statistic of leworld.normality",
+        )
+    return tensor.detach()
 
 
 def check_size(owner: str, name: str, tensor: Tensor, axis: int, meaning: str, *, low: int, fix: str) -> None:

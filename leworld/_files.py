@@ -17,10 +17,19 @@ from .errors import CheckpointError, LeWorldError
 _HOLLOW = 2**28  # bytes; smaller files are read whatever they take on the disk
 
 
-def local_path(path: str | os.PathLike[str]) -> Path:
+def local_path(path: object) -> Path:
     """Return `path` as an absolute path with `~` expanded."""
+    if not isinstance(path, str | Path):
+        kind = type(path).__name__
+        raise CheckpointError("A path needs to be a text or a Path", f"it is a {kind}", "Pass 'runs/a', say")
     try:
+        if b"\0" in os.fsencode(path):
+            raise ValueError("it holds a NUL")
         return Path(path).expanduser().absolute()
+    except ValueError as error:  # a NUL, or a surrogate that no file system can hold
+        raise CheckpointError(
+            "A path needs to be one that a file system can hold", f"{error}", "Choose another name"
+        ) from error
     except FileNotFoundError as error:
         raise CheckpointError(
             "A relative path needs a working directory that exists",

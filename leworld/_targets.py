@@ -45,8 +45,8 @@ def degrees_off(owner: str, predicted: Tensor, values: Tensor, kind: str) -> Ten
     if kind == "quaternion":
         rows, columns = torch.triu_indices(4, 4, dtype=torch.int64, device="cpu")
         matrix = torch.zeros(*predicted.shape[:-1], 4, 4, dtype=torch.float64, device="cpu")
-        matrix[..., rows, columns] = predicted.double().cpu()
-        matrix[..., columns, rows] = predicted.double().cpu()
+        matrix[..., rows, columns] = predicted.cpu().double()
+        matrix[..., columns, rows] = predicted.cpu().double()
         nearest = torch.linalg.eigh(matrix).eigenvectors[..., -1].to(values.device)
         cosine = (nearest * _unit(owner, values)).sum(dim=-1).abs().clamp(max=1)
         return 2 * torch.acos(cosine) * (180 / math.pi)

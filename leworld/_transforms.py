@@ -51,3 +51,14 @@ def fused_attention(
         return F.scaled_dot_product_attention(query, key, value, mask, **options)
     with sdpa_kernel(SDPBackend.MATH):
         return F.scaled_dot_product_attention(query, key, value, mask, **options)
+
+
+def differentiated(tensor: Tensor) -> bool:
+    """Whether torch.func or forward mode differentiates a tensor; backward mode does not count."""
+    while transforming():
+        if tensor.requires_grad or forward_ad.unpack_dual(tensor).tangent is not None:
+            return True
+        if not _functorch.is_functorch_wrapped_tensor(tensor):
+            return False
+        tensor = _functorch.get_unwrapped(tensor)
+    return False

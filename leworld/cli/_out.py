@@ -35,6 +35,7 @@ def check_checkpoint(folder: Path, *, overwrite: bool) -> None:
     """Raise unless a checkpoint can be written to `folder`, by the rules of `leworld.save`."""
     from .._folder import check_replaceable
 
+    prove_beside(folder)
     check_replaceable(local_path(folder), overwrite=overwrite)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from .._checks import describe
+from .._files import local_path
 from .._tensors import unwrapped
 from ..errors import ConfigError
 from ..serialise import load_module, save_module
@@ -71,4 +72,4 @@ def load_decoder(path: str | os.PathLike[str]) -> CrossAttentionDecoder:
             assert load_decoder(path).image_size == 16
         ```
     """
-    return load_module(Path(path), CrossAttentionDecoder)
+    return load_module(local_path(path), CrossAttentionDecoder)

@@ -111,8 +111,12 @@ def load(
     return model
 
 
+@torch.inference_mode(False)
 def _load_folder(folder: Path, classes: Sequence[type[nn.Module]], replace: Mapping[str, Any]) -> WorldModel:
-    """Load a folder of either layout, on the CPU, in evaluation mode; released ones have no processor."""
+    """Load a folder of either layout, on the CPU, in evaluation mode; released ones have no processor.
+
+    Weights are normal tensors, also when the caller is under `torch.inference_mode`.
+    """
     if layout_of(folder) == "released":
         return load_released(folder, replace)
     stored = read_module(folder)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_size
+from .._checks import check_finite, check_size, measured
 from .._precision import back, double
 from .._typing import shapechecked
 
@@ -41,8 +41,8 @@ def auroc(unusual: Float[Tensor, " unusual"], usual: Float[Tensor, " usual"]) ->
     for name, scores in (("unusual", unusual), ("usual", usual)):
         check_size("auroc", name, scores, 0, name, low=1, fix="Pass at least one score of either kind")
         check_finite("auroc", name, scores)
-    ordered = double(usual.detach()).sort().values
-    tested = double(unusual.detach())
+    ordered = double(measured("auroc", "usual", usual)).sort().values
+    tested = double(measured("auroc", "unusual", unusual))
     below = torch.searchsorted(ordered, tested, side="left")
     up_to = torch.searchsorted(ordered, tested, side="right")
     return back((below + up_to).double().mean() / (2 * len(ordered)), usual.device)
@@ -87,6 +87,6 @@ def conformal_p_values(
     check_size("conformal_p_values", "calibration", calibration, 0, "calibration", low=1, fix=fix)
     check_finite("conformal_p_values", "scores", scores)
     check_finite("conformal_p_values", "calibration", calibration)
-    ordered = double(calibration.detach()).sort().values
-    below = torch.searchsorted(ordered, double(scores.detach()), side="left")
+    ordered = double(measured("conformal_p_values", "calibration", calibration)).sort().values
+    below = torch.searchsorted(ordered, double(measured("conformal_p_values", "scores", scores)), side="left")
     return back((1 + len(ordered) - below).double() / (1 + len(ordered)), scores.device)

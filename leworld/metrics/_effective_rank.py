@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_size
+from .._checks import check_finite, check_size, measured
 from .._precision import back, double
 from .._typing import shapechecked
 
@@ -74,7 +74,7 @@ def effective_rank(
         "effective_rank", "embeddings", embeddings, -1, "dim", low=1, fix="Pass at least one component"
     )
     check_finite("effective_rank", "embeddings", embeddings)
-    matrix = double(embeddings.detach())
+    matrix = double(measured("effective_rank", "embeddings", embeddings))
     largest = torch.linalg.matrix_norm(matrix, ord="fro")
     if center:
         matrix = matrix - matrix.mean(dim=-2, keepdim=True)

@@ -8,7 +8,15 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_number, check_size, check_unmapped, describe, plain_numbers
+from .._checks import (
+    check_finite,
+    check_number,
+    check_size,
+    check_unmapped,
+    describe,
+    measured,
+    plain_numbers,
+)
 from .._precision import double
 from .._typing import shapechecked
 from ..errors import ConfigError, ShapeError
@@ -134,7 +142,10 @@ def goal_monotonicity(
             f"`edges={borders}` was given",
             "Pass for example (0, 20, 40, 80)",
         )
-    start, end = (_apart(measure, latents.detach(), goal.detach()) for latents in (before, after))
+    start, end = (
+        _apart(measure, measured(owner, "latents", latents), measured(owner, "goal", goal))
+        for latents in (before, after)
+    )
     lowered = end < start
     inside = [(distance >= low) & (distance < high) for low, high in itertools.pairwise(borders)]
     count = tuple(int(mask.sum()) for mask in inside)

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_size
+from .._checks import check_finite, check_size, measured
 from .._precision import back, double
 from .._typing import shapechecked
 
@@ -48,5 +48,7 @@ def horizon_error(
         check_size("horizon_error", "predicted", predicted, axis, meaning, low=1, fix=fix)
     check_finite("horizon_error", "predicted", predicted)
     check_finite("horizon_error", "truth", truth)
-    gap = double(predicted.detach()) - double(truth.detach())
+    gap = double(measured("horizon_error", "predicted", predicted)) - double(
+        measured("horizon_error", "truth", truth)
+    )
     return back(gap.square().sum(dim=-1).mean(dim=0), predicted.device)

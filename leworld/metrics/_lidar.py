@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_number, check_size
+from .._checks import check_finite, check_number, check_size, measured
 from .._precision import back, double
 from .._typing import shapechecked
 
@@ -63,7 +63,7 @@ def lidar(embeddings: Float[Tensor, "object view dim"], *, ridge: float = 1e-4) 
         fix = "Pass several views of several objects, with axes (object, view, dim)"
         check_size("lidar", "embeddings", embeddings, axis, meaning, low=1 + (axis < 2), fix=fix)
     check_finite("lidar", "embeddings", embeddings)
-    views = double(embeddings.detach())
+    views = double(measured("lidar", "embeddings", embeddings))
     means = views.mean(dim=1)
     apart = means - means.mean(dim=0)
     size = views.abs().max()

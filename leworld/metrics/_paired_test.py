@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_size, check_unmapped
+from .._checks import check_finite, check_size, check_unmapped, measured
 from .._precision import double
 from .._typing import shapechecked
 
@@ -78,7 +78,9 @@ def paired_t_test(first: Float[Tensor, " pair"], second: Float[Tensor, " pair"])
     check_size("paired_t_test", "first", first, 0, "pair", low=2, fix="Pass at least 2 pairs")
     check_finite("paired_t_test", "first", first)
     check_finite("paired_t_test", "second", second)
-    difference = double(first.detach()) - double(second.detach())
+    difference = double(measured("paired_t_test", "first", first)) - double(
+        measured("paired_t_test", "second", second)
+    )
     count, mean = len(difference), float(difference.mean())
     spread = float(difference.std())
     if spread <= 16 * torch.finfo(torch.float64).eps * abs(mean):

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_size
+from .._checks import check_finite, check_size, measured
 from .._precision import back, double
 from .._typing import shapechecked
 
@@ -56,7 +56,7 @@ def participation_ratio(embeddings: Float[Tensor, "*batch sample dim"]) -> Float
     check_size("participation_ratio", "embeddings", embeddings, -2, "sample", low=2, fix=fix)
     check_size("participation_ratio", "embeddings", embeddings, -1, "dim", low=1, fix=fix)
     check_finite("participation_ratio", "embeddings", embeddings)
-    matrix = double(embeddings.detach())
+    matrix = double(measured("participation_ratio", "embeddings", embeddings))
     centred = matrix - matrix.mean(dim=-2, keepdim=True)
     size, spread = (values.abs().amax(dim=(-2, -1)) for values in (matrix, centred))
     used = spread > 16 * torch.finfo(embeddings.dtype).eps * size

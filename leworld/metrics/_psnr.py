@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_number, check_size
+from .._checks import check_finite, check_number, check_size, measured
 from .._precision import back, double
 from .._typing import shapechecked
 from ._pictures import check_same_shape
@@ -56,5 +56,9 @@ def psnr(
     check_same_shape("psnr", predicted, truth)
     check_finite("psnr", "predicted", predicted)
     check_finite("psnr", "truth", truth)
-    error = (double(predicted.detach()) - double(truth.detach())).square().mean(dim=(-3, -2, -1))
+    error = (
+        (double(measured("psnr", "predicted", predicted)) - double(measured("psnr", "truth", truth)))
+        .square()
+        .mean(dim=(-3, -2, -1))
+    )
     return back(10 * (data_range**2 / error).log10(), predicted.device)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_number, check_size, check_unmapped
+from .._checks import check_finite, check_number, check_size, check_unmapped, measured
 from .._precision import back, double, has_float64
 from .._typing import shapechecked
 from ..errors import ConfigError
@@ -142,7 +142,7 @@ def sliced_normality(
     drawn = double(torch.randn(dim, dim, generator=source, device=source.device, dtype=dtype))
     turn, upper = torch.linalg.qr(drawn)
     turn = (turn * upper.diagonal().sign())[:, :num_slices]
-    samples = double(embeddings.detach())
+    samples = double(measured("sliced_normality", "embeddings", embeddings))
     projections = samples @ turn.to(samples.device)
     values = statistic(projections).detach().double()
     p_values = statistic.p_value(values, count).double()

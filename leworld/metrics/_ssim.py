@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from .._checks import check_finite, check_number, check_size
+from .._checks import check_finite, check_number, check_size, measured
 from .._precision import back, double
 from .._typing import shapechecked
 from ._pictures import check_same_shape
@@ -79,8 +79,8 @@ def ssim(
     check_finite(owner, "predicted", predicted)
     check_finite(owner, "truth", truth)
     height, width = truth.shape[-2:]
-    x = double(predicted.detach()).reshape(-1, 1, height, width)
-    y = double(truth.detach()).reshape(-1, 1, height, width)
+    x = double(measured("ssim", "predicted", predicted)).reshape(-1, 1, height, width)
+    y = double(measured("ssim", "truth", truth)).reshape(-1, 1, height, width)
     place = torch.arange(window_size, dtype=torch.float64, device=x.device) - (window_size - 1) / 2
     weight = torch.exp(-0.5 * (place / sigma).square())
     weight /= weight.sum()

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_finite, check_size
+from .._checks import check_finite, check_size, measured
 from .._precision import back, double
 from .._typing import shapechecked
 
@@ -60,7 +60,7 @@ def temporal_straightness(embeddings: Float[Tensor, "*batch time dim"]) -> Float
     for axis in range(embeddings.ndim - 2):
         check_size("temporal_straightness", "embeddings", embeddings, axis, "batch", low=1, fix=fix)
     check_finite("temporal_straightness", "embeddings", embeddings)
-    paths = double(embeddings.detach())
+    paths = double(measured("temporal_straightness", "embeddings", embeddings))
     still = 16 * torch.finfo(embeddings.dtype).eps * paths.norm(dim=-1).max()
     velocity = paths.diff(dim=-2)
     speed = velocity.norm(dim=-1)

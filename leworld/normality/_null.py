@@ -5,6 +5,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from .._checks import measured
 from .._precision import double
 from .._random import fold_seed
 
@@ -52,7 +53,7 @@ def simulated_p_value(
 ) -> Tensor:
     """Return (1 + draws at or above the value) / (1 + draws), which no amount of simulation noise makes 0."""
     null = simulated_null(statistic, num_samples, dim)
-    flat = double(value.detach()).contiguous()
+    flat = double(measured(f"{type(statistic).__name__}.p_value", "statistic", value)).contiguous()
     below = torch.searchsorted(null.to(flat.device), flat)
     share = (1 + null.numel() - below).double() / (1 + null.numel())
     return torch.where(flat.isnan(), flat, share).to(value)

@@ -35,7 +35,7 @@ class Best:
         """Keep the cheapest of the candidates where it is cheaper than what is kept."""
         lowest, first = costs.min(dim=1)
         better = lowest < self.cost
-        found = shown[torch.arange(len(first), device=first.device), first]
+        found = shown[torch.arange(len(first), dtype=torch.int64, device=first.device), first]
         self.actions = torch.where(better[:, None, None], found, self.actions)
         self.cost = torch.where(better, lowest, self.cost)
 
@@ -48,7 +48,7 @@ class Best:
         largest = torch.finfo(violation.dtype).max  # less than what a cost that is not finite gets
         by_violation = torch.where(finite, violation.clamp(max=largest), math.inf).argmin(1)
         pick = torch.where(any_obeys, by_cost, by_violation)
-        rows = torch.arange(len(pick), device=pick.device)
+        rows = torch.arange(len(pick), dtype=torch.int64, device=pick.device)
         cost, worst, usable = costs[rows, pick], violation[rows, pick], finite[rows, pick]
         nearer = (self.cost == math.inf) | (worst < self.violation)
         better = torch.where(self.obeys, any_obeys & (cost < self.cost), any_obeys | nearer) & usable

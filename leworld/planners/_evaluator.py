@@ -136,6 +136,7 @@ class Evaluator:
         """Whether `best_actions` obeys every constraint, (batch); true where there are none."""
         return self._best.obeys.clone()
 
+    @plain_numbers
     def require(self, constraint: Constraint, tolerance: float) -> int:
         """Let the best sequence be one that obeys `constraint`, and return its place in `Evaluated.limits`.
 

@@ -12,6 +12,8 @@ from .._checks import check_number, describe, plain_numbers
 from .._counter import fixed_sum
 from ..errors import ConfigError
 from ._evaluator import Evaluator
+from ._gradient import GradientPlanner
+from ._grasp import GRASPPlanner
 from ._planner import Planner
 from ._problem import Problem
 from ._search_state import SearchState
@@ -82,6 +84,14 @@ class LagrangianPlanner(Planner[Memory]):
         tolerance: float = 1e-3,
     ) -> None:
         check_planner("LagrangianPlanner", "planner", planner)
+        inside = _differentiating(planner)
+        if inside is not None:
+            raise ConfigError(
+                "LagrangianPlanner needs a planner inside that asks for no gradient of the penalised cost",
+                f"`planner` is or holds a {type(inside).__name__}",
+                "Put a sampling planner such as CEMPlanner inside, and refine afterwards: "
+                "Refine(LagrangianPlanner(...), GradientPlanner(...))",
+            )
         if not callable(constraint):
             raise ConfigError(
                 "LagrangianPlanner needs `constraint` to be a function of the actions",
@@ -142,3 +152,11 @@ class LagrangianPlanner(Planner[Memory]):
     def _penalty(self, iteration: int) -> float:
         rounds = math.log(_HEAVIEST / self.penalty) / math.log(self.growth) if self.growth > 1 else math.inf
         return self.penalty * self.growth**iteration if iteration <= rounds else max(self.penalty, _HEAVIEST)
+
+
+def _differentiating(planner: Planner[Any]) -> Planner[Any] | None:
+    """Return the planner that asks for gradients, this one or one inside it, if any."""
+    if isinstance(planner, GradientPlanner | GRASPPlanner):
+        return planner
+    inside = (value for value in vars(planner).values() if isinstance(value, Planner))
+    return next((found for one in inside if (found := _differentiating(one)) is not None), None)

@@ -48,8 +48,9 @@ def generators_of(randomness: Randomness, batch: int) -> Generators:
     """Return one generator, or one a row, or None; a number becomes a generator that was seeded with it."""
     if randomness is None or isinstance(randomness, torch.Generator):
         return randomness
-    if not isinstance(randomness, Sequence | np.ndarray) or isinstance(randomness, str):
-        return _generator(randomness)
+    single = isinstance(randomness, np.ndarray) and randomness.ndim == 0
+    if single or not isinstance(randomness, Sequence | np.ndarray) or isinstance(randomness, str):
+        return _generator(randomness.item() if isinstance(randomness, np.ndarray) else randomness)
     sources = [_generator(source) for source in randomness]
     if len(sources) != batch:
         raise ConfigError(
@@ -117,7 +118,7 @@ def _values(name: str, value: object, device: torch.device) -> Tensor:
             "Make it rectangular, without anything but real numbers",
         )
     kind = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
-    return torch.tensor(np.array(array, dtype=np.float64, order="C")).to(device, kind)
+    return torch.tensor(np.array(array, np.float64), dtype=torch.float64, device="cpu").to(device, kind)
 
 
 def _pair(bounds: Bounds) -> tuple[Bound, Bound]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, final
 
+import torch
 from torch import nn
 
 from .._checks import describe, described_name
@@ -59,6 +60,7 @@ class StoredModule:
     source: Path
     weights: Path
 
+    @torch.inference_mode(False)
     def build(
         self,
         kind: type[M] = nn.Module,

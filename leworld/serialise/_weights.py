@@ -147,7 +147,7 @@ def _fill(file: TensorFile, name: str, target: Tensor) -> None:
         value = target.data
         file.read_into(name, value)
     else:
-        value = torch.empty(target.shape, dtype=dtype)
+        value = torch.empty(target.shape, dtype=dtype, device=target.device)
         file.read_into(name, value)
         target.data.copy_(value)
     if not is_finite(value):

@@ -36,6 +36,7 @@ _ORDER, _WEIGHTS = 1, 3
 _MEAN_OF = 2000
 
 
+@torch.inference_mode(False)
 def train_decoder(
     model: WorldModel,
     episodes: Episodes,

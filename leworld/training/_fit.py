@@ -140,6 +140,12 @@ def fit(
 
 def check_trainable(module: torch.nn.Module, *, owner: str) -> None:
     """Raise `ConfigError` unless some weight can change."""
+    if any(tensor.is_inference() for tensor in (*module.parameters(), *module.buffers())):
+        raise ConfigError(
+            f"{owner} needs normal tensors to train",
+            "the model was built under `torch.inference_mode`",
+            "Build it outside, or under `torch.no_grad`",
+        )
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise ConfigError(
             f"{owner} needs at least one parameter to train",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .._checks import check_number, describe, plain_numbers, require
@@ -37,6 +38,7 @@ _WEIGHTS = 5
 
 
 @plain_numbers
+@torch.inference_mode(False)
 def train_inverse(
     model: WorldModel,
     episodes: Episodes,

@@ -4,6 +4,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from .._checks import check_number, plain_numbers
 from ..data import Windows
 from ..errors import CheckpointError
@@ -21,6 +23,7 @@ from ._threads import cpu_threads
 
 
 @plain_numbers
+@torch.inference_mode(False)
 def train(
     model: WorldModel,
     windows: Windows,

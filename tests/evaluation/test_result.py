@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy.stats import binomtest
 
-from leworld.errors import ConfigError, MissingExtraError
+from leworld.errors import CheckpointError, ConfigError, MissingExtraError
 from leworld.evaluation import GoalReachingResult, PolicyOutcome, goal_reaching
 from tests.evaluation.checks import scripted
 from tests.evaluation.fakes import Plane, Still
@@ -96,7 +96,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(result, tmp_path, monk
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, "write_text", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(CheckpointError, match="disk full"):
         result.save(path)
     monkeypatch.undo()
     assert path.read_text() == before

@@ -135,6 +135,9 @@ _BY_THE_SETTING = {
     "metrics/_sliced_normality.py": "float64",
     "kernels/sphere_mixture/_reference.py": "float64",
     "kernels/sphere_mixture/_table.py": "float64",
+    "kernels/sphere_mixture/_pairs.py": "float64",
+    "kernels/sliced_ecf/_reference.py": "float64",
+    "normality/_slicing.py": "float64",
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._checks import check_float_array, describe, nearest, quoted
+from ..._checks import check_float_array, check_number, describe, nearest, quoted
 from ...errors import ConfigError
 from . import _geometry as geometry
 from ._arena import TwoRoomArena
@@ -47,6 +47,12 @@ def read_options(
 
     For vectors also `reset_mask`, gymnasium's choice of the environments to reset.
     """
+    if not isinstance(options, Mapping | None):
+        raise ConfigError(
+            f"{owner} needs `options` to be a mapping",
+            f"it is {describe(options)}",
+            "Pass for example {'goal': (0.8, 0.2)}",
+        )
     given = dict(options or {})
     known = KEYS if num_envs is None else (*KEYS, "reset_mask")
     for key in given:
@@ -74,6 +80,12 @@ def read_options(
             )
     found["reset_mask"] = mask
     return found
+
+
+def check_seed(owner: str, seed: object) -> None:
+    """Raise unless `seed` is None or an integer that a generator takes."""
+    if seed is not None:
+        check_number(owner, "seed", seed, low=0, integer=True)
 
 
 def check_started(owner: str, started: bool) -> None:

@@ -9,7 +9,7 @@ from ..._checks import check_float_array, check_number, plain_numbers, require
 from ._arena import TwoRoomArena
 from ._geometry import DEFAULT_DOORS
 from ._motion import move
-from ._options import RENDER_SIZE, check_render_mode, check_started, draw_task, read_options
+from ._options import RENDER_SIZE, check_render_mode, check_seed, check_started, draw_task, read_options
 
 require("gymnasium", extra="envs", purpose="TwoRoom")
 import gymnasium  # noqa: E402 -- after the check
@@ -90,6 +90,7 @@ class TwoRoom(gymnasium.Env[np.ndarray, np.ndarray]):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode; `options` may set `state` and `goal`."""
         given = read_options(self.arena, "TwoRoom.reset", options, num_envs=None)
+        check_seed("TwoRoom.reset", seed)
         super().reset(seed=seed)
         self._state, self._goal = draw_task(self.np_random, given["state"], given["goal"])
         self._goal_pixels = self._painter.paint(self._goal)

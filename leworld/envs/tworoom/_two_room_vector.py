@@ -10,7 +10,7 @@ from ...errors import ConfigError
 from ._arena import TwoRoomArena
 from ._geometry import DEFAULT_DOORS
 from ._motion import move
-from ._options import RENDER_SIZE, check_render_mode, check_started, draw_task, read_options
+from ._options import RENDER_SIZE, check_render_mode, check_seed, check_started, draw_task, read_options
 
 require("gymnasium", extra="envs", purpose="TwoRoomVector")
 import gymnasium  # noqa: E402 -- after the check
@@ -181,7 +181,8 @@ class TwoRoomVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._over[chosen] = False
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
-        if seed is None or isinstance(seed, int | np.integer):
+        if not isinstance(seed, Sequence | np.ndarray) or isinstance(seed, str):
+            check_seed("TwoRoomVector.reset", seed)
             super().reset(seed=None if seed is None else int(seed))
             return [None if seed is None else int(seed) + i for i in range(self.num_envs)]
         if len(seed) != self.num_envs:
@@ -190,6 +191,8 @@ class TwoRoomVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
                 f"`seed` has {len(seed)} for {self.num_envs} environments",
                 "Pass one integer for all, or a list of that length",
             )
+        for one in seed:
+            check_seed("TwoRoomVector.reset", one)
         return [None if one is None else int(one) for one in seed]
 
     def _info(self) -> dict[str, Any]:

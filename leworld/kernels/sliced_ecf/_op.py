@@ -98,7 +98,7 @@ def ecf_sums(
     if not torch.compiler.is_compiling():
         check_implementation("ecf_sums", implementation, owner="ecf_sums")
         check_number("ecf_sums", "spacing", spacing, low=0, open_low=True)
-        check_number("ecf_sums", "num_knots", num_knots, low=1, integer=True)
+        check_number("ecf_sums", "num_knots", num_knots, low=1, high=65_536, integer=True)
         check_one_device("ecf_sums", embeddings=embeddings, directions=directions)
         check_dense("ecf_sums", embeddings=embeddings, directions=directions)
     flat = embeddings.unsqueeze(0).flatten(0, -3)
