@@ -189,7 +189,7 @@ def test_where_nothing_can_be_written_is_found_before_the_work(
 ) -> None:
     monkeypatch.setattr("leworld.tasks.TwoRoomRecipe.train", lambda *_, **__: pytest.fail("it began"))
     (tmp_path / "file").write_text("in the way")
-    for out in (tmp_path / "file" / "below", "/proc/self/nothing", f"/proc/{'x' * 300}"):
+    for out in (tmp_path / "file" / "below", "/proc/sys/nothing", f"/proc/{'x' * 300}"):
         assert told_first(writing()[name], str(out)), out
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -217,7 +217,7 @@ def test_code_of_the_users_own_that_fails_is_one_line(option: str, code: str, tm
 
 
 def test_a_command_that_looks_later_is_seen() -> None:
-    assert not told_first(["info", "/nowhere/at/all"], "/proc/self/nothing")
+    assert not told_first(["info", "/nowhere/at/all"], "/proc/sys/nothing")
 
 
 def test_what_is_there_stays_without_overwrite(tmp_path: Path) -> None:
