@@ -24,7 +24,7 @@ def local_path(path: object) -> Path:
         raise CheckpointError("A path needs to be a text or a Path", f"it is a {kind}", "Pass 'runs/a', say")
     try:
         if b"\0" in os.fsencode(path):
-            raise ValueError("it holds a NUL")
+            raise ValueError("it holds a null character")
         return Path(path).expanduser().absolute()
     except ValueError as error:  # a NUL, or a surrogate that no file system can hold
         raise CheckpointError(

@@ -4,6 +4,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -16,6 +17,7 @@ from ._checks import check_finite, describe, quoted
 from ._random import usual_defaults
 from .errors import CheckpointError, ConfigError
 
+_SHADOW: ContextVar[bool] = ContextVar("shapes_only", default=False)
 _EXTRA_STATE = "_extra_state"
 _PIECE = 2**18  # entries
 
@@ -162,8 +164,17 @@ def shapes_only(bounds: Bounds | None = None) -> Iterator[None]:
     """
     watch = None if bounds is None else _Watch(bounds)
     parts = contextlib.nullcontext() if watch is None else watch.parts()
-    with usual_defaults(), torch.device("meta"), _NoDraws(watch), parts:
-        yield
+    token = _SHADOW.set(True)
+    try:
+        with usual_defaults(), torch.device("meta"), _NoDraws(watch), parts:
+            yield
+    finally:
+        _SHADOW.reset(token)
+
+
+def home() -> torch.device:
+    """Return where a part builds its tensors whatever torch's default: the CPU; in `shapes_only` nowhere."""
+    return torch.device("meta" if _SHADOW.get() else "cpu")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .._checks import check_number
 from .._config import configurable
+from .._tensors import home
 from ..errors import ConfigError
 from ._training import GradientProbe, linear
 
@@ -114,7 +115,7 @@ class _Reader(nn.Module):
     def __init__(self, embedding_dim: int, target_dim: int, num_heads: int, hidden_dim: int) -> None:
         super().__init__()
         self.query = nn.Parameter(
-            torch.zeros(num_heads, hidden_dim // num_heads, dtype=torch.float32, device="cpu")
+            torch.zeros(num_heads, hidden_dim // num_heads, dtype=torch.float32, device=home())
         )
         self.keys = linear(embedding_dim, hidden_dim)
         self.values = linear(embedding_dim, hidden_dim)

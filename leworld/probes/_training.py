@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .._checks import check_number
 from .._precision import double
+from .._tensors import home
 from ..errors import NonFiniteError
 from ._probe import Pair, Probe
 
@@ -128,7 +129,7 @@ class GradientProbe(Probe):
 
 def linear(in_dim: int, out_dim: int) -> nn.Linear:
     """Build a layer without drawing from the global generator; `initialise` fills it."""
-    layer = nn.Linear(in_dim, out_dim, device="meta", dtype=torch.float32).to_empty(device="cpu")
+    layer = nn.Linear(in_dim, out_dim, device="meta", dtype=torch.float32).to_empty(device=home())
     with torch.no_grad():
         layer.weight.zero_()
         layer.bias.zero_()
