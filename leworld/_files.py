@@ -19,7 +19,7 @@ _HOLLOW = 2**28  # bytes; smaller files are read whatever they take on the disk
 
 def local_path(path: object) -> Path:
     """Return `path` as an absolute path with `~` expanded."""
-    if not isinstance(path, str | Path):
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
         kind = type(path).__name__
         raise CheckpointError("A path needs to be a text or a Path", f"it is a {kind}", "Pass 'runs/a', say")
     try:
@@ -150,6 +150,16 @@ def write_atomically(
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     return target
+
+
+def write_by_memory(file: Path, write: Callable[[io.BytesIO], object]) -> None:
+    """Let `write` fill memory, then write that to `file`.
+
+    Writing to a full disk by themselves, torch's writers can end the process.
+    """
+    memory = io.BytesIO()
+    write(memory)
+    file.write_bytes(memory.getbuffer())
 
 
 def flush(path: Path) -> None:

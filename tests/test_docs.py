@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,15 +40,22 @@ def docstring_cases() -> list[tuple[str, Path, str]]:
     return cases
 
 
-def run_blocks(text: str, path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+def run_blocks(
+    text: str,
+    path: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rewrite: Callable[[ast.Module], ast.Module] = lambda tree: tree,
+    **names: object,
+) -> int:
     """Run the blocks of one text in one namespace, in an empty folder, and return how many ran."""
     monkeypatch.chdir(folder)
-    namespace: dict[str, object] = {"__name__": "__example__"}
+    namespace: dict[str, object] = {"__name__": "__example__", **names}
     document = Document(text, str(path))
     found = regions(document)
     for region in found:
-        source = str(region.parsed)
-        exec(compile(source, f"{path.name}", "exec"), namespace)
+        tree = rewrite(ast.parse(str(region.parsed), path.name))
+        exec(compile(tree, path.name, "exec"), namespace)
     return len(found)
 
 

@@ -1,13 +1,12 @@
 """From one layout to the other."""
 
-import io
 from pathlib import Path
 from typing import Literal
 
 import torch
 
 from .._checks import check_choice
-from .._files import local_path
+from .._files import local_path, write_by_memory
 from .._folder import CARD_FILE, CONFIG_FILE, check_replaceable, replaced_folder
 from .._json import json_text
 from .._typing import shapechecked
@@ -89,9 +88,7 @@ def _save_released(model: WorldModel, folder: Path, *, overwrite: bool) -> Path:
     facts = json_text(processor, owner="convert")
     card = f"# LeWM in the published layout\n\nThe processor that it needs:\n\n```json\n{facts}```\n"
     with replaced_folder(folder, overwrite=overwrite) as fresh:
-        memory = io.BytesIO()  # writing to a full disk by itself, torch can end the process
-        torch.save(tensors, memory)
-        (fresh / RELEASED_WEIGHTS).write_bytes(memory.getbuffer())
+        write_by_memory(fresh / RELEASED_WEIGHTS, lambda memory: torch.save(tensors, memory))
         (fresh / CARD_FILE).write_text(card, encoding="utf-8")
         (fresh / CONFIG_FILE).write_text(text, encoding="utf-8")
     return folder

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from .._checks import require
 from .._random import usual_defaults
@@ -59,7 +58,7 @@ def fit(
 ) -> dict[str, Any]:
     """Train `module` to the end of its settings, or go on from the state in `folder`, or load a finished run.
 
-    The caller holds the folder, see `reserve_folder`.
+    The caller holds the folder, see `reserve_folder`, and the modes of parts in use, see `modes_on_failure`.
 
     Args:
         module: Trained in place.
@@ -95,7 +94,6 @@ def fit(
             with written(folder / STATE_FILE):
                 (folder / STATE_FILE).unlink(missing_ok=True)
         log.restore([] if state is None else state["leworld_rows"])
-    modes = [(part, part.training) for part in module.modules()]
     set_training_modes(module)
     if state is not None:
         module.first_step = int(state["global_step"])
@@ -106,7 +104,7 @@ def fit(
     callbacks: list[Callback] = [KeepRun(folder, log, every=settings.save_every, identity=identity)]
     if progress:
         callbacks.append(StepBar())
-    with _quiet_and_deterministic(), _given_back_on_error(modes):
+    with _quiet_and_deterministic():
         trainer = Trainer(
             accelerator=accelerator,
             devices=devices,
@@ -177,17 +175,6 @@ def _warn_of_another_place(state: Mapping[str, Any], trainer: Trainer) -> None:
             "those of an uninterrupted run.",
             stacklevel=4,
         )
-
-
-@contextmanager
-def _given_back_on_error(modes: list[tuple[nn.Module, bool]]) -> Iterator[None]:
-    """Give modules their modes back if the block raises: a model that was in use stays usable."""
-    try:
-        yield
-    except BaseException:
-        for part, training in modes:
-            part.training = training
-        raise
 
 
 @contextmanager

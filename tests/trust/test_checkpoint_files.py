@@ -121,6 +121,21 @@ def test_a_path_that_cannot_be_is_refused(reader: str, path: str) -> None:
         READERS[reader][1](Path(path))
 
 
+def test_any_object_that_stands_for_a_path_is_taken(tmp_path: Path) -> None:
+    class Place:
+        def __init__(self, path: str | bytes) -> None:
+            self.path = path
+
+        def __fspath__(self) -> str | bytes:
+            return self.path
+
+    decoder = CrossAttentionDecoder(4, image_size=16, depth=1)
+    save_decoder(decoder, tmp_path / "decoder")
+    assert load_decoder(Place(str(tmp_path / "decoder"))).image_size == 16
+    with pytest.raises(CheckpointError, match="a text or a Path"):
+        load_decoder(Place(bytes(tmp_path / "decoder")))
+
+
 @pytest.mark.parametrize("odd", ["a pipe", "a folder", "a link to a device"])
 def test_a_card_is_not_read(odd: str, tmp_path: Path) -> None:
     folder = ours(tmp_path)

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sybil import Document
 
 from leworld._checks import check_number, plain_number, plain_numbers
 from leworld.errors import ConfigError
 from tests._source import public_objects
-from tests.test_docs import docstring_cases, regions
+from tests.test_docs import docstring_cases, run_blocks
 
 NUMERIC = re.compile(r"\b(int|float|Limits?|Bounds)\b")
 SHAPED = re.compile(r"\b(Float|Int|Shaped|Bool|UInt8)\[[^\]]*\]")
@@ -102,11 +101,10 @@ class NumpyNumbers(ast.NodeTransformer):
 def test_every_example_runs_with_numpy_numbers(
     name: str, path: Path, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "__example__", "_numpy": np}
-    for region in regions(Document(text, str(path))):
-        tree = ast.fix_missing_locations(NumpyNumbers().visit(ast.parse(str(region.parsed))))
-        exec(compile(tree, path.name, "exec"), namespace)
+    def rewrite(tree: ast.Module) -> ast.Module:
+        return ast.fix_missing_locations(NumpyNumbers().visit(tree))
+
+    assert run_blocks(text, path, tmp_path, monkeypatch, rewrite, _numpy=np) > 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Export a world model for runtimes without leworld."""
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from ... import __version__
 from ..._checks import check_choice, quoted, require
-from ..._files import local_path
+from ..._files import local_path, write_by_memory
 from ..._folder import LITTER, check_replaceable, replaced_folder
 from ..._json import json_text
 from ..._random import usual_defaults
@@ -143,9 +142,7 @@ def _facts(part: Part, file: str, error: float) -> dict[str, Any]:
 
 def _write_pt2(name: str, part: Part, file: Path) -> Callable[[tuple[Tensor, ...]], Tensor]:
     program = trace(name, part)
-    memory = io.BytesIO()  # writing to a full disk by itself, torch ends the process
-    torch.export.save(program, memory)
-    file.write_bytes(memory.getbuffer())
+    write_by_memory(file, lambda memory: torch.export.save(program, memory))
     with usual_defaults():
         written = torch.export.load(file).module()
     return lambda inputs: written(*inputs)
