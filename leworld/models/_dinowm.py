@@ -113,7 +113,7 @@ class DINOWM(WorldModel):
     ) -> None:
         super().__init__()
         check_number("DINOWM", "proprio_weight", proprio_weight, low=0.0)
-        self.encoder = encoder.requires_grad_(False).eval()
+        self.encoder = encoder
         self.predictor = predictor
         self.action_encoder = action_encoder
         self.proprio_encoder = proprio_encoder
@@ -135,6 +135,7 @@ class DINOWM(WorldModel):
         self.action_dim = part_size("DINOWM", "action_encoder", action_encoder, "action_dim")
         self.latent_shape = (tokens, dim)
         self.observation_parts = ("pixels",) if proprio_encoder is None else ("pixels", "proprio")
+        encoder.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training or evaluation; the encoder stays in evaluation mode."""
