@@ -23,7 +23,8 @@ class TransformerBlock(nn.Module):
         x = x + Attention(LayerNorm(x))
         x = x + MLP(LayerNorm(x))
 
-    This is the pre-norm block of the vision transformer: bidirectional, with biases and without dropout.
+    This is the pre-norm block of the vision transformer: bidirectional, with biases and without dropout. With
+    `layer_scale`, each component of the two branches is first multiplied by a learned number (LayerScale).
 
     Shapes:
         tokens (batch, token, dim) -> (batch, token, dim).
@@ -33,8 +34,11 @@ class TransformerBlock(nn.Module):
         num_heads: Number of attention heads; must divide dim.
         mlp_dim: Hidden width of the MLP.
         eps: Added to the variance in the LayerNorms; 1e-12 is what the released LeWM encoder uses.
+        fused: Hold queries, keys and values in one linear layer, see `SelfAttention`.
+        layer_scale: What the numbers of LayerScale begin at; None has none.
 
-    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2020 (arXiv 2010.11929), equations 2 and 3.
+    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2020 (arXiv 2010.11929), equations 2 and 3;
+    LayerScale is that of Touvron et al., 2021 (arXiv 2103.17239), equation 3.
 
     Example:
         ```python
@@ -45,22 +49,38 @@ class TransformerBlock(nn.Module):
         ```
     """
 
-    def __init__(self, dim: int, num_heads: int, *, mlp_dim: int, eps: float = 1e-12) -> None:
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        *,
+        mlp_dim: int,
+        eps: float = 1e-12,
+        fused: bool = False,
+        layer_scale: float | None = None,
+    ) -> None:
         super().__init__()
         check_number("TransformerBlock", "dim", dim, low=1, integer=True)
         check_number("TransformerBlock", "eps", eps, low=0.0)
         self.dim = dim
         self.attention_norm = nn.LayerNorm(dim, eps=eps)
-        self.attention = SelfAttention(dim, num_heads)
+        self.attention = SelfAttention(dim, num_heads, fused=fused)
         self.mlp_norm = nn.LayerNorm(dim, eps=eps)
         self.mlp = MLP(dim, mlp_dim)
+        if layer_scale is not None:
+            check_number("TransformerBlock", "layer_scale", layer_scale)
+        for name in ("attention_scale", "mlp_scale"):
+            start = None if layer_scale is None else nn.Parameter(torch.full((dim,), float(layer_scale)))
+            self.register_parameter(name, start)
 
     @shapechecked
     def forward(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
         """Transform the tokens."""
         check_last_axis("TransformerBlock", "tokens", tokens, self.dim, "dim")
-        tokens = tokens + self.attention(self.attention_norm(tokens))
-        return tokens + self.mlp(self.mlp_norm(tokens))
+        branch = self.attention(self.attention_norm(tokens))
+        tokens = tokens + (branch if self.attention_scale is None else self.attention_scale * branch)
+        branch = self.mlp(self.mlp_norm(tokens))
+        return tokens + (branch if self.mlp_scale is None else self.mlp_scale * branch)
 
 
 @final
