@@ -7,6 +7,7 @@ keep it. Axes are always (batch, time, ...); the action at time t leaves frame t
 from typing import TYPE_CHECKING
 
 from .._names import room_names
+from ._flops import rollout_flops as rollout_flops
 from ._frames import check_knows_parts as check_knows_parts
 from ._frames import embed as embed
 from ._frames import model_input as model_input
