@@ -1,6 +1,6 @@
 """Train and plan several models in TwoRoom alike: `python -m benchmarks.tworoom.compare`.
 
-The same as `leworld compare --task tworoom` with these settings; writes benchmarks/results/tworoom_compare.json,
+As `leworld compare --task tworoom` with these settings. Writes benchmarks/results/tworoom_compare.json,
 one row a model and seed. Resumable. CPU seconds are those of the process, on one thread.
 """
 
@@ -14,7 +14,7 @@ from benchmarks.harness import write_result
 from leworld.planners import CEMPlanner
 from leworld.tasks import compare, get_task
 
-NUM_STEPS, NUM_PAIRS, NUM_ITERATIONS = 1500, 40, 10
+NUM_STEPS, NUM_PAIRS, NUM_ITERATIONS = 800, 40, 10
 
 
 @click.command(help=__doc__)

@@ -16,7 +16,7 @@ from ..._typing import Limits
 from ...control import MPCPolicy
 from ...data import Observation
 from ...errors import ConfigError
-from ...models import WorldModel, model_input
+from ...models import WorldModel, model_input, rollout_flops
 from ...nn import evaluation_mode
 from ...planners import CEMPlanner
 
@@ -34,6 +34,9 @@ class PlanCost:
         flops: Operations of the search as the model does it, with what it keeps of past frames.
         plain_flops: Operations where every step predicts anew from the frames of its window, by `predict`.
         encode_flops: Operations of encoding two frames, now and goal; part of both figures above.
+        formula_flops: The same by formula: `encode_flops` and, for each candidate of each iteration, what
+            `leworld.models.rollout_flops` says of one alone. Above `flops` where candidates share work.
+        plain_formula_flops: Likewise without what is kept of past frames.
         seconds: CPU seconds of one search of the process, encoding included, the median of several; wall
             seconds on another device.
 
@@ -41,13 +44,23 @@ class PlanCost:
         ```python
         from leworld.evaluation import PlanCost
 
-        assert PlanCost(flops=10, plain_flops=30, encode_flops=2, seconds=0.1).plain_flops == 30
+        cost = PlanCost(
+            flops=10,
+            plain_flops=30,
+            encode_flops=2,
+            formula_flops=12,
+            plain_formula_flops=30,
+            seconds=0.1,
+        )
+        assert cost.plain_flops == 3 * cost.flops
         ```
     """
 
     flops: int
     plain_flops: int
     encode_flops: int
+    formula_flops: int
+    plain_formula_flops: int
     seconds: float
 
 
@@ -108,11 +121,16 @@ def plan_cost(
         past = latents.new_zeros((1, 0, model.action_dim))
         cached = _count(lambda: model.rollout(latents, past, actions))
         plain = _count(lambda: _plain_rollout(model, latents, actions))
-    rounds = planner.num_iterations
+    rounds, candidates = planner.num_iterations, planner.num_samples * planner.num_iterations
+    alone, plain_alone = (
+        rollout_flops(model, horizon=planner.horizon, cached=kept) for kept in (True, False)
+    )
     return PlanCost(
         flops=encode + rounds * cached,
         plain_flops=encode + rounds * plain,
         encode_flops=encode,
+        formula_flops=encode + candidates * alone,
+        plain_formula_flops=encode + candidates * plain_alone,
         seconds=statistics.median(seconds),
     )
 

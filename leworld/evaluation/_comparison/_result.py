@@ -16,6 +16,19 @@ from ._row import ComparisonRow
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_COSTS = (
+    "model",
+    "GFLOP a plan",
+    "without cache",
+    "by formula",
+    "seconds a plan",
+    "parameters",
+    "loss weights",
+    "training seconds",
+    "of it before",
+    "frames seen",
+)
+
 
 @final
 @plain_numbers
@@ -41,7 +54,14 @@ class ComparisonResult(Result):
         ```python
         from leworld.evaluation import ComparisonResult, ComparisonRow, PlanCost
 
-        cost = PlanCost(flops=10, plain_flops=30, encode_flops=2, seconds=0.1)
+        cost = PlanCost(
+            flops=10,
+            plain_flops=30,
+            encode_flops=2,
+            formula_flops=12,
+            plain_formula_flops=30,
+            seconds=0.1,
+        )
         reached = {"cross-door": (9, 10)}
         row = ComparisonRow(
             model="lewm", seed=0, reached=reached, search=(300, 10), fixed_reached=reached,
@@ -93,10 +113,7 @@ class ComparisonResult(Result):
         probes = [(quantity, probe) for quantity, found in self.rows[0].probes.items() for probe in found]
         known = [["model", *(f"R2 of {quantity}, {probe}" for quantity, probe in probes)]]
         known += [[name, *(_r2(rows, *key) for key in probes)] for name, rows in models.items()]
-        costs = [
-            ["model", "GFLOP a plan", "without cache", "seconds a plan", "parameters", "loss weights",
-             "training seconds", "of it before", "frames seen"]
-        ]  # fmt: skip
+        costs = [list(_COSTS)]
         for name, rows in models.items():
             row = rows[0]
             costs.append(
@@ -104,6 +121,7 @@ class ComparisonResult(Result):
                     name,
                     f"{row.cost.flops / 1e9:.3g}",
                     f"{row.cost.plain_flops / 1e9:.3g}",
+                    f"{row.cost.formula_flops / 1e9:.3g}",
                     f"{median(each.cost.seconds for each in rows):.3g}",
                     f"{row.num_parameters:,}",
                     str(len(row.loss_weights)),

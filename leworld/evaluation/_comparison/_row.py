@@ -43,7 +43,14 @@ class ComparisonRow:
         ```python
         from leworld.evaluation import ComparisonRow, PlanCost
 
-        cost = PlanCost(flops=10, plain_flops=30, encode_flops=2, seconds=0.1)
+        cost = PlanCost(
+            flops=10,
+            plain_flops=30,
+            encode_flops=2,
+            formula_flops=12,
+            plain_formula_flops=30,
+            seconds=0.1,
+        )
         row = ComparisonRow(
             model="lewm", seed=0, reached={"cross-door": (9, 10)}, search=(300, 10),
             fixed_reached={"cross-door": (9, 10)}, fixed_search=(300, 10), cost=cost, fixed_cost=cost,
