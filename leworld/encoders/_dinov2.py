@@ -11,7 +11,7 @@ from .._checks import check_choice, check_number, describe, quoted
 from .._config import configurable
 from .._typing import shapechecked
 from ..errors import CheckpointError, ConfigError, ShapeError
-from ..nn import PatchEmbedding, TransformerBlock, interpolate_positions
+from ..nn import PatchEmbedding, SelfAttention, TransformerBlock, interpolate_positions
 from ._dinov2_layouts import dinov2_state_dict
 
 _SIZES = {
@@ -135,7 +135,12 @@ class DINOv2Encoder(nn.Module):
         self.positions = nn.Parameter(torch.empty(1, 1 + position_grid**2, hidden_dim))
         self.blocks = nn.ModuleList(
             TransformerBlock(
-                hidden_dim, num_heads, mlp_dim=sizes["mlp_dim"], eps=_EPS, fused=True, layer_scale=1.0
+                hidden_dim,
+                num_heads,
+                mlp_dim=sizes["mlp_dim"],
+                eps=_EPS,
+                attention=SelfAttention(hidden_dim, num_heads, fused=True),
+                layer_scale=1.0,
             )
             for _ in range(sizes["depth"])
         )

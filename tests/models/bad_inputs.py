@@ -15,6 +15,7 @@ from leworld.models import (
     embed,
     model_input,
     processor_of,
+    rollout_flops,
     state_layout,
     state_rows,
     to_weights,
@@ -238,5 +239,14 @@ ROWS: list[BadInput] = [
     row("concatenate_states", "none", lambda: concatenate_states([]), ConfigError, "at least one"),
     row("concatenate_states", "other sizes", lambda: concatenate_states([Z, B]), ShapeError, "(3, 4)"),
     row("state_rows", "no tensor", lambda: state_rows({"step": 3}, [0]), ConfigError, "3", "tensors"),
+    row("rollout_flops", "no model", lambda: rollout_flops(Z, horizon=2), ConfigError, "WorldModel"),  # pyright: ignore
+    row("rollout_flops", "no step", lambda: rollout_flops(lewm(), horizon=0), ConfigError, "horizon=0"),
+    row(
+        "rollout_flops",
+        "no frame",
+        lambda: rollout_flops(lewm(), horizon=1, context=0),
+        ConfigError,
+        "context=0",
+    ),
     row("state_layout", "no tensor", lambda: state_layout(("a",)), ConfigError, "'a'", "tensors"),
 ]

@@ -10,6 +10,7 @@ from leworld.models import LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
 from leworld.regularizers import SIGReg
+from tests.predictors.tokens import FlatTokens
 
 TABLE: dict[str, type[nn.Module]] = {
     cls.__name__: cls
@@ -23,6 +24,7 @@ TABLE: dict[str, type[nn.Module]] = {
         Projector,
         TransformerPredictor,
         SIGReg,
+        FlatTokens,
     )
 }
 
