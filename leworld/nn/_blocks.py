@@ -25,7 +25,8 @@ class TransformerBlock(nn.Module):
         x = x + MLP(LayerNorm(x))
 
     This is the pre-norm block of the vision transformer, unless said otherwise: bidirectional, with biases
-    and without dropout.
+    and without dropout. With `layer_scale`, each component of the two branches is first multiplied by a
+    learned number (LayerScale).
 
     Shapes:
         tokens (batch, token, dim) -> (batch, token, dim).
@@ -39,11 +40,13 @@ class TransformerBlock(nn.Module):
             block's own attention.
         attention: An attention of another kind, such as a causal one, in place of the block's own. Its `dim`
             is the block's; `num_heads` is then not used.
+        layer_scale: What the numbers of LayerScale begin at; None has none.
 
     Raises:
         ConfigError: If an argument is out of range, or `attention` is of another width.
 
-    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2020 (arXiv 2010.11929), equations 2 and 3.
+    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2020 (arXiv 2010.11929), equations 2 and 3;
+    LayerScale is that of Touvron et al., 2021 (arXiv 2103.17239), equation 3.
 
     Example:
         ```python
@@ -63,6 +66,7 @@ class TransformerBlock(nn.Module):
         eps: float = 1e-12,
         dropout: float = 0.0,
         attention: SelfAttention | None = None,
+        layer_scale: float | None = None,
     ) -> None:
         super().__init__()
         check_number("TransformerBlock", "dim", dim, low=1, integer=True)
@@ -78,13 +82,20 @@ class TransformerBlock(nn.Module):
         self.attention = SelfAttention(dim, num_heads, dropout=dropout) if attention is None else attention
         self.mlp_norm = nn.LayerNorm(dim, eps=eps)
         self.mlp = MLP(dim, mlp_dim, dropout=dropout)
+        if layer_scale is not None:
+            check_number("TransformerBlock", "layer_scale", layer_scale)
+        for name in ("attention_scale", "mlp_scale"):
+            start = None if layer_scale is None else nn.Parameter(torch.full((dim,), float(layer_scale)))
+            self.register_parameter(name, start)
 
     @shapechecked
     def forward(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
         """Transform the tokens."""
         check_last_axis("TransformerBlock", "tokens", tokens, self.dim, "dim")
-        tokens = tokens + self.attention(self.attention_norm(tokens))
-        return tokens + self.mlp(self.mlp_norm(tokens))
+        branch = self.attention(self.attention_norm(tokens))
+        tokens = tokens + (branch if self.attention_scale is None else self.attention_scale * branch)
+        branch = self.mlp(self.mlp_norm(tokens))
+        return tokens + (branch if self.mlp_scale is None else self.mlp_scale * branch)
 
 
 @final

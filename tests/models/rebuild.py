@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 from leworld._config import MAPPING, ModuleConfig
-from leworld.encoders import ActionEncoder, ConvEncoder, PartsEncoder, ViTEncoder
+from leworld.encoders import ActionEncoder, ConvEncoder, DINOv2Encoder, PartsEncoder, ViTEncoder
 from leworld.models import LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
@@ -17,6 +17,7 @@ TABLE: dict[str, type[nn.Module]] = {
     for cls in (
         ActionEncoder,
         ConvEncoder,
+        DINOv2Encoder,
         PartsEncoder,
         ViTEncoder,
         LeWM,
