@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from .._names import room_names
 from ._dinowm import DINOWM as DINOWM
+from ._dinowm_settings import DINOWMSettings as DINOWMSettings
+from ._dinowm_settings import dinowm_settings as dinowm_settings
 from ._flops import rollout_flops as rollout_flops
 from ._frames import check_knows_parts as check_knows_parts
 from ._frames import embed as embed
