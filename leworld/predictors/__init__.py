@@ -8,6 +8,7 @@ sees inputs up to t and predicts what follows. It says how many frames it can se
 from typing import TYPE_CHECKING
 
 from .._names import room_names
+from ._gru import GRUPredictor as GRUPredictor
 from ._incremental import IncrementalPredictor as IncrementalPredictor
 from ._transformer import TransformerPredictor as TransformerPredictor
 

@@ -5,10 +5,10 @@ from typing import Any
 from torch import nn
 
 from leworld._config import MAPPING, ModuleConfig
-from leworld.encoders import ActionEncoder, ConvEncoder, PartsEncoder, ViTEncoder
+from leworld.encoders import ActionEncoder, ConvEncoder, FusedEncoder, ViTEncoder
 from leworld.models import LeWM
 from leworld.nn import Projector
-from leworld.predictors import TransformerPredictor
+from leworld.predictors import GRUPredictor, TransformerPredictor
 from leworld.regularizers import SIGReg
 
 TABLE: dict[str, type[nn.Module]] = {
@@ -16,10 +16,11 @@ TABLE: dict[str, type[nn.Module]] = {
     for cls in (
         ActionEncoder,
         ConvEncoder,
-        PartsEncoder,
+        FusedEncoder,
         ViTEncoder,
         LeWM,
         Projector,
+        GRUPredictor,
         TransformerPredictor,
         SIGReg,
     )
