@@ -247,6 +247,7 @@ class _DecoderModule(ResumableModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
         embeddings, pixels = batch
+        embeddings = embeddings.to(self.decoder.background)
         pictures = pixels.permute(0, 3, 1, 2).to(embeddings) / 255
         loss = F.mse_loss(self.decoder(embeddings), pictures)
         self.log("loss", loss.detach(), prog_bar=True, batch_size=len(pixels))
