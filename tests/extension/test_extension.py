@@ -1,4 +1,4 @@
-"""Eight models and worlds as users would write them, at most 60 lines each, on one common path."""
+"""Nine models and worlds as users would write them, at most 60 lines each, on one common path."""
 
 import ast
 import csv
@@ -23,11 +23,11 @@ from leworld.probes import RidgeProbe
 from leworld.report import build_report
 from leworld.tasks import Task
 from leworld.training import TrainSettings, train
-from tests.extension import backbone, gru, pldm, proprio, recurrent, reward, tokens, world
+from tests.extension import backbone, dinowm, gru, pldm, proprio, recurrent, reward, tokens, world
 from tests.extension.point import Point
 
 STUBS = {stub.__name__.rpartition(".")[2]: stub for stub in (
-    pldm, tokens, backbone, proprio, gru, world, reward, recurrent
+    pldm, tokens, backbone, proprio, gru, world, reward, recurrent, dinowm
 )}  # fmt: skip
 MAX_LINES = 60
 PLANNER = CEMPlanner(horizon=2, num_samples=16, num_elites=4, num_iterations=2)

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from leworld.data import Processor
-from leworld.encoders import ActionEncoder, ConvEncoder, ViTEncoder
-from leworld.models import LeWM
+from leworld.data import Processor, VectorPart
+from leworld.encoders import ActionEncoder, ConvEncoder, DINOv2Encoder, LinearEncoder, ViTEncoder
+from leworld.models import DINOWM, LeWM
 from leworld.nn import Projector
-from leworld.predictors import TransformerPredictor
+from leworld.predictors import TokenTransformerPredictor, TransformerPredictor
 from leworld.regularizers import SIGReg
 from leworld.serialise._registry import resolve
 
@@ -36,6 +36,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "embedding_dim": 8, "history_size": 2, "depth": 1, "num_heads": 2, "head_dim": 4, "mlp_dim": 16
     },
     "GRUPredictor": {"embedding_dim": 8, "history_size": 2, "num_layers": 2},
+    "TokenTransformerPredictor": {
+        "embedding_dim": 8, "num_tokens": 2, "depth": 1, "num_heads": 2, "head_dim": 4, "mlp_dim": 16
+    },
+    "LinearEncoder": {"in_dim": 4, "embedding_dim": 8},
     "Projector": {"in_dim": 8, "hidden_dim": 16},
     "InverseDynamics": {"embedding_dim": 8, "action_dim": 4},
     "WeakSIGReg": {"sketch_dim": 4},
@@ -51,9 +55,29 @@ def example_of(name: str) -> Any:
     """An instance of a registered class."""
     if name == "LeWM":
         return tiny_lewm()
+    if name == "DINOWM":
+        return tiny_dinowm()
     needs = {"SlicedNormality": "AndersonDarling", "MultivariateNormality": "BHEP"}
     cls = resolve(name, {}, where="tests")
     return cls(example_of(needs[name])) if name in needs else cls(**ARGUMENTS.get(name, {}))
+
+
+def tiny_dinowm(*, proprio: bool = True) -> DINOWM:
+    """A DINO-WM on a DINOv2 of a few thousand weights, with patches of half a picture."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        size = {"hidden_dim": 6, "depth": 1, "num_heads": 2, "mlp_dim": 8}
+        model = DINOWM(
+            DINOv2Encoder(size, image_size=16, patch_size=8, position_grid=2, output="patches"),
+            TokenTransformerPredictor(
+                6 + 2 * proprio, 4, condition_dim=3, depth=1, num_heads=2, head_dim=4, mlp_dim=8
+            ),
+            action_encoder=LinearEncoder(4, 3),
+            proprio_encoder=LinearEncoder(3, 2) if proprio else None,
+        )
+    parts = {"proprio": VectorPart((0.0, 0.1, 0.2), (1.0, 2.0, 3.0))} if proprio else {}
+    model.processor = Processor(16, frameskip=2, action_dim=2, parts=parts)
+    return model
 
 
 def tiny_lewm(encoder: str = "conv", *, seed: int = 0, part: nn.Module | None = None) -> LeWM:
