@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from leworld.data import Processor
-from leworld.encoders import ActionEncoder, ConvEncoder, ViTEncoder
+from leworld.encoders import ActionEncoder, ConvEncoder, ResNetEncoder, ViTEncoder
 from leworld.models import LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
@@ -24,6 +24,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "encoders": {"pixels": ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 4))},
         "embedding_dim": 8,
     },
+    "ImpalaEncoder": {"image_size": 16, "embedding_dim": 8, "channels": (4, 4)},
+    "PooledTokens": {
+        "encoder": ResNetEncoder(16, 8, blocks=(1, 1, 1, 1), width=2, stem="small", pooling="tokens"),
+        "pooling": "attention",
+    },
+    "ResNetEncoder": {"image_size": 16, "embedding_dim": 8, "blocks": (1, 1, 1, 1), "width": 2},
     "VectorEncoder": {"in_dim": 4, "embedding_dim": 8},
     "CrossAttentionDecoder": {
         "embedding_dim": 8, "image_size": 16, "patch_size": 8, "hidden_dim": 8, "depth": 1
@@ -58,7 +64,8 @@ def tiny_lewm(encoder: str = "conv", *, seed: int = 0, part: nn.Module | None = 
     `part` takes the place of the encoder, or that of the regularizer if it is one.
     """
     is_regularizer = part is not None and type(part).__module__.startswith("leworld.regularizers")
-    encoders = ("ConvEncoder", "FusedEncoder", "ViTEncoder", "Centre", "Seeded")
+    encoders = ("ConvEncoder", "FusedEncoder", "ImpalaEncoder", "PooledTokens", "ResNetEncoder", "ViTEncoder")
+    encoders += ("Centre", "Seeded")
     is_encoder = part is not None and type(part).__name__ in encoders
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -5,11 +5,20 @@ from typing import Any
 from torch import nn
 
 from leworld._config import MAPPING, ModuleConfig
-from leworld.encoders import ActionEncoder, ConvEncoder, FusedEncoder, ViTEncoder
+from leworld.encoders import (
+    ActionEncoder,
+    ConvEncoder,
+    FusedEncoder,
+    ImpalaEncoder,
+    PooledTokens,
+    ResNetEncoder,
+    ViTEncoder,
+)
 from leworld.models import LeWM
 from leworld.nn import Projector
 from leworld.predictors import GRUPredictor, TransformerPredictor
 from leworld.regularizers import SIGReg
+from tests.encoders.tokens import PatchTokens
 
 TABLE: dict[str, type[nn.Module]] = {
     cls.__name__: cls
@@ -17,6 +26,10 @@ TABLE: dict[str, type[nn.Module]] = {
         ActionEncoder,
         ConvEncoder,
         FusedEncoder,
+        ImpalaEncoder,
+        PatchTokens,
+        PooledTokens,
+        ResNetEncoder,
         ViTEncoder,
         LeWM,
         Projector,
