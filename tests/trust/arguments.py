@@ -85,6 +85,11 @@ def _layers() -> dict[str, list[Call]]:
     }
 
 
+def _pooled(pooling: Any) -> nn.Module:
+    tokens = encoders.ResNetEncoder(8, 6, blocks=(1,) * 4, width=2, stem="small", pooling="tokens")
+    return encoders.PooledTokens(tokens, pooling).eval()
+
+
 def _data() -> dict[str, list[Call]]:
     frames, actions = np.arange(6 * 64 * 3, dtype=np.uint8).reshape(6, 8, 8, 3), np.ones((6, 1), np.float32)
     columns = {"state": np.arange(12.0).reshape(6, 2)}
@@ -192,6 +197,17 @@ def _others() -> dict[str, list[Call]]:
         ],
         "encoders.ActionEncoder": [call(encoders.ActionEncoder(4, 6), draw(2, 3, 4))],
         "encoders.ConvEncoder": [call(encoders.ConvEncoder(8, 6, channels=(4, 4)).eval(), draw(2, 3, 8, 8))],
+        "encoders.ImpalaEncoder": [call(encoders.ImpalaEncoder(8, 6, channels=(4,)), draw(2, 3, 8, 8))],
+        "encoders.ResNetEncoder": [
+            call(
+                encoders.ResNetEncoder(8, 6, blocks=(1,) * 4, width=2, stem="small", pooling=pooling).eval(),
+                draw(2, 3, 8, 8),
+            )
+            for pooling in ("mean", "keypoints", "tokens")
+        ],
+        "encoders.PooledTokens": [
+            call(_pooled(pooling), draw(2, 3, 8, 8)) for pooling in ("mean", "attention")
+        ],
         "encoders.VectorEncoder": [call(encoders.VectorEncoder(4, 6).eval(), draw(2, 4))],
         "encoders.ViTEncoder": [
             call(encoders.ViTEncoder(8, 4, hidden_dim=6, depth=1, num_heads=2).eval(), draw(2, 3, 8, 8))
