@@ -6,10 +6,10 @@ from torch import nn
 
 from leworld._config import MAPPING, ModuleConfig
 from leworld.encoders import ActionEncoder, ConvEncoder, PartsEncoder, ViTEncoder
-from leworld.models import LeWM
+from leworld.models import PLDM, LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
-from leworld.regularizers import SIGReg
+from leworld.regularizers import InverseDynamics, PLDMTerms, SIGReg
 
 TABLE: dict[str, type[nn.Module]] = {
     cls.__name__: cls
@@ -19,6 +19,9 @@ TABLE: dict[str, type[nn.Module]] = {
         PartsEncoder,
         ViTEncoder,
         LeWM,
+        PLDM,
+        InverseDynamics,
+        PLDMTerms,
         Projector,
         TransformerPredictor,
         SIGReg,
