@@ -15,7 +15,7 @@ from leworld.encoders import (
     ResNetEncoder,
     ViTEncoder,
 )
-from leworld.models import DINOWM, LeWM
+from leworld.models import DINOWM, PLDM, LeWM
 from leworld.nn import Projector
 from leworld.predictors import TokenTransformerPredictor, TransformerPredictor
 from leworld.regularizers import SIGReg
@@ -70,6 +70,9 @@ def example_of(name: str) -> Any:
         return tiny_lewm()
     if name == "DINOWM":
         return tiny_dinowm()
+    if name == "PLDM":
+        parts = ("encoder", "predictor", "action_encoder", "projector", "prediction_projector")
+        return PLDM(**{part: getattr(tiny_lewm(), part) for part in parts}, open_loop=True)
     needs = {"SlicedNormality": "AndersonDarling", "MultivariateNormality": "BHEP"}
     cls = resolve(name, {}, where="tests")
     return cls(example_of(needs[name])) if name in needs else cls(**ARGUMENTS.get(name, {}))

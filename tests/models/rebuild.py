@@ -15,10 +15,10 @@ from leworld.encoders import (
     ResNetEncoder,
     ViTEncoder,
 )
-from leworld.models import LeWM
+from leworld.models import PLDM, LeWM
 from leworld.nn import Projector
 from leworld.predictors import GRUPredictor, TransformerPredictor
-from leworld.regularizers import SIGReg
+from leworld.regularizers import InverseDynamics, PLDMTerms, SIGReg
 from tests.encoders.tokens import PatchTokens
 from tests.predictors.tokens import FlatTokens
 
@@ -35,6 +35,9 @@ TABLE: dict[str, type[nn.Module]] = {
         ResNetEncoder,
         ViTEncoder,
         LeWM,
+        PLDM,
+        InverseDynamics,
+        PLDMTerms,
         Projector,
         GRUPredictor,
         TransformerPredictor,
