@@ -1,10 +1,9 @@
 """World models: an encoder and a predictor assembled, with the loss that trains them.
 
-`WorldModel` is the contract that costs, policies, training and evaluation rely on. `LeWM` is the first to
-keep it; `DINOWM` predicts the patch features of a frozen encoder. Axes are always (batch, time, ...); the
 `WorldModel` is the contract that costs, policies, training and evaluation rely on. `LeWM` and `PLDM` keep it
-with the same parts and differ in what keeps them from collapsing. Axes are always (batch, time, ...); the
-action at time t leaves frame t and leads to frame t + 1.
+with the same parts and differ in what keeps them from collapsing; `DINOWM` predicts the patch features of a
+frozen encoder. Axes are always (batch, time, ...); the action at time t leaves frame t and leads to frame
+t + 1.
 """
 
 from typing import TYPE_CHECKING
