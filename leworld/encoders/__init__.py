@@ -13,8 +13,10 @@ from ._action import ActionEncoder as ActionEncoder
 from ._conv import ConvEncoder as ConvEncoder
 from ._dinov2 import DINOv2Encoder as DINOv2Encoder
 from ._dinov2_layouts import dinov2_state_dict as dinov2_state_dict
+from ._huggingface import HuggingFaceEncoder as HuggingFaceEncoder
 from ._linear import LinearEncoder as LinearEncoder
 from ._parts import PartsEncoder as PartsEncoder
+from ._timm import TimmEncoder as TimmEncoder
 from ._vector import VectorEncoder as VectorEncoder
 from ._vit import ViTEncoder as ViTEncoder
 

@@ -7,7 +7,8 @@ files name classes of leworld, or such that the caller hands over, never a calla
 checkpoint is executed. `load` also
 reads the layout of the published LeWM weights, and `convert` goes from either to the other.
 `list_checkpoints` and `checkpoint_info` tell which checkpoints have a name and what is known about each.
-`export` writes a model for runtimes without leworld.
+`export` writes a model for runtimes without leworld. `pretrained` reads the weights of a backbone from the
+Hub and freezes it.
 """
 
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from .._names import room_names
 from ._convert import convert as convert
 from ._load import load as load
+from ._pretrained import pretrained as pretrained
 from ._push import push_to_hub as push_to_hub
 from ._save import save as save
 from .catalog._catalog import checkpoint_info as checkpoint_info

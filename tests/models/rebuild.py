@@ -5,7 +5,15 @@ from typing import Any
 from torch import nn
 
 from leworld._config import MAPPING, ModuleConfig
-from leworld.encoders import ActionEncoder, ConvEncoder, DINOv2Encoder, PartsEncoder, ViTEncoder
+from leworld.encoders import (
+    ActionEncoder,
+    ConvEncoder,
+    DINOv2Encoder,
+    HuggingFaceEncoder,
+    PartsEncoder,
+    TimmEncoder,
+    ViTEncoder,
+)
 from leworld.models import LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
@@ -18,6 +26,8 @@ TABLE: dict[str, type[nn.Module]] = {
         ActionEncoder,
         ConvEncoder,
         DINOv2Encoder,
+        HuggingFaceEncoder,
+        TimmEncoder,
         PartsEncoder,
         ViTEncoder,
         LeWM,
