@@ -14,6 +14,7 @@ from .._checks import described_name, nearest
 from .._tensor_file import DTYPES, Entry, TensorFile, open_tensors
 from .._tensors import Bounds, is_finite, parts, shapes_only, tensor_state, zero_parameters
 from ..errors import CheckpointError
+from ._references import fill_references, referring
 
 M = TypeVar("M", bound=nn.Module)
 T = TypeVar("T")
@@ -35,11 +36,17 @@ def make_room(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
 
 
 def read_weights(
-    path: Path, make: Callable[[int], M], *, apart: Collection[str] = (), kept: Collection[nn.Module] = ()
+    path: Path,
+    make: Callable[[int], M],
+    *,
+    apart: Collection[str] = (),
+    kept: Collection[nn.Module] = (),
+    files: Mapping[str, TensorFile] | None = None,
 ) -> M:
     """Build a module with `make` and fill it with the tensors, in the dtypes, of a safetensors file.
 
-    `make` is told how many numbers the file holds.
+    `make` is told how many numbers the file holds, with those of `files`, the open files by their digests to
+    which parts of the module refer.
 
     Parts of the module named in `apart`, and those that are modules of `kept` under whatever name, keep their
     tensors, whatever the file has for them.
@@ -54,11 +61,14 @@ def read_weights(
             meanwhile.
     """
     with open_tensors(path) as file:
-        stored = sum(math.prod(entry.shape) for entry in file.entries.values())
-        with shapes_only(bounds_of(file)):
+        files = files or {}
+        every = [entry for one in (file, *files.values()) for entry in one.entries.values()]
+        stored = sum(math.prod(entry.shape) for entry in every)
+        with shapes_only(Bounds(len(every), sum(entry.nbytes for entry in every))):
             shadow = make(stored)
             apart = (*apart, *(name for name, part in parts(shadow) if any(part is one for one in kept)))
-            entries = _check_header(path, file, shadow, apart)
+            elsewhere = _without(referring(shadow), apart).keys()
+            entries = _check_header(path, file, shadow, (*apart, *elsewhere))
         del shadow
         with zero_parameters():
             module = make(stored)
@@ -66,9 +76,10 @@ def read_weights(
         kinds = {DTYPES[entry.dtype] for entry in entries.values() if DTYPES[entry.dtype].is_floating_point}
         if len(kinds) == 1:
             module.to(kinds.pop())
-        for name, target in _without(tensor_state(module), apart).items():
+        for name, target in _without(tensor_state(module), (*apart, *elsewhere)).items():
             _fill(file, name, target)
         file.check_unchanged()
+        fill_references({name: module.get_submodule(name) for name in elsewhere}, files, where=path)
     check_values(module, apart, owner=str(path))
     return module
 
