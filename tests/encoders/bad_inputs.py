@@ -8,13 +8,14 @@ from leworld.encoders import (
     ActionEncoder,
     ConvEncoder,
     DINOv2Encoder,
-    PartsEncoder,
+    FusedEncoder,
     VectorEncoder,
     ViTEncoder,
     dinov2_state_dict,
 )
 from leworld.errors import CheckpointError, ConfigError, LeWorldError, ShapeError
 from tests.bad_input import BadInput
+from tests.encoders.tokens import PatchTokens
 
 
 def vit(**options) -> ViTEncoder:
@@ -28,8 +29,23 @@ def dinov2(size=None, **options) -> DINOv2Encoder:
     return DINOv2Encoder(size, **{"image_size": 8, "patch_size": 4, "position_grid": 2, **options})
 
 
-def two_parts() -> PartsEncoder:
-    return PartsEncoder({"pixels": ConvEncoder(8, 4, channels=(2,)), "proprio": VectorEncoder(3, 4)})
+def two_parts() -> FusedEncoder:
+    return FusedEncoder({"pixels": ConvEncoder(8, 4, channels=(2,)), "proprio": VectorEncoder(3, 4)})
+
+
+def vectors(**options) -> FusedEncoder:
+    return FusedEncoder({"a": VectorEncoder(3, 4), "b": VectorEncoder(3, 4)}, 4, **options)
+
+
+def two_cameras() -> FusedEncoder:
+    return FusedEncoder({"a": PatchTokens(), "b": PatchTokens(embedding_dim=5)}, fusion="tile")
+
+
+def liar() -> FusedEncoder:
+    encoder = vectors(fusion="attention")
+    told = PatchTokens()
+    encoder._counts["a"], encoder._dims["a"] = told.num_tokens, told.embedding_dim
+    return encoder
 
 
 def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
@@ -37,6 +53,7 @@ def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -
 
 
 IMAGE = torch.randn(2, 3, 8, 8)
+PAIR = Observation(parts={"a": torch.randn(2, 3), "b": torch.randn(2, 3)})
 ROWS: list[BadInput] = [
     row("ViTEncoder", "unknown size", lambda: ViTEncoder(size="tiniest"), ConfigError, "tiny"),
     row("ViTEncoder", "patch does not divide", lambda: ViTEncoder(64, 14), ConfigError, "patch_size=14"),
@@ -84,16 +101,37 @@ ROWS: list[BadInput] = [
     row("ActionEncoder", "integers", lambda: ActionEncoder(8, 4)(IMAGE.long()), ShapeError, "floating-point"),
     row("VectorEncoder", "no entries", lambda: VectorEncoder(0), ConfigError, "in_dim"),
     row("VectorEncoder", "another size", lambda: VectorEncoder(3)(IMAGE), ShapeError, "in_dim", "8"),
-    row("PartsEncoder", "no encoder", lambda: PartsEncoder({}), ConfigError, "one encoder for every part"),
-    row("PartsEncoder", "no size", lambda: PartsEncoder({"a": nn.Flatten()}), ConfigError, "`a`", "Flatten"),
-    row("PartsEncoder", "a point", lambda: PartsEncoder({"a.b": VectorEncoder(3, 4)}), ConfigError, "'a.b'"),
-    row("PartsEncoder", "keys", lambda: PartsEncoder({"keys": VectorEncoder(3, 4)}), ConfigError, "'keys'"),
-    row("PartsEncoder", "one tensor for two", lambda: two_parts()(IMAGE), ConfigError, "`pixels`, `proprio`"),
+    row("FusedEncoder", "no encoder", lambda: FusedEncoder({}), ConfigError, "one encoder for every part"),
+    row("FusedEncoder", "no size", lambda: FusedEncoder({"a": nn.Flatten()}), ConfigError, "`a`", "Flatten"),
+    row("FusedEncoder", "a point", lambda: FusedEncoder({"a.b": VectorEncoder(3, 4)}), ConfigError, "'a.b'"),
+    row("FusedEncoder", "keys", lambda: FusedEncoder({"keys": VectorEncoder(3, 4)}), ConfigError, "'keys'"),
+    row("FusedEncoder", "one tensor for two", lambda: two_parts()(IMAGE), ConfigError, "`pixels`, `proprio`"),
     row(
-        "PartsEncoder",
+        "FusedEncoder",
         "a missing part",
         lambda: two_parts()(Observation(IMAGE)),
         ConfigError,
         "`proprio` is missing",
     ),
+    row("FusedEncoder", "no fusion", lambda: vectors(fusion="tiles"), ConfigError, "`tile`"),
+    row("FusedEncoder", "vectors to tile", lambda: vectors(fusion="tile"), ConfigError, "return tokens"),
+    row("FusedEncoder", "tokens", lambda: FusedEncoder({"a": PatchTokens()}), ConfigError, "PooledTokens"),
+    row("FusedEncoder", "sizes of tokens", lambda: two_cameras(), ConfigError, "one size", "6", "5"),
+    row(
+        "FusedEncoder", "heads", lambda: vectors(fusion="attention", num_heads=3), ConfigError, "num_heads=3"
+    ),
+    row("FusedEncoder", "dropout", lambda: vectors(input_dropout=1.5), ConfigError, "input_dropout=1.5"),
+    row("FusedEncoder", "a", lambda: vectors(input_dropout={"a": -1}), ConfigError, "input_dropout of `a`"),
+    row("FusedEncoder", "of nothing", lambda: vectors(input_dropout={"c": 0.1}), ConfigError, "'c'", "`a`"),
+    row(
+        "FusedEncoder",
+        "the only part left out",
+        lambda: FusedEncoder({"a": VectorEncoder(3)}, input_dropout=0.1),
+        ConfigError,
+        "two parts",
+    ),
+    row("FusedEncoder", "all blank", lambda: vectors()(PAIR, blank=("a", "b")), ConfigError, "leave one"),
+    row("FusedEncoder", "blank is a text", lambda: vectors()(PAIR, blank="a"), ConfigError, 'blank=["a"]'),
+    row("FusedEncoder", "blank unknown", lambda: vectors()(PAIR, blank=["c"]), ConfigError, "`b`"),
+    row("FusedEncoder", "a liar", lambda: liar()(PAIR), ShapeError, "(batch, 4, 6)", "(2, 4)"),
 ]

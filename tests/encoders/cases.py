@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from leworld.encoders import ConvEncoder, DINOv2Encoder, PartsEncoder, ViTEncoder
+from leworld.encoders import ConvEncoder, DINOv2Encoder, FusedEncoder, ViTEncoder
 
 SIZE = 16
 
@@ -21,7 +21,7 @@ IMAGE_ENCODERS: dict[str, Callable[[], nn.Module]] = {
     "dinov2-cls": lambda: dinov2(position_interpolation="timm"),
     "dinov2-patches": lambda: dinov2(output="patches"),
     "dinov2-registers": lambda: dinov2(output="patches", num_registers=2),
-    "parts-of-one": lambda: PartsEncoder({"pixels": ConvEncoder(SIZE, 6, channels=(4, 8))}, 5),
+    "fused-of-one": lambda: FusedEncoder({"pixels": ConvEncoder(SIZE, 6, channels=(4, 8))}, 5),
     "vit": lambda: ViTEncoder(SIZE, 4, hidden_dim=12, depth=2, num_heads=3),
     "vit-one-patch": lambda: ViTEncoder(SIZE, 16, hidden_dim=8, depth=1, num_heads=2, mlp_dim=8),
 }

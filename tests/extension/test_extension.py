@@ -14,10 +14,10 @@ import torch
 
 import leworld
 from leworld.control import MPCPolicy, Policy
-from leworld.data import Batch, Episodes, Observation, Windows, fit_processor, to_batch
+from leworld.data import Batch, Episodes, Observation, Windows, fit_processor
 from leworld.decoders import CrossAttentionDecoder
 from leworld.evaluation import goal_reaching, prediction_errors, probing
-from leworld.models import WorldModel
+from leworld.models import WorldModel, model_batch
 from leworld.planners import CEMPlanner
 from leworld.probes import RidgeProbe
 from leworld.report import build_report
@@ -216,4 +216,6 @@ def _batch(run: Run, rows: list[int]) -> Batch:
     assert processor is not None
     columns = [name for name in processor.observation_parts if name != "pixels"]
     windows = Windows(run.episodes, run.model.history_size, frameskip=run.task.frameskip)
-    return to_batch(windows.with_columns([*columns, *run.model.batch_columns]).__getitems__(rows), processor)
+    return model_batch(
+        run.model, windows.with_columns([*columns, *run.model.batch_columns]).__getitems__(rows)
+    )

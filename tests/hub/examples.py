@@ -20,7 +20,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "ViTEncoder": {
         "image_size": 16, "patch_size": 8, "hidden_dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 16
     },
-    "PartsEncoder": {
+    "FusedEncoder": {
         "encoders": {"pixels": ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 4))},
         "embedding_dim": 8,
     },
@@ -35,6 +35,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "TransformerPredictor": {
         "embedding_dim": 8, "history_size": 2, "depth": 1, "num_heads": 2, "head_dim": 4, "mlp_dim": 16
     },
+    "GRUPredictor": {"embedding_dim": 8, "history_size": 2, "num_layers": 2},
     "TokenTransformerPredictor": {
         "embedding_dim": 8, "num_tokens": 2, "depth": 1, "num_heads": 2, "head_dim": 4, "mlp_dim": 16
     },
@@ -85,7 +86,7 @@ def tiny_lewm(encoder: str = "conv", *, seed: int = 0, part: nn.Module | None = 
     `part` takes the place of the encoder, or that of the regularizer if it is one.
     """
     is_regularizer = part is not None and type(part).__module__.startswith("leworld.regularizers")
-    encoders = ("ConvEncoder", "PartsEncoder", "ViTEncoder", "Centre", "Seeded")
+    encoders = ("ConvEncoder", "FusedEncoder", "ViTEncoder", "Centre", "Seeded")
     is_encoder = part is not None and type(part).__name__ in encoders
     with torch.random.fork_rng():
         torch.manual_seed(seed)

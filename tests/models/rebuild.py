@@ -5,10 +5,10 @@ from typing import Any
 from torch import nn
 
 from leworld._config import MAPPING, ModuleConfig
-from leworld.encoders import ActionEncoder, ConvEncoder, DINOv2Encoder, PartsEncoder, ViTEncoder
+from leworld.encoders import ActionEncoder, ConvEncoder, DINOv2Encoder, FusedEncoder, ViTEncoder
 from leworld.models import LeWM
 from leworld.nn import Projector
-from leworld.predictors import TransformerPredictor
+from leworld.predictors import GRUPredictor, TransformerPredictor
 from leworld.regularizers import SIGReg
 from tests.predictors.tokens import FlatTokens
 
@@ -18,10 +18,11 @@ TABLE: dict[str, type[nn.Module]] = {
         ActionEncoder,
         ConvEncoder,
         DINOv2Encoder,
-        PartsEncoder,
+        FusedEncoder,
         ViTEncoder,
         LeWM,
         Projector,
+        GRUPredictor,
         TransformerPredictor,
         SIGReg,
         FlatTokens,
