@@ -160,7 +160,13 @@ def family_rows(embedding_rows: Callable[[str, Callable[[], nn.Module]], list[Ba
             ("Centred", "no batch", lambda: Centred(window=None)(walks[0]), ShapeError, ("(5, 4)",)),
             ("Centred", "half a window", lambda: Centred()(walks), ShapeError, ("4 frames", "time=5")),
             ("Centred", "one trajectory", lambda: Centred(window=5)(walks[:1]), ShapeError, ("sample=1",)),
-            ("Centred", "NaN", lambda: Centred(window=5)(walks / 0), NonFiniteError, ("`embeddings`",)),
+            (
+                "Centred",
+                "NaN",
+                lambda: Centred(window=5)(walks.repeat(4, 1, 1) / 0),
+                NonFiniteError,
+                ("`embeddings`",),
+            ),
             (
                 "EndpointInverseDynamics",
                 "short",
