@@ -1,15 +1,21 @@
 """World models: an encoder and a predictor assembled, with the loss that trains them.
 
 `WorldModel` is the contract that costs, policies, training and evaluation rely on. `LeWM` and `PLDM` keep it
-with the same parts and differ in what keeps them from collapsing. Axes are always (batch, time, ...); the
-action at time t leaves frame t and leads to frame t + 1.
+with the same parts and differ in what keeps them from collapsing; `DINOWM` predicts the patch features of a
+frozen encoder. Axes are always (batch, time, ...); the action at time t leaves frame t and leads to frame
+t + 1.
 """
 
 from typing import TYPE_CHECKING
 
 from .._names import room_names
+from ._dinowm import DINOWM as DINOWM
+from ._dinowm_settings import DINOWMSettings as DINOWMSettings
+from ._dinowm_settings import dinowm_settings as dinowm_settings
+from ._flops import rollout_flops as rollout_flops
 from ._frames import check_knows_parts as check_knows_parts
 from ._frames import embed as embed
+from ._frames import model_batch as model_batch
 from ._frames import model_input as model_input
 from ._frames import processor_of as processor_of
 from ._frames import to_weights as to_weights

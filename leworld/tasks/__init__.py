@@ -4,7 +4,8 @@ A `Task` makes the environment, draws start and goal pairs, collects episodes an
 a `StateTask` needs only how states move and look. `register` makes a task known, `task_of` finds that of a
 model, `get_task` one by its name. A `Recipe` trains a model of a task from nothing: `LeWMRecipe` in any,
 `TwoRoomRecipe` as the shipped model was. `TwoRoomTask` is the task that leworld brings, with
-`two_room_pairs`, `two_room_held_out` and `ExpertPolicy`. Environments need the extra `envs` where they are
+`two_room_pairs`, `two_room_held_out` and `ExpertPolicy`. `compare` trains and measures several models (each a
+`Contender`) alike. Environments need the extra `envs` where they are
 gymnasium's, recipes the extra `train`.
 """
 
@@ -26,11 +27,24 @@ from .tworoom._pairs import two_room_pairs as two_room_pairs
 from .tworoom._task import TwoRoomTask as TwoRoomTask
 
 if TYPE_CHECKING:
+    from ._comparison._contender import BuildRequest as BuildRequest
+    from ._comparison._contender import Contender as Contender
+    from ._comparison._contender import get_contender as get_contender
+    from ._comparison._contender import list_contenders as list_contenders
+    from ._comparison._run import compare as compare
     from ._recipe import LeWMRecipe as LeWMRecipe
     from ._recipe import Recipe as Recipe
     from .tworoom._recipe import TwoRoomRecipe as TwoRoomRecipe
 else:  # recipes alone need Lightning
     __getattr__, __dir__ = room_names(
         __name__,
-        late={"LeWMRecipe": "._recipe", "Recipe": "._recipe", "TwoRoomRecipe": ".tworoom._recipe"},
+        late=dict.fromkeys(
+            ("BuildRequest", "Contender", "get_contender", "list_contenders"), "._comparison._contender"
+        )
+        | {
+            "compare": "._comparison._run",
+            "LeWMRecipe": "._recipe",
+            "Recipe": "._recipe",
+            "TwoRoomRecipe": ".tworoom._recipe",
+        },
     )

@@ -5,26 +5,44 @@ from typing import Any
 from torch import nn
 
 from leworld._config import MAPPING, ModuleConfig
-from leworld.encoders import ActionEncoder, ConvEncoder, PartsEncoder, ViTEncoder
+from leworld.encoders import (
+    ActionEncoder,
+    ConvEncoder,
+    DINOv2Encoder,
+    FusedEncoder,
+    ImpalaEncoder,
+    PooledTokens,
+    ResNetEncoder,
+    ViTEncoder,
+)
 from leworld.models import PLDM, LeWM
 from leworld.nn import Projector
-from leworld.predictors import TransformerPredictor
+from leworld.predictors import GRUPredictor, TransformerPredictor
 from leworld.regularizers import InverseDynamics, PLDMTerms, SIGReg
+from tests.encoders.tokens import PatchTokens
+from tests.predictors.tokens import FlatTokens
 
 TABLE: dict[str, type[nn.Module]] = {
     cls.__name__: cls
     for cls in (
         ActionEncoder,
         ConvEncoder,
-        PartsEncoder,
+        DINOv2Encoder,
+        FusedEncoder,
+        ImpalaEncoder,
+        PatchTokens,
+        PooledTokens,
+        ResNetEncoder,
         ViTEncoder,
         LeWM,
         PLDM,
         InverseDynamics,
         PLDMTerms,
         Projector,
+        GRUPredictor,
         TransformerPredictor,
         SIGReg,
+        FlatTokens,
     )
 }
 

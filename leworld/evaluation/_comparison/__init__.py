@@ -1,0 +1,1 @@
+"""What several models reach on one task, and what that costs."""

@@ -1,0 +1,1 @@
+"""Training several models on one task, and measuring them alike."""

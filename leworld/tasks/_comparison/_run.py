@@ -1,0 +1,384 @@
+"""Train and measure several models alike."""
+
+import gc
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..._checks import check_choice, check_number, describe, plain_numbers
+from ..._files import write_atomically
+from ...data import Episodes, Observation, Windows
+from ...errors import ConfigError, DataError
+from ...evaluation import (
+    ComparisonResult,
+    ComparisonRow,
+    GoalPairs,
+    plan_cost,
+    probing,
+)
+from ...hub import save
+from ...models import WorldModel
+from ...planners import CEMPlanner
+from ...training import reserve_folder, train
+from .._recipe import MODEL_FOLDER, Recipe
+from .._task import Task
+from ._contender import BuildRequest, Contender, get_contender, list_contenders
+from ._search import fitting_search, with_search
+
+T = TypeVar("T")
+_SETTINGS, _ROW = "comparison.json", "row.json"
+
+
+@plain_numbers
+def compare(
+    task: Task,
+    contenders: Iterable[str] | Mapping[str, Contender] | None = None,
+    *,
+    folder: str | Path,
+    seeds: Sequence[int] = (0, 1, 2),
+    recipe: Recipe | None = None,
+    planner: CEMPlanner | None = None,
+    protocols: Sequence[str] | None = None,
+    num_pairs: int = 50,
+    num_probed: int = 50,
+    progress: bool = True,
+) -> ComparisonResult:
+    """Train several models on one task and measure them alike, as Figs. 2 and 3 of LeWM do.
+
+    For every seed the models get the same training episodes, the same number of steps with the same number of
+    windows (what a contender trains beforehand included, see `Contender.pretraining_share`), the same pairs
+    of start and goal and the same held-out episodes. So they see equally many frames; seconds differ, and are
+    told. Every model then plans twice: with the planner's own samples and iterations, and with a search that
+    takes no more floating-point operations than a plan of the first model (`fitting_search`: both counts
+    shrink by one factor, elites are a tenth). Where both are the same search it is played once.
+
+    Each training has a folder of its own, `NAME/seedN`, with its state, its model and, when it has been
+    measured, `row.json`. The same call after an interruption goes on where it was; a call with more
+    models or seeds adds them.
+
+    Args:
+        task: The task.
+        contenders: Names of known models, or contenders of your own by name; all known ones when None. The
+            first is the measure for the operations of a plan.
+        folder: Where everything goes; made if missing.
+        seeds: One training a model and seed.
+        recipe: Episodes, sizes, and the settings of all trainings; `task.recipe()` when None. Its own seed is
+            not used.
+        planner: CEM with its samples and iterations; as usual when None.
+        protocols: Some of the task's; all when None.
+        num_pairs: Pairs a protocol and seed.
+        num_probed: Held-out episodes to probe.
+        progress: Show progress bars.
+
+    Raises:
+        ConfigError: No contender or seed, an unknown one, a protocol that the task has not, or a folder that
+            holds a comparison with other settings.
+
+    Randomness:
+        From the seeds only.
+
+    Source:
+        Maes et al., LeWorldModel, 2026, arXiv 2603.19312, Figs. 2 and 3. Its fixed budget of operations is
+        not published in numbers; equal frames, intervals, and the rule for the fixed budget are ours.
+
+    Example:
+        ```python
+        import tempfile
+        from leworld.planners import CEMPlanner
+        from leworld.tasks import TwoRoomRecipe, compare, get_task
+        from leworld.training import TrainSettings
+
+        recipe = TwoRoomRecipe(
+            num_episodes=4,
+            embedding_dim=8,
+            settings=TrainSettings(num_steps=2, batch_size=8, batchnorm_windows=16),
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            result = compare(
+                get_task("tworoom"),
+                ["lewm"],
+                folder=folder,
+                seeds=[0],
+                recipe=recipe,
+                planner=CEMPlanner(num_samples=4, num_iterations=1),
+                protocols=["same-room"],
+                num_pairs=1,
+                num_probed=4,
+                progress=False,
+            )
+        assert result.rows[0].reached["same-room"][1] == 1
+        ```
+    """
+    found = _contenders(contenders)
+    recipe = task.recipe() if recipe is None else recipe
+    planner = CEMPlanner(num_iterations=10) if planner is None else planner
+    if not isinstance(planner, CEMPlanner):
+        raise ConfigError(
+            "compare needs `planner` to be a CEMPlanner, whose samples and iterations it can fit to a budget",
+            f"it is {describe(planner)}",
+            "Pass for example CEMPlanner(num_samples=300, num_iterations=10)",
+        )
+    protocols = tuple(task.protocols if protocols is None else protocols)
+    for protocol in protocols:
+        check_choice("compare", "protocols", protocol, task.protocols)
+    check_number("compare", "num_pairs", num_pairs, low=1, integer=True)
+    check_number("compare", "num_probed", num_probed, low=3, integer=True)
+    seeds = tuple(seeds)
+    for seed in seeds:
+        check_number("compare", "seeds", seed, low=0, integer=True)
+    if not seeds or len(set(seeds)) < len(seeds) or not protocols:
+        raise ConfigError(
+            "compare needs at least one protocol, and seeds that differ",
+            f"`protocols={protocols}` and `seeds={seeds}`",
+            "Pass for example seeds=(0, 1, 2)",
+        )
+    settings = {
+        "task": task.name,
+        "recipe": _without_seed(recipe),
+        "reference": next(iter(found)),
+        "planner": {"horizon": planner.horizon, "samples": planner.num_samples}
+        | {"iterations": planner.num_iterations},
+        "protocols": list(protocols),
+        "pairs": num_pairs,
+        "probed_episodes": num_probed,
+    }
+    with reserve_folder(folder, owner="compare") as place:
+        _check_settings(place / _SETTINGS, settings)
+        rows = _Comparison(task, recipe, planner, protocols, num_pairs, num_probed, progress).run(
+            found, seeds, place
+        )
+    steps, batch = recipe.settings.num_steps, recipe.settings.batch_size
+    return ComparisonResult(
+        task.name,
+        rows=tuple(rows),
+        budget=f"{steps:,} steps of {batch} windows for each model, pretraining included; "
+        f"{recipe.num_episodes:,} episodes; a plan of `{settings['reference']}` as the fixed FLOPs",
+        settings=settings,
+    )
+
+
+class _Comparison:
+    """One comparison while it runs."""
+
+    def __init__(
+        self,
+        task: Task,
+        recipe: Recipe,
+        planner: CEMPlanner,
+        protocols: tuple[str, ...],
+        num_pairs: int,
+        num_probed: int,
+        progress: bool,
+    ) -> None:
+        self.task = task
+        self.recipe = recipe
+        self.planner = planner
+        self.protocols = protocols
+        self.num_pairs = num_pairs
+        self.num_probed = num_probed
+        self.progress = progress
+        self.budget: int | None = None
+
+    def run(
+        self, contenders: Mapping[str, Contender], seeds: Sequence[int], folder: Path
+    ) -> list[ComparisonRow]:
+        """Train and measure what is not done yet; rows come by model, then seed."""
+        rows: dict[tuple[str, int], ComparisonRow] = {}
+        for seed in seeds:
+            recipe = replace(self.recipe, settings=replace(self.recipe.settings, seed=seed))
+            episodes: Episodes | None = None
+            for name, contender in contenders.items():
+                place = folder / name / f"seed{seed}"
+                row = _read(place / _ROW)
+                if row is None:
+                    episodes = recipe.collect(progress=self.progress) if episodes is None else episodes
+                    row = self._measured(name, contender, recipe, episodes, place)
+                    text = json.dumps(row.to_json(), indent=1, allow_nan=False) + "\n"
+                    write_atomically(place / _ROW, lambda file, text=text: file.write_text(text))
+                    gc.collect()  # Lightning leaves cycles that hold the episodes
+                self.budget = row.cost.flops if self.budget is None else self.budget
+                rows[name, seed] = row
+        return [rows[name, seed] for name in contenders for seed in seeds]
+
+    def _measured(
+        self, name: str, contender: Contender, recipe: Recipe, episodes: Episodes, place: Path
+    ) -> ComparisonRow:
+        model, facts = self._trained(contender, recipe, episodes, place)
+        seed, task = recipe.settings.seed, self.task
+        held_out = task.held_out(max(self.num_probed, self.num_pairs), seed=seed)
+        start, goal = (_moment(held_out, model, row) for row in (0, 1))
+        limits = task.action_limits
+        cost = plan_cost(model, self.planner, start, goal, action_limits=limits)
+        budget = cost.flops if self.budget is None else self.budget
+        search = self.planner.num_samples, self.planner.num_iterations
+        fixed = fitting_search(budget, cost, *search)
+        fixed_cost = cost
+        pairs = {
+            protocol: task.pairs(protocol, self.num_pairs, episodes=held_out, seed=seed)
+            for protocol in self.protocols
+        }
+        reached = self._played(model, pairs, self.planner, seed)
+        fixed_reached = reached
+        if fixed != search:
+            other = with_search(self.planner, *fixed)
+            fixed_cost = plan_cost(model, other, start, goal, action_limits=limits)
+            fixed_reached = self._played(model, pairs, other, seed)
+        known = probing(
+            {name: model}, held_out, quantities=task.quantities, seed=seed, progress=self.progress
+        )
+        probes: dict[str, dict[str, Any]] = {}
+        for row in known.rows:
+            if row.undefined is None:
+                probes.setdefault(row.quantity, {})[row.probe] = (row.r2, row.r2_interval)
+        return ComparisonRow(
+            model=name,
+            seed=seed,
+            reached=reached,
+            search=search,
+            fixed_reached=fixed_reached,
+            fixed_search=fixed,
+            cost=cost,
+            fixed_cost=fixed_cost,
+            num_parameters=sum(weight.numel() for weight in model.parameters()),
+            loss_weights=contender.loss_weights,
+            probes=probes,
+            **facts,
+        )
+
+    def _trained(
+        self, contender: Contender, recipe: Recipe, episodes: Episodes, place: Path
+    ) -> tuple[WorldModel, dict[str, Any]]:
+        settings = recipe.settings
+        before = round(contender.pretraining_share * settings.num_steps)
+        request = BuildRequest(
+            recipe=recipe,
+            processor=recipe.processor(episodes),
+            episodes=episodes,
+            folder=place / "before",
+            num_steps=before,
+        )
+        model, pretraining = _timed(lambda: contender.build(request))
+        if not isinstance(model, WorldModel):
+            raise ConfigError(
+                "compare needs a contender's `build` to return a WorldModel",
+                f"it returned {describe(model)}",
+                "Subclass leworld.models.WorldModel",
+            )
+        windows = Windows(episodes, model.history_size, frameskip=self.task.frameskip)
+        rest = replace(settings, num_steps=settings.num_steps - before)
+        _, seconds = _timed(
+            lambda: train(
+                model, windows, folder=place, settings=rest, progress=self.progress, accelerator="cpu"
+            )
+        )
+        save(model, place / MODEL_FOLDER, overwrite=True)
+        frames = settings.num_steps * settings.batch_size * (model.history_size + 1)
+        pretraining = pretraining if before else 0.0
+        return model, {
+            "training_seconds": pretraining + seconds,
+            "pretraining_seconds": pretraining,
+            "num_frames": frames,
+        }
+
+    def _played(
+        self, model: WorldModel, pairs: Mapping[str, GoalPairs], planner: CEMPlanner, seed: int
+    ) -> dict[str, tuple[int, int]]:
+        counts = {}
+        for protocol, found in pairs.items():
+            result = self.task.play(
+                model,
+                found,
+                planner=planner,
+                baselines=(),
+                seed=seed,
+                num_recorded=0,
+                progress=self.progress,
+            )
+            (outcome,) = result.policies.values()
+            counts[protocol] = (sum(outcome.reached), len(outcome.reached))
+        return counts
+
+
+def _contenders(given: Iterable[str] | Mapping[str, Contender] | None) -> dict[str, Contender]:
+    if given is None:
+        given = list_contenders()
+    if isinstance(given, Mapping):
+        found = dict(given)
+    else:
+        names = [given] if isinstance(given, str) else list(given)
+        found = {name.rpartition(":")[2]: get_contender(name) for name in names}
+        if len(found) < len(names):
+            raise ConfigError(
+                "compare needs contenders with names that differ",
+                f"`{names}` were given",
+                "Rename one",
+            )
+    if not found or not all(isinstance(one, Contender) for one in found.values()):
+        raise ConfigError(
+            "compare needs at least one Contender",
+            f"`contenders` is {describe(given)}",
+            'Pass names, for example ["lewm", "pldm"], or a dict of Contender',
+        )
+    for name in found:
+        if not str(name).isidentifier():
+            raise ConfigError(
+                "compare needs names of contenders that can name a folder",
+                f"{name!r} was given",
+                "Use letters, digits and underscores",
+            )
+    return found
+
+
+def _without_seed(recipe: Recipe) -> dict[str, Any]:
+    facts = {name: value for name, value in vars(recipe).items() if name not in ("task", "settings")}
+    settings = asdict(recipe.settings)
+    del settings["seed"]
+    return facts | {"settings": settings}
+
+
+def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    """Write the settings, or raise unless those that are there are the same."""
+    text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
+    if not path.exists():
+        write_atomically(path, lambda file: file.write_text(text))
+        return
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        there = {}
+    wanted = json.loads(text)
+    differing = sorted(
+        name for name in wanted if not isinstance(there, dict) or there.get(name) != wanted[name]
+    )
+    if differing:
+        raise ConfigError(
+            "compare needs a folder without a comparison with other settings",
+            f"that of {path} differs in {', '.join(differing)}",
+            "Choose another folder, or repeat the former call",
+        )
+
+
+def _read(path: Path) -> ComparisonRow | None:
+    if not path.exists():
+        return None
+    try:
+        return ComparisonRow.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, DataError) as error:
+        raise ConfigError(
+            "compare needs the rows in its folder to be those that it wrote",
+            f"reading {path} failed: {error}",
+            "Delete that file to measure anew",
+        ) from error
+
+
+def _moment(episodes: Episodes, model: WorldModel, row: int) -> Observation:
+    return episodes.observation(model.observation_parts, [row])
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    began = time.process_time()
+    found = work()
+    return found, time.process_time() - began
