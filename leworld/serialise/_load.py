@@ -84,7 +84,8 @@ class StoredModule:
 
         given = {name: modules for name, value in replace.items() if (modules := _modules(value))}
         kept = [unwrapped(module) for modules in given.values() for module in modules]
-        return read_weights(self.weights, make, apart=given, kept=kept).eval()
+        removed = [name for name, value in replace.items() if value is None]
+        return read_weights(self.weights, make, apart=given, kept=kept, removed=removed).eval()
 
 
 @shapechecked
