@@ -10,6 +10,7 @@ from .._checks import check_number, describe, plain_number, quoted
 from ..errors import ConfigError
 from ..predictors import IncrementalPredictor
 from ._incremental import can_roll_incrementally, incremental_rollout
+from ._sizes import check_fit, part_size
 from ._world_model import WorldModel
 
 _READS = ("samples", "trajectories", "actions")
@@ -29,7 +30,7 @@ class JointEmbeddingModel(WorldModel):
         encoder: nn.Module,
         predictor: nn.Module,
         *,
-        action_encoder: nn.Module,
+        action_encoder: nn.Module | None,
         projector: nn.Module | None,
         prediction_projector: nn.Module | None,
         auxiliary: Mapping[str, nn.Module] | None,
@@ -38,21 +39,27 @@ class JointEmbeddingModel(WorldModel):
         super().__init__()
         self.encoder = encoder
         self.predictor = predictor
-        self.action_encoder = action_encoder
+        self.action_encoder = nn.Identity() if action_encoder is None else action_encoder
         self.projector = nn.Identity() if projector is None else projector
         self.prediction_projector = nn.Identity() if prediction_projector is None else prediction_projector
         owner = type(self).__name__
-        embedded = ("encoder", encoder, "embedding_dim")
-        predicted = ("predictor", predictor, "embedding_dim")
+        embedded = part_size(owner, "encoder", encoder, "embedding_dim")
+        said = "`encoder.embedding_dim`"
         if projector is not None:
-            _check_fit(owner, ("projector", projector, "in_dim"), embedded)
-            embedded = ("projector", projector, "out_dim")
-        _check_fit(owner, predicted, embedded)
-        actions = ("action_encoder", action_encoder, "embedding_dim")
-        _check_fit(owner, ("predictor", predictor, "condition_dim"), actions)
+            check_fit(owner, "projector", projector, "in_dim", embedded, to=said)
+            embedded = part_size(owner, "projector", projector, "out_dim")
+            said = "`projector.out_dim`"
+        check_fit(owner, "predictor", predictor, "embedding_dim", embedded, to=said)
+        self.action_dim = part_size(owner, "predictor", predictor, "condition_dim")
+        if action_encoder is not None:
+            own = "`action_encoder.embedding_dim`"
+            due = part_size(owner, "action_encoder", action_encoder, "embedding_dim")
+            check_fit(owner, "predictor", predictor, "condition_dim", due, to=own)
+            self.action_dim = part_size(owner, "action_encoder", action_encoder, "action_dim")
         if prediction_projector is not None:
-            _check_fit(owner, ("prediction_projector", prediction_projector, "in_dim"), predicted)
-            _check_fit(owner, ("prediction_projector", prediction_projector, "out_dim"), embedded)
+            own = "`predictor.embedding_dim`"
+            check_fit(owner, "prediction_projector", prediction_projector, "in_dim", embedded, to=own)
+            check_fit(owner, "prediction_projector", prediction_projector, "out_dim", embedded, to=said)
         slides = getattr(predictor, "slides", None)
         if isinstance(predictor, IncrementalPredictor) and not isinstance(slides, bool):
             raise ConfigError(
@@ -60,9 +67,8 @@ class JointEmbeddingModel(WorldModel):
                 f"{type(predictor).__name__} has `slides={slides!r}`",
                 "Set `slides = True` for windows of `history_size`, `False` for a recurrent predictor",
             )
-        self.history_size = _size(owner, "predictor", predictor, "history_size")
-        self.latent_shape = (_size(owner, *embedded),)
-        self.action_dim = _size(owner, "action_encoder", action_encoder, "action_dim")
+        self.history_size = part_size(owner, "predictor", predictor, "history_size")
+        self.latent_shape = (embedded,)
         self.observation_parts = tuple(getattr(encoder, "observation_parts", ("pixels",)))
         self.register_module("auxiliary", _named(owner, auxiliary, self.own_terms))
         self.auxiliary_weights = _weights(owner, auxiliary, auxiliary_weights)
@@ -164,24 +170,3 @@ def _weights(
     for name, weight in given.items():
         check_number(owner, f"auxiliary_weights[{name!r}]", weight, low=0.0)
     return None if weights is None else {name: plain_number(weight) for name, weight in given.items()}
-
-
-def _size(owner: str, name: str, part: nn.Module, attribute: str) -> int:
-    value = getattr(part, attribute, None)
-    if not isinstance(value, int):
-        raise ConfigError(
-            f"{owner} needs its {name} to say its `{attribute}` as an integer attribute",
-            f"{type(part).__name__} has `{attribute}={value!r}`",
-            f"Set `self.{attribute}` in its constructor",
-        )
-    return value
-
-
-def _check_fit(owner: str, one: tuple[str, nn.Module, str], other: tuple[str, nn.Module, str]) -> None:
-    size, due = _size(owner, *one), _size(owner, *other)
-    if size != due:
-        raise ConfigError(
-            f"{owner} needs `{one[0]}.{one[2]}` to equal `{other[0]}.{other[2]}`",
-            f"they are {size} and {due}",
-            "Build both with the same size",
-        )

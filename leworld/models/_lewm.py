@@ -42,7 +42,8 @@ class LeWM(JointEmbeddingModel):
             `pixels` if it names several, or the tensor of the one that it names.
         predictor: Causal predictor with `history_size`, (batch, time, dim) and conditions -> (batch, time,
             dim).
-        action_encoder: (*batch, action_dim) -> (*batch, condition), with `action_dim` and `embedding_dim`.
+        action_encoder: (*batch, action_dim) -> (*batch, condition), with `action_dim` and `embedding_dim`;
+            None makes the action blocks themselves the conditions.
         projector: Maps the encoder's output to the embedding; None takes it as it is.
         prediction_projector: Maps the predictor's output to the embedding; None takes it as it is.
         regularizer: (*batch, sample, dim) -> scalar, or what it `reads`; `SIGReg()` when None.
@@ -92,7 +93,7 @@ class LeWM(JointEmbeddingModel):
         encoder: nn.Module,
         predictor: nn.Module,
         *,
-        action_encoder: nn.Module,
+        action_encoder: nn.Module | None,
         projector: nn.Module | None,
         prediction_projector: nn.Module | None,
         regularizer: nn.Module | None = None,

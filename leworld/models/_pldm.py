@@ -31,8 +31,9 @@ class PLDM(JointEmbeddingModel):
     through prediction and target alike.
 
     The original PLDM is the same class with `PLDMTerms(variant="original")` and `open_loop=True`. Its
-    predictor is a GRU whose hidden state is the embedding, rolled out from the first frame over 16 steps,
-    without projectors: take one with history_size 16, for windows of 17 frames. Its published weights are
+    predictor is a GRU whose hidden state is the embedding, rolled out from the first frame over 16 steps (so
+    windows of 17 frames), without projectors and action encoder: for embeddings of 512 and two rooms
+    `GRUPredictor(512, 16, condition_dim=2, state="embedding", layer_norm=True)`. Its published weights are
 
         two rooms  PLDMTerms(3.9843, 6.9238, similarity_weight=0.74242, time_std_weight=0.24535,
                    inverse_dynamics_weight=1.072, ...)
@@ -44,7 +45,7 @@ class PLDM(JointEmbeddingModel):
     Args:
         encoder: As in `LeWM`, like the four parts below.
         predictor: Causal predictor with `history_size`.
-        action_encoder: Action block to condition.
+        action_encoder: Action block to condition; None makes the action blocks themselves the conditions.
         projector: The encoder's output to the embedding; None takes it as it is.
         prediction_projector: The predictor's output to the embedding; None takes it as it is.
         regularizer: The terms beside the prediction; `PLDMTerms()`, the released weights, when None.
@@ -92,7 +93,7 @@ class PLDM(JointEmbeddingModel):
         encoder: nn.Module,
         predictor: nn.Module,
         *,
-        action_encoder: nn.Module,
+        action_encoder: nn.Module | None,
         projector: nn.Module | None,
         prediction_projector: nn.Module | None,
         regularizer: PLDMTerms | None = None,

@@ -21,6 +21,7 @@ from ._mlp import MLP as MLP
 from ._patches import PatchEmbedding as PatchEmbedding
 from ._positions import interpolate_positions as interpolate_positions
 from ._projector import Projector as Projector
+from ._reprelu import RepReLU as RepReLU
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = room_names(__name__)

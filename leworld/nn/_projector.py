@@ -13,6 +13,7 @@ from .._transforms import readable
 from .._typing import shapechecked
 from ..errors import ConfigError, ShapeError
 from ._checks import check_last_axis
+from ._reprelu import rectify as rectified
 
 
 @final
@@ -36,6 +37,7 @@ class Projector(nn.Module):
         in_dim: Size of an incoming embedding.
         out_dim: Size of an outgoing embedding; in_dim when None.
         hidden_dim: Width of the hidden layer; 2048 is the released one.
+        rectify: Whether a `RepReLU` follows, for embeddings that are sparse and not negative (LpWM).
 
     Raises:
         ShapeError: If the last axis is not in_dim, there is no sample, or only one in training.
@@ -55,7 +57,9 @@ class Projector(nn.Module):
         ```
     """
 
-    def __init__(self, in_dim: int, out_dim: int | None = None, *, hidden_dim: int = 2048) -> None:
+    def __init__(
+        self, in_dim: int, out_dim: int | None = None, *, hidden_dim: int = 2048, rectify: bool = False
+    ) -> None:
         super().__init__()
         out_dim = in_dim if out_dim is None else out_dim
         for name, value in (("in_dim", in_dim), ("out_dim", out_dim), ("hidden_dim", hidden_dim)):
@@ -65,6 +69,7 @@ class Projector(nn.Module):
         self.narrow = nn.Linear(hidden_dim, out_dim)
         self.in_dim = in_dim
         self.out_dim = out_dim
+        self.rectify = rectify
 
     @shapechecked
     def forward(self, embeddings: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch projected"]:
@@ -87,4 +92,5 @@ class Projector(nn.Module):
                 "Use a larger batch, or call `.eval()` first, which uses the running statistics",
             )
         hidden = F.gelu(self.norm(self.widen(embeddings.reshape(samples, self.in_dim))))
-        return self.narrow(hidden).reshape(*leading, self.out_dim)
+        projected = self.narrow(hidden).reshape(*leading, self.out_dim)
+        return rectified(projected) if self.rectify else projected

@@ -4,20 +4,23 @@ Every leading index is judged on its own and the results are averaged; weights b
 axes: embeddings of a model are (batch, time, dim), and a regularizer compares samples, so pass
 `embeddings.transpose(0, 1)` to judge each time step over the batch.
 
-Beside them stand losses that take something else, and say so: `VICReg` two views; `TemporalSimilarity`,
-`TemporalStraightening` and `TemporalVCReg` trajectories (*batch, time, dim); `InverseDynamics` and
-`PLDMTerms` trajectories with their actions. Their attribute `reads` is "trajectories" or "actions", by which
-a model knows how to call them as its `regularizer` or among its `auxiliary` losses; without it a regularizer
-is given samples.
+Beside them stand losses that take something else, and say so: `VICReg` two views; `Centred`,
+`TemporalSimilarity`, `TemporalStraightening` and `TemporalVCReg` trajectories (*batch, time, dim);
+`InverseDynamics`, `EndpointInverseDynamics` and `PLDMTerms` trajectories with their actions. Their attribute
+`reads` is "trajectories" or "actions", by which a model knows how to call them as its `regularizer` or among
+its `auxiliary` losses; without it a regularizer is given samples.
 """
 
 from typing import TYPE_CHECKING
 
 from .._names import room_names
+from ._centred import Centred as Centred
+from ._endpoint_inverse_dynamics import EndpointInverseDynamics as EndpointInverseDynamics
 from ._exact_sigreg import ExactSIGReg as ExactSIGReg
 from ._inverse_dynamics import InverseDynamics as InverseDynamics
 from ._multivariate_normality import MultivariateNormality as MultivariateNormality
 from ._pldm_terms import PLDMTerms as PLDMTerms
+from ._rdmreg import RDMReg as RDMReg
 from ._sigreg import SIGReg as SIGReg
 from ._sliced_normality import SlicedNormality as SlicedNormality
 from ._subspace_sigreg import SubspaceSIGReg as SubspaceSIGReg

@@ -33,12 +33,19 @@ class Directions(nn.Module):
         self.step = torch.zeros((), dtype=torch.int64, device="cpu")
 
     def forward(
-        self, dim: int, *, device: torch.device, dtype: torch.dtype, generator: torch.Generator | None = None
+        self,
+        dim: int,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        generator: torch.Generator | None = None,
+        num: int | None = None,
     ) -> Tensor:
         """Return (dim, num) directions; a given generator replaces seed and counter."""
+        num = self.num if num is None else num
         if generator is not None:
-            return SAMPLERS[self.kind](dim, self.num, generator=generator, device=device, dtype=dtype)
-        return _draw(self.step, self.seed, self.kind, dim, self.num, self.training, device, dtype)
+            return SAMPLERS[self.kind](dim, num, generator=generator, device=device, dtype=dtype)
+        return _draw(self.step, self.seed, self.kind, dim, num, self.training, device, dtype)
 
     def for_embeddings(
         self, embeddings: Tensor, generator: torch.Generator | None, *, dim: int | None = None

@@ -56,11 +56,30 @@ def gaussian_sketch(
     return (rows.T / math.sqrt(dim)).contiguous().to(device)
 
 
+def laplace_samples(
+    dim: int, num: int, *, generator: torch.Generator, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """Draw (dim, num) independent Laplace numbers of mean 0 and variance 1: no directions, but samples."""
+    uniform = torch.rand(2, num, dim, generator=generator, device=generator.device, dtype=dtype)
+    first, second = -torch.log1p(-uniform)  # two exponential numbers, whose difference is Laplace
+    return ((first - second) / math.sqrt(2)).T.contiguous().to(device)
+
+
+def normal_samples(
+    dim: int, num: int, *, generator: torch.Generator, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """Draw (dim, num) independent standard normal numbers."""
+    drawn = torch.randn(num, dim, generator=generator, device=generator.device, dtype=dtype)
+    return drawn.T.contiguous().to(device)
+
+
 SAMPLERS: dict[str, Callable[..., Tensor]] = {
     "gaussian": unit_directions,
     "orthogonal": orthogonal_directions,
     "sobol": sobol_directions,
     "sketch": gaussian_sketch,
+    "laplace": laplace_samples,
+    "normal": normal_samples,
 }
 
 

@@ -42,6 +42,7 @@ def read_weights(
     apart: Collection[str] = (),
     kept: Collection[nn.Module] = (),
     files: Mapping[str, TensorFile] | None = None,
+    removed: Collection[str] = (),
 ) -> M:
     """Build a module with `make` and fill it with the tensors, in the dtypes, of a safetensors file.
 
@@ -49,7 +50,8 @@ def read_weights(
     which parts of the module refer.
 
     Parts of the module named in `apart`, and those that are modules of `kept` under whatever name, keep their
-    tensors, whatever the file has for them.
+    tensors, whatever the file has for them. So does what the file has for a part named in `removed`, if the
+    module has no tensors there any more.
 
     First a shadow of it without memory is built, within bounds that follow from the tensors in the file, and
     compared with the header, so that a config that lies about sizes is refused before it can ask for memory
@@ -69,6 +71,9 @@ def read_weights(
             apart = (*apart, *(name for name, part in parts(shadow) if any(part is one for one in kept)))
             elsewhere = _without(referring(shadow), apart).keys()
             entries = _check_header(path, file, shadow, (*apart, *elsewhere))
+            names = tuple(tensor_state(shadow))
+            apart = (*apart, *(one for one in removed if not any(key.startswith(f"{one}.") for key in names)))
+            entries = _check_header(path, file, shadow, apart)
         del shadow
         with zero_parameters():
             module = make(stored)

@@ -4,26 +4,28 @@ import re
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 from torch import nn
 
-from .._checks import check_number, describe, plain_numbers
+from .._checks import check_choice, check_number, describe, plain_numbers
 from .._random import fold_seed, seeded_globals, usual_defaults
 from ..data import Episodes, Processor, Windows, fit_processor
 from ..encoders import ActionEncoder, ConvEncoder
 from ..errors import ConfigError
 from ..hub import save
-from ..models import LeWM
+from ..models import PLDM, LeWM
 from ..nn import Projector
 from ..predictors import TransformerPredictor
-from ..regularizers import SIGReg
+from ..regularizers import PLDMTerms, SIGReg
 from ..serialise import check_saveable
 from ..training import OptimizerSettings, TrainSettings, reserve_folder, train
 from ._task import Task
 
 MODEL_FOLDER = "model"
 _WEIGHTS = 3
+# What a recipe can train: its name in words, and its paper.
+_MODELS = {"lewm": ("LeWorldModel", "arXiv 2603.19312"), "pldm": ("PLDM", "arXiv 2502.14819")}
 
 
 def _default_settings() -> TrainSettings:
@@ -46,6 +48,8 @@ class Recipe(ABC):
         regularizer_weight: Lambda, SIGReg's weight, tied to the batch size. 0 shows a collapse.
         num_slices: SIGReg's directions a step. Fresh ones come each step, so few are enough for 32
             dimensions.
+        model: "lewm", or "pldm" for a PLDM of the same parts and initial weights, with the released weights
+            of its terms; it reads neither `regularizer_weight` nor `num_slices`.
         settings: The training run; its `seed` also decides the data and the initial weights.
 
     Raises:
@@ -65,6 +69,7 @@ class Recipe(ABC):
     history_size: int = 1
     regularizer_weight: float = 0.09
     num_slices: int = 64
+    model: Literal["lewm", "pldm"] = "lewm"
     settings: TrainSettings = field(default_factory=_default_settings)
 
     def __post_init__(self) -> None:
@@ -74,6 +79,7 @@ class Recipe(ABC):
         check_number(owner, "history_size", self.history_size, low=1, integer=True)
         check_number(owner, "regularizer_weight", self.regularizer_weight, low=0.0)
         check_number(owner, "num_slices", self.num_slices, low=1, integer=True)
+        check_choice(owner, "model", self.model, _MODELS)
         if not isinstance(self.settings, TrainSettings):
             raise ConfigError(
                 f"{owner} needs `settings` to be TrainSettings",
@@ -96,11 +102,12 @@ class Recipe(ABC):
         source = f"{self.num_episodes} episodes of the recipe `{task.name}`, seed {seed}"
         return fit_processor(episodes, frameskip=task.frameskip, source=source)
 
-    def build(self, processor: Processor, *, regularizer: nn.Module | None = None) -> LeWM:
+    def build(self, processor: Processor, *, regularizer: nn.Module | None = None) -> LeWM | PLDM:
         """Build the untrained model; its initial weights follow from the seed.
 
         Another `regularizer`, (*batch, sample, dim) -> scalar, takes the place of SIGReg, with the recipe's
-        weight; every other weight starts where it would have. `leworld.training.train` trains such a model.
+        weight, and `PLDMTerms` of other weights that of PLDM's; every other weight starts where it would
+        have. `leworld.training.train` trains such a model.
         """
         if regularizer is not None and not isinstance(regularizer, nn.Module):
             raise ConfigError(
@@ -110,9 +117,9 @@ class Recipe(ABC):
             )
         dim, condition, hidden = self.embedding_dim, 2 * self.embedding_dim, 8 * self.embedding_dim
         with usual_defaults(), seeded_globals(fold_seed(self.settings.seed, _WEIGHTS)):
-            model = LeWM(
-                ConvEncoder(self._task.image_size, dim, channels=(8, 16, 32, 64)),
-                TransformerPredictor(
+            parts = {
+                "encoder": ConvEncoder(self._task.image_size, dim, channels=(8, 16, 32, 64)),
+                "predictor": TransformerPredictor(
                     dim,
                     history_size=self.history_size,
                     condition_dim=condition,
@@ -122,12 +129,15 @@ class Recipe(ABC):
                     mlp_dim=hidden,
                     dropout=0.0,
                 ),
-                action_encoder=ActionEncoder(processor.block_dim, condition, hidden_dim=hidden),
-                projector=Projector(dim, hidden_dim=hidden),
-                prediction_projector=Projector(dim, hidden_dim=hidden),
-                regularizer=SIGReg(self.num_slices) if regularizer is None else regularizer,
-                regularizer_weight=self.regularizer_weight,
-            )
+                "action_encoder": ActionEncoder(processor.block_dim, condition, hidden_dim=hidden),
+                "projector": Projector(dim, hidden_dim=hidden),
+                "prediction_projector": Projector(dim, hidden_dim=hidden),
+            }
+        if self.model == "pldm":
+            model = PLDM(**parts, regularizer=_pldm_terms(regularizer))
+        else:
+            judge = SIGReg(self.num_slices) if regularizer is None else regularizer
+            model = LeWM(**parts, regularizer=judge, regularizer_weight=self.regularizer_weight)
         model.processor = processor
         return model
 
@@ -136,16 +146,16 @@ class Recipe(ABC):
         task = self._task
         facts = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "task"}
         return {
-            "name": f"lewm-{re.sub(r'[^a-z0-9]+', '-', task.name.lower()).strip('-')}",
-            "summary": f"A small LeWorldModel of {task.environment_id}.",
-            "paper": "arXiv 2603.19312",
+            "name": f"{self.model}-{re.sub(r'[^a-z0-9]+', '-', task.name.lower()).strip('-')}",
+            "summary": f"A small {_MODELS[self.model][0]} of {task.environment_id}.",
+            "paper": _MODELS[self.model][1],
             "training_data": f"{self.num_episodes} episodes of {task.episode_steps} actions, collected by it",
             "recipe": facts | {"settings": asdict(self.settings)},
         }
 
     def train(
         self, folder: str | Path, *, resume: bool = True, progress: bool = True, accelerator: str = "cpu"
-    ) -> LeWM:
+    ) -> LeWM | PLDM:
         """Collect data, train a model on it and save it, in minutes on one CPU core.
 
         The same call after an interruption goes on from the last saved state and ends with the weights that
@@ -188,7 +198,17 @@ class Recipe(ABC):
         return model
 
 
-def _processor_json(model: LeWM) -> dict[str, Any] | None:
+def _pldm_terms(regularizer: nn.Module | None) -> PLDMTerms | None:
+    if regularizer is None or isinstance(regularizer, PLDMTerms):
+        return regularizer
+    raise ConfigError(
+        'A recipe with `model="pldm"` builds with `regularizer` a `leworld.regularizers.PLDMTerms`',
+        f"it is {describe(regularizer)}",
+        'Pass None for the released terms, or take `model="lewm"`',
+    )
+
+
+def _processor_json(model: LeWM | PLDM) -> dict[str, Any] | None:
     return None if model.processor is None else model.processor.to_json()
 
 

@@ -63,6 +63,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "LinearEncoder": {"in_dim": 4, "embedding_dim": 8},
     "Projector": {"in_dim": 8, "hidden_dim": 16},
     "InverseDynamics": {"embedding_dim": 8, "action_dim": 4},
+    "EndpointInverseDynamics": {"embedding_dim": 8, "action_dim": 4, "horizon": 2},
     "WeakSIGReg": {"sketch_dim": 4},
     "GoalConditionedInverseModel": {"embedding_dim": 8, "action_dim": 4},
     **{

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from leworld.errors import ShapeError
-from leworld.nn import Projector
+from leworld.nn import Projector, RepReLU
 from tests.nn import oracles
 
 
@@ -50,3 +51,29 @@ def test_one_sample_in_training_says_what_to_do() -> None:
 
 def test_a_single_vector_is_one_sample() -> None:
     assert Projector(4, 3, hidden_dim=8).eval()(torch.randn(4)).shape == (3,)
+
+
+# PyTorch's own forward mode calls what it has deprecated.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+def test_reprelu_is_relu_with_the_gradient_of_gelu() -> None:
+    x = torch.linspace(-4, 4, 81, dtype=torch.float64, requires_grad=True)
+    y = RepReLU()(x)
+    assert torch.equal(y, x.detach().clamp(min=0))
+    (slope,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+    grid = x.detach().numpy()
+    due = scipy.stats.norm.cdf(grid) + grid * scipy.stats.norm.pdf(grid)
+    np.testing.assert_allclose(slope.detach().numpy(), due, rtol=1e-12, atol=1e-15)
+    tangent = torch.func.jvp(RepReLU(), (x.detach(),), (torch.ones_like(x),))[1]
+    torch.testing.assert_close(tangent, slope)
+
+
+def test_a_rectified_projector_has_exact_zeros_and_lets_every_unit_learn() -> None:
+    torch.manual_seed(0)
+    plain, rectified = Projector(6, 5, hidden_dim=8), Projector(6, 5, hidden_dim=8, rectify=True)
+    rectified.load_state_dict(plain.state_dict())
+    inputs = torch.randn(40, 6)
+    found = rectified(inputs)
+    assert torch.equal(found, plain(inputs).clamp(min=0))
+    assert 0.1 < (found == 0).double().mean() < 0.9
+    (gradient,) = torch.autograd.grad(found.sum(), rectified.narrow.bias)
+    assert (gradient != 0).all()

@@ -8,9 +8,12 @@ from torch import Tensor, nn
 from leworld.errors import ConfigError, LeWorldError, NonFiniteError, ShapeError
 from leworld.normality import BHEP, EppsPulley
 from leworld.regularizers import (
+    Centred,
+    EndpointInverseDynamics,
     InverseDynamics,
     MultivariateNormality,
     PLDMTerms,
+    RDMReg,
     SIGReg,
     SlicedNormality,
     SubspaceSIGReg,
@@ -32,6 +35,7 @@ _CONTRACT: dict[str, Callable[[], nn.Module]] = {
     "VISReg": lambda: VISReg(8),
     "VCReg": lambda: VCReg(),
     "WeakSIGReg": lambda: WeakSIGReg(),
+    "RDMReg": lambda: RDMReg(8),
 }
 _SETTINGS: list[tuple[str, str, Callable[[], object], tuple[str, ...]]] = [
     ("SlicedNormality", "test no statistic", lambda: SlicedNormality(len), ("test", "univariate")),  # type: ignore[arg-type]
@@ -69,6 +73,21 @@ _SETTINGS: list[tuple[str, str, Callable[[], object], tuple[str, ...]]] = [
     ("VCReg", "negative weight", lambda: VCReg(-1.0), ("std_weight", "at least 0")),
     ("VCReg", "target zero", lambda: VCReg(target_std=0.0), ("target_std", "above 0")),
     ("VCReg", "epsilon zero", lambda: VCReg(epsilon=0.0), ("epsilon", "above 0")),
+    ("EndpointInverseDynamics", "no horizon", lambda: EndpointInverseDynamics(4, 2, horizon=0), ("horizon",)),
+    (
+        "EndpointInverseDynamics",
+        "no action",
+        lambda: EndpointInverseDynamics(4, 0, horizon=2),
+        ("action_dim",),
+    ),
+    ("Centred", "a window of one", lambda: Centred(window=1), ("window", "at least 2")),
+    ("Centred", "trajectories", lambda: Centred(TemporalSimilarity()), ("reads trajectories", "SIGReg")),
+    ("Centred", "no module", lambda: Centred(len), ("module", "SIGReg")),  # type: ignore[arg-type]
+    ("RDMReg", "no slices", lambda: RDMReg(0), ("num_slices", "at least 1")),
+    ("RDMReg", "another target", lambda: RDMReg(target="cauchy"), ("target", "`laplace`")),  # type: ignore[arg-type]
+    ("RDMReg", "location NaN", lambda: RDMReg(location=float("nan")), ("location", "finite")),
+    ("RDMReg", "directions", lambda: RDMReg(directions="laplace"), ("directions", "sobol")),
+    ("RDMReg", "unknown group", lambda: RDMReg(group="all"), ("group", "world")),
     ("VCReg", "another scale", lambda: VCReg(covariance_scale="pair"), ("covariance_scale", "`pairs`")),  # type: ignore[arg-type]
     ("TemporalVCReg", "negative weight", lambda: TemporalVCReg(-1.0), ("std_weight", "at least 0")),
     ("TemporalVCReg", "another centre", lambda: TemporalVCReg(centred="frames"), ("centred", "`batch`")),  # type: ignore[arg-type]
@@ -134,6 +153,50 @@ def family_rows(embedding_rows: Callable[[str, Callable[[], nn.Module]], list[Ba
         )
     ]
     blocks = torch.zeros(3, 5, 2)
+    endpoint = EndpointInverseDynamics(4, 2, horizon=4)
+    rows += [
+        BadInput(_ROOM + name, case, call, error, says)
+        for name, case, call, error, says in (
+            ("Centred", "no batch", lambda: Centred(window=None)(walks[0]), ShapeError, ("(5, 4)",)),
+            ("Centred", "half a window", lambda: Centred()(walks), ShapeError, ("4 frames", "time=5")),
+            ("Centred", "one trajectory", lambda: Centred(window=5)(walks[:1]), ShapeError, ("sample=1",)),
+            (
+                "Centred",
+                "NaN",
+                lambda: Centred(window=5)(walks.repeat(4, 1, 1) / 0),
+                NonFiniteError,
+                ("`embeddings`",),
+            ),
+            (
+                "EndpointInverseDynamics",
+                "short",
+                lambda: endpoint(walks[:, :4], blocks[:, :4]),
+                ShapeError,
+                ("time=4",),
+            ),
+            (
+                "EndpointInverseDynamics",
+                "other action",
+                lambda: endpoint(walks, walks),
+                ShapeError,
+                ("`action`",),
+            ),
+            (
+                "EndpointInverseDynamics",
+                "other embedding",
+                lambda: endpoint(blocks, blocks),
+                ShapeError,
+                ("`dim`",),
+            ),
+            (
+                "EndpointInverseDynamics",
+                "NaN",
+                lambda: endpoint(walks / 0, blocks),
+                NonFiniteError,
+                ("`embeddings`",),
+            ),
+        )
+    ]
     rows += [
         BadInput(_ROOM + "PLDMTerms", case, call, ShapeError, says)
         for case, call, says in (

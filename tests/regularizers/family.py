@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 
+import scipy.optimize
+import scipy.stats
 import torch
 from torch import Tensor, nn
 
 from leworld.regularizers import (
+    Centred,
+    EndpointInverseDynamics,
     InverseDynamics,
     PLDMTerms,
+    RDMReg,
     TemporalSimilarity,
     TemporalStraightening,
     TemporalVCReg,
@@ -28,6 +33,12 @@ FAMILY: dict[str, tuple[Make, tuple[Callable[[Make], None], ...]]] = {
     "weak_sigreg": (lambda: WeakSIGReg(), (conformance.check_prefers_gaussian,)),
     "weak_sigreg_sketched": (
         lambda: WeakSIGReg(2, sketch="orthogonal"),
+        (conformance.check_prefers_gaussian,),
+    ),
+    # What it asks for is not Gaussian.
+    "rdmreg": (lambda: RDMReg(24), (conformance.check_prefers_gaussian,)),
+    "rdmreg_gaussian": (
+        lambda: RDMReg(16, target="gaussian", location=-0.5, directions="orthogonal", seed=3),
         (conformance.check_prefers_gaussian,),
     ),
     "vcreg": (lambda: VCReg(), (conformance.check_prefers_gaussian,)),
@@ -57,10 +68,25 @@ class LinearHead(nn.Module):
         return self.loss(embeddings, actions)
 
 
+class EndpointHead(nn.Module):
+    """`EndpointInverseDynamics` with actions that do not matter to it."""
+
+    def __init__(self, embedding_dim: int = 5, horizon: int = 2) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.loss = EndpointInverseDynamics(embedding_dim, 1, horizon=horizon, hidden_dim=6).double()
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        actions = torch.zeros(*embeddings.shape[:-1], 1, dtype=torch.float64)
+        return self.loss(embeddings, actions)
+
+
 TRAJECTORY_LOSSES: dict[str, Callable[[], nn.Module]] = {
     "similarity": TemporalSimilarity,
     "straightening": TemporalStraightening,
     "inverse_dynamics": LinearHead,
+    "endpoint": EndpointHead,
     "time_vcreg": lambda: TemporalVCReg(1.0, 0.5, centred="time"),
 }
 
@@ -163,6 +189,61 @@ def check_inverse_dynamics_by_hand(make: Callable[..., nn.Module]) -> None:
     torch.testing.assert_close(turned(embeddings, actions).item(), (2**2 + 7**2) / 2, rtol=1e-12, atol=0)
 
 
+def check_endpoint_by_hand(make: Callable[..., nn.Module]) -> None:
+    """A head that answers its four inputs: of embeddings 0, 1, 3, 6 and blocks of one number, by 2 steps."""
+    loss = make(1, 1, horizon=2, hidden_dim=2).double()
+    first, _, last = loss.head
+    with torch.no_grad():
+        first.weight.copy_(50 * torch.eye(2))  # far out, where GELU is the identity
+        first.bias.fill_(1e4)
+        last.weight.copy_(torch.tensor([[-0.02, 0.0], [0.0, 0.02]], dtype=torch.float64))
+        last.bias.copy_(torch.tensor([200.0, -200.0]))
+    embeddings = torch.tensor([[[0.0], [1.0], [3.0], [6.0]]], dtype=torch.float64)
+    actions = torch.tensor([[[1.0], [5.0], [7.0], [float("nan")]]], dtype=torch.float64)
+    # Guesses (-z_s, z_s+2): (0, 3) for blocks (1, 5), (-1, 6) for (5, 7).
+    due = (1**2 + 2**2 + 6**2 + 1**2) / 4
+    torch.testing.assert_close(loss(embeddings, actions).item(), due, rtol=1e-9, atol=0)
+
+
+def check_centred_by_hand(make: Callable[..., nn.Module]) -> None:
+    """Two windows of two frames: residuals half the step, whatever the window stands on."""
+    paths = torch.tensor([[[0.0], [2.0], [7.0], [7.0]], [[1.0], [1.0], [3.0], [9.0]]], dtype=torch.float64)
+    rest = torch.tensor([[[-1.0], [1.0], [0.0], [0.0]], [[0.0], [0.0], [-3.0], [3.0]]], dtype=torch.float64)
+    paths, rest = torch.cat((paths, 3 - paths / 2)), torch.cat((rest, -rest / 2))
+    inner = VCReg(1.0, 0.0).double()
+    due = inner(rest.transpose(0, 1))
+    torch.testing.assert_close(make(inner, window=2)(paths), due, rtol=1e-12, atol=0)
+    torch.testing.assert_close(make(inner, window=2)(paths + 100), due, rtol=1e-12, atol=0)
+    whole = inner((paths - paths.mean(1, keepdim=True)).transpose(0, 1))
+    torch.testing.assert_close(make(inner, window=None)(paths), whole, rtol=1e-12, atol=0)
+    assert whole != due
+
+
+def rectified_laplace(count: int, dim: int, generator: torch.Generator) -> Tensor:
+    """Samples of the target, made from the same stream in another way: quantiles of the exponential."""
+    uniform = torch.rand(2, count, dim, generator=generator, dtype=torch.float64).numpy()
+    first, second = torch.from_numpy(scipy.stats.expon.ppf(uniform))
+    return ((first - second) * 0.5**0.5).clamp(min=0)
+
+
+def check_rdmreg_by_hand(make: Callable[..., nn.Module]) -> None:
+    """The cheapest assignment of samples to target samples along each direction, by scipy."""
+    z = 0.7 * draw(9, 4).relu() + 0.1
+    generator = torch.Generator().manual_seed(6)
+    normal = torch.randn(4, 5, generator=generator, dtype=torch.float64)
+    directions, costs = normal / normal.norm(dim=0), []
+    y = rectified_laplace(9, 4, generator)
+    for direction in directions.T:
+        squares = ((z @ direction)[:, None] - (y @ direction)[None]).square().numpy()
+        costs.append(squares[scipy.optimize.linear_sum_assignment(squares)].mean())
+    value = make(5)(z, generator=torch.Generator().manual_seed(6))
+    torch.testing.assert_close(value.item(), sum(costs) / 5, rtol=1e-9, atol=0)
+    # Far to the left the target is zero: orthonormal directions then tell the mean square of a coordinate.
+    points = torch.tensor([[3.0, 0.0], [0.0, 1.0], [0.0, 0.0]], dtype=torch.float64)
+    zero = make(2, location=-1e6, directions="orthogonal")(points)
+    torch.testing.assert_close(zero.item(), (9 + 1) / 3 / 2, rtol=1e-9, atol=0)
+
+
 def check_vicreg_by_hand(make: Callable[..., nn.Module]) -> None:
     points = torch.tensor([[0.0, 0.0], [2.0, 2.0]], dtype=torch.float64)
     shifted = points + torch.tensor([1.0, 3.0], dtype=torch.float64)
@@ -176,6 +257,9 @@ BY_HAND: dict[str, tuple[Callable[..., nn.Module], Callable[[Callable[..., nn.Mo
     "VCReg": (VCReg, check_vcreg_by_hand),
     "WeakSIGReg": (WeakSIGReg, check_weak_sigreg_by_hand),
     "VISReg": (VISReg, check_visreg_by_hand),
+    "EndpointInverseDynamics": (EndpointInverseDynamics, check_endpoint_by_hand),
+    "Centred": (Centred, check_centred_by_hand),
+    "RDMReg": (RDMReg, check_rdmreg_by_hand),
     "VICReg": (VICReg, check_vicreg_by_hand),
     "TemporalStraightening": (TemporalStraightening, check_straightening_by_hand),
     "TemporalVCReg": (TemporalVCReg, check_temporal_vcreg_by_hand),

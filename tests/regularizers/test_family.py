@@ -11,9 +11,12 @@ from leworld.errors import ConfigError, NonFiniteError
 from leworld.metrics import temporal_straightness
 from leworld.normality import BHEP, EppsPulley, MultivariateStatistic, UnivariateStatistic
 from leworld.regularizers import (
+    Centred,
+    EndpointInverseDynamics,
     InverseDynamics,
     MultivariateNormality,
     PLDMTerms,
+    RDMReg,
     SIGReg,
     SlicedNormality,
     SubspaceSIGReg,
@@ -263,6 +266,9 @@ def test_inverse_dynamics_learns_and_looks_at_no_last_action() -> None:
         WeakSIGReg(5, sketch="orthogonal"),
         TemporalSimilarity(),
         TemporalStraightening(1e-5),
+        EndpointInverseDynamics(3, 2, horizon=4, hidden_dim=5),
+        Centred(VISReg(8), window=None),
+        RDMReg(6, target="gaussian", location=-0.7, seed=2),
         InverseDynamics(3, 2, hidden_dim=4, layer_norm=True, activation="relu", next_first=True),
         SIGReg(7, directions="orthogonal"),
     ],
@@ -286,8 +292,10 @@ def _take_one(module: nn.Module) -> Callable[..., torch.Tensor]:
         lambda: WeakSIGReg(3),
         lambda: SIGReg(8, directions="sobol"),
         TemporalStraightening,
+        TemporalVCReg,
+        lambda: RDMReg(8),
     ],
-    ids=["subspace", "visreg", "weak", "sobol", "straightening"],
+    ids=["subspace", "visreg", "weak", "sobol", "straightening", "time", "rdmreg"],
 )
 def test_compiles_as_one_graph(make: Make) -> None:
     z = draw(2, 12, 6, dtype=torch.float32)

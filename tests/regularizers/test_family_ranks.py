@@ -12,8 +12,10 @@ from torch.multiprocessing.spawn import spawn
 
 from leworld.normality import BHEP, CramerVonMises
 from leworld.regularizers import (
+    Centred,
     MultivariateNormality,
     PLDMTerms,
+    RDMReg,
     SIGReg,
     SlicedNormality,
     SubspaceSIGReg,
@@ -59,6 +61,8 @@ MAKERS: dict[str, Callable[[str | None], nn.Module]] = {
     "vcreg": lambda group: VCReg(group=group),
     "weak": lambda group: WeakSIGReg(2, group=group),
     "vicreg": _TwoViews,
+    "rdmreg": lambda group: RDMReg(8, group=group),
+    "centred": lambda group: _Trajectories(Centred(SIGReg(8, group=group), window=None)),
     "time": lambda group: _Trajectories(TemporalVCReg(1.0, 1.0, group=group)),
     "time_own": lambda group: _Trajectories(TemporalVCReg(1.0, 1.0, centred="time", group=group)),
     "pldm": lambda group: _Trajectories(

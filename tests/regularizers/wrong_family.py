@@ -3,7 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from leworld.regularizers import InverseDynamics, TemporalVCReg
+from leworld.regularizers import (
+    Centred,
+    EndpointInverseDynamics,
+    InverseDynamics,
+    RDMReg,
+    TemporalVCReg,
+)
 
 
 class VCRegWithDiagonal(nn.Module):
@@ -148,6 +154,83 @@ class TemporalVCRegOverTheBatch(TemporalVCReg):
         return super().forward(z.transpose(0, 1))
 
 
+class EndpointSeesTheFramesBetween(EndpointInverseDynamics):
+    """Pairs neighbouring frames, as the loss of one step does."""
+
+    def forward(self, z: Tensor, actions: Tensor) -> Tensor:
+        first, second = z[..., :2, :], z[..., 1:3, :]
+        guessed = self.head(torch.cat((first, second), dim=-1))
+        return (guessed - torch.cat((actions[..., :2, :], actions[..., 1:3, :]), dim=-1)).square().mean()
+
+
+class EndpointFirstStretchOnly(EndpointInverseDynamics):
+    def forward(self, z: Tensor, actions: Tensor) -> Tensor:
+        return super().forward(z[..., : self.horizon + 1, :], actions[..., : self.horizon + 1, :])
+
+
+class EndpointActionsOneLate(EndpointInverseDynamics):
+    def forward(self, z: Tensor, actions: Tensor) -> Tensor:
+        return super().forward(z, actions.nan_to_num(0).roll(-1, dims=-2))
+
+
+class CentredOverEverything(Centred):
+    def forward(self, z: Tensor) -> Tensor:
+        self.window = None
+        return super().forward(z)
+
+
+class CentredOverTheBatch(Centred):
+    def forward(self, z: Tensor) -> Tensor:
+        return self.regularizer((z - z.mean(0)).transpose(0, 1))
+
+
+class CentredJudgesTime(Centred):
+    def forward(self, z: Tensor) -> Tensor:
+        rest = z.unflatten(1, (-1, self.window or z.shape[1]))
+        return self.regularizer((rest - rest.mean(2, keepdim=True)).flatten(1, 2))
+
+
+class CentredOnTheFirstFrame(Centred):
+    def forward(self, z: Tensor) -> Tensor:
+        rest = z.unflatten(1, (-1, self.window or z.shape[1]))
+        return self.regularizer((rest - rest[:, :, :1]).flatten(1, 2).transpose(0, 1))
+
+
+class _RDMReg(RDMReg):
+    def arrange(self, numbers: Tensor) -> Tensor:
+        return numbers.sort(0).values
+
+    def bend(self, numbers: Tensor) -> Tensor:
+        return (numbers + self.location).relu()
+
+    def forward(self, z: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        a = self.directions(z.shape[1], device=z.device, dtype=z.dtype, generator=generator)
+        y = self.targets(z.shape[1], device=z.device, dtype=z.dtype, generator=generator, num=len(z))
+        return (self.arrange(z @ a) - self.arrange(self.bend(y.T) @ a)).square().mean()
+
+
+class RDMRegUnsorted(_RDMReg):
+    def arrange(self, numbers: Tensor) -> Tensor:
+        return numbers
+
+
+class RDMRegNotRectified(_RDMReg):
+    def bend(self, numbers: Tensor) -> Tensor:
+        return numbers + self.location
+
+
+class RDMRegOfUnitScale(_RDMReg):
+    """A Laplace of scale 1, whose variance is 2."""
+
+    def bend(self, numbers: Tensor) -> Tensor:
+        return super().bend(numbers * 2**0.5)
+
+
+class RDMRegOfAbsoluteValues(_RDMReg):
+    def forward(self, z: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        return super().forward(z, generator=generator).sqrt()
+
+
 WRONG: dict[str, tuple[type[nn.Module], ...]] = {
     "VCReg": (VCRegWithDiagonal, VCRegOfVariances, VCRegUncentred),
     "WeakSIGReg": (WeakSIGRegUncentred, WeakSIGRegSquared),
@@ -164,6 +247,13 @@ WRONG: dict[str, tuple[type[nn.Module], ...]] = {
         TemporalVCRegPooled,
         TemporalVCRegOverTheBatch,
     ),
+    "EndpointInverseDynamics": (
+        EndpointSeesTheFramesBetween,
+        EndpointFirstStretchOnly,
+        EndpointActionsOneLate,
+    ),
+    "Centred": (CentredOverEverything, CentredOverTheBatch, CentredJudgesTime, CentredOnTheFirstFrame),
+    "RDMReg": (RDMRegUnsorted, RDMRegNotRectified, RDMRegOfUnitScale, RDMRegOfAbsoluteValues),
     "TemporalSimilarity": (SimilarityAcrossTheBatch, SimilaritySummedOverDim),
     "InverseDynamics": (InverseDynamicsOneStepLate,),
 }

@@ -7,6 +7,7 @@ import numpy as np
 
 from leworld.envs import TwoRoomArena
 from leworld.errors import CheckpointError, ConfigError, LeWorldError, NonFiniteError, ShapeError
+from leworld.regularizers import SIGReg
 from leworld.tasks import (
     ExpertPolicy,
     LeWMRecipe,
@@ -193,6 +194,13 @@ ROWS = [
     _row("Task.collect", "no episodes", lambda: Dot().collect(0), "num_episodes"),
     _row("LeWMRecipe", "a name for a task", lambda: LeWMRecipe(task="tworoom"), "get_task"),  # type: ignore[arg-type]
     _row("LeWMRecipe", "no history", lambda: LeWMRecipe(task=Dot(), history_size=0), "history_size"),
+    _row("TwoRoomRecipe", "another model", lambda: TwoRoomRecipe(model="dreamer"), "`pldm`"),  # type: ignore[arg-type]
+    _row(
+        "TwoRoomRecipe.build",
+        "SIGReg for PLDM",
+        lambda: TwoRoomRecipe(model="pldm").build(_processor(), regularizer=SIGReg(4)),
+        "PLDMTerms",
+    ),
     _row("TwoRoomRecipe", "no episodes", lambda: TwoRoomRecipe(num_episodes=0), "num_episodes"),
     _row("TwoRoomRecipe", "share 2", lambda: TwoRoomRecipe(straight_share=2.0), "straight_share"),
     _row("TwoRoomRecipe", "negative lambda", lambda: TwoRoomRecipe(regularizer_weight=-0.1), "weight"),

@@ -10,9 +10,11 @@ from torch import Tensor
 
 import leworld
 from leworld._config import ModuleConfig
-from leworld.data import Batch
-from leworld.models import LeWM
-from leworld.regularizers import ExactSIGReg, SIGReg
+from leworld.control import MPCPolicy
+from leworld.data import Batch, Observation
+from leworld.models import PLDM, LeWM
+from leworld.planners import CEMPlanner
+from leworld.regularizers import ExactSIGReg, PLDMTerms, SIGReg
 from leworld.tasks import TwoRoomRecipe, get_task
 from leworld.training import TrainSettings
 from tests.training.tiny import tiny_model
@@ -95,3 +97,34 @@ def test_the_task_collects_what_the_recipe_does() -> None:
     again = TwoRoomRecipe(num_episodes=3, settings=settings).collect(progress=False)
     assert np.array_equal(episodes.pixels, again.pixels)
     assert np.array_equal(episodes.actions, again.actions, equal_nan=True)
+
+
+def test_a_recipe_may_name_pldm_of_the_same_parts_and_initial_weights() -> None:
+    processor = tiny_model().processor
+    assert processor is not None
+    recipe = TwoRoomRecipe(embedding_dim=8, model="pldm")
+    model = recipe.build(processor)
+    assert isinstance(model, PLDM)
+    assert model.regularizer.weights == PLDMTerms().weights
+    usual = weights(build())
+    assert usual.keys() == weights(model).keys()
+    assert all(torch.equal(weight, usual[name]) for name, weight in weights(model).items())
+    milder = recipe.build(processor, regularizer=PLDMTerms(9.0))
+    assert milder.regularizer.std_weight == 9.0
+    assert recipe.provenance()["name"] == "pldm-tworoom"
+    assert "PLDM" in recipe.provenance()["summary"]
+
+
+def test_a_pldm_recipe_trains_loads_and_plans(tmp_path: Path) -> None:
+    """The path that every model takes: train, load, plan; the log has every term by its name."""
+    settings = TrainSettings(num_steps=2, batch_size=4, log_every=1, batchnorm_windows=8)
+    recipe = TwoRoomRecipe(num_episodes=2, embedding_dim=8, model="pldm", settings=settings)
+    recipe.train(tmp_path, progress=False)
+    model = leworld.load(tmp_path / "model")
+    assert isinstance(model, PLDM)
+    header = (tmp_path / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert {"prediction", "std", "covariance", "time_std", "similarity"} <= set(header)
+    policy = MPCPolicy(model, CEMPlanner(horizon=2, num_samples=8, num_iterations=2))
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    policy.reset(Observation(frames[::-1].copy()))
+    assert policy.act(Observation(frames)).shape == (2, 2)

@@ -34,6 +34,11 @@ def call(function: Callable[..., Any], *args: Any, **options: Any) -> Call:
 def _regularizer(name: str) -> Call:
     if name == "InverseDynamics":
         return call(regularizers.InverseDynamics(4, 2), draw(3, 5, 4), draw(3, 5, 2))
+    if name == "EndpointInverseDynamics":
+        head = regularizers.EndpointInverseDynamics(4, 2, horizon=3)
+        return call(head, draw(3, 5, 4), draw(3, 5, 2))
+    if name == "Centred":
+        return call(regularizers.Centred(window=3), draw(12, 6, 4))
     if name == "PLDMTerms":
         head = regularizers.InverseDynamics(4, 2)
         terms = regularizers.PLDMTerms(inverse_dynamics=head, inverse_dynamics_weight=1.0)

@@ -11,6 +11,7 @@ from torch.autograd import forward_ad
 from leworld.kernels import ecf_sums
 from leworld.normality import Watson, sliced_statistic
 from leworld.regularizers import (
+    Centred,
     ExactSIGReg,
     SIGReg,
     TemporalSimilarity,
@@ -21,7 +22,7 @@ from leworld.regularizers import (
 from tests.normality.conformance import STATISTICS
 from tests.normality.multivariate import MULTIVARIATE
 from tests.regularizers.conformance import REGULARIZERS
-from tests.regularizers.family import FAMILY, LinearHead, Terms
+from tests.regularizers.family import FAMILY, EndpointHead, LinearHead, Terms
 
 Function = Callable[[Tensor], Tensor]
 # Whose gradient takes a scale as given, so that finite differences disagree by design.
@@ -67,6 +68,8 @@ FUNCTIONS: dict[str, Function] = {
     "similarity": TemporalSimilarity(),
     "straightening": TemporalStraightening(),
     "inverse_dynamics": LinearHead(4),
+    "endpoint": EndpointHead(4),
+    "centred": of_trajectories(fixed(lambda: Centred(SIGReg(16), window=3))),
     "time_vcreg": of_trajectories(TemporalVCReg(1.0, 0.5)),
     "time_vcreg_own": TemporalVCReg(1.0, 0.5, centred="time"),
     "pldm_terms": of_trajectories(Terms()),

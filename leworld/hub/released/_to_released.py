@@ -138,6 +138,8 @@ def _action_encoder(config: Any) -> dict[str, Any]:
 
 def _projector(config: Any) -> dict[str, Any]:
     given = _expect(config, "Projector", "every projector")
+    if given["rectify"]:
+        raise _beyond("a projector with `rectify=True`")
     return {
         "_target_": f"{_MODULE}.MLP",
         "input_dim": given["in_dim"],

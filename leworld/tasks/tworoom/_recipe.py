@@ -74,6 +74,8 @@ class TwoRoomRecipe(Recipe):
         """Return what a checkpoint of this recipe says about its origin, as plain data."""
         names = ("num_episodes", "straight_share", "door_share", "embedding_dim", "regularizer_weight")
         facts = {name: getattr(self, name) for name in (*names, "num_slices")}
+        if self.model != "lewm":
+            return super().provenance()
         return {
             "name": "lewm-tworoom-tiny",
             "summary": "A small LeWorldModel of TwoRoom, trained on a CPU in minutes from 64-pixel frames.",
