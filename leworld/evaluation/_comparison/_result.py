@@ -113,7 +113,7 @@ class ComparisonResult(Result):
         probes = [(quantity, probe) for quantity, found in self.rows[0].probes.items() for probe in found]
         known = [["model", *(f"R2 of {quantity}, {probe}" for quantity, probe in probes)]]
         known += [[name, *(_r2(rows, *key) for key in probes)] for name, rows in models.items()]
-        costs = [list(_COSTS)]
+        costs: list[Sequence[str]] = [_COSTS]
         for name, rows in models.items():
             row = rows[0]
             costs.append(
