@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 _WRITING = os.O_WRONLY | os.O_RDWR
+_CHILD_SECONDS = 600  # a child that hangs ends by itself
 _NAMED = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
 
 
@@ -94,8 +96,13 @@ def moment(what: str) -> None:
 def survive(subject: Subject | Any, *, count: int, seed: int) -> Findings:
     """Kill `subject` at `count` moments drawn by `seed`, each time in a new folder, and let it go on.
 
-    Each run is a fork of this process, which must have started no threads.
+    Each run is a fork of this process, which must have started no threads: a fork copies the locks that they
+    hold, and would wait for them for ever.
     """
+    if threading.active_count() > 1:
+        raise RuntimeError(
+            "kills need a process of their own without threads: run `python -m benchmarks.kills`"
+        )
     sys.addaudithook(_clock.audit)
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
@@ -156,6 +163,8 @@ def _in_child(task: Callable[[], None]) -> str | None:
     if child == 0:
         code = 1
         try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(_CHILD_SECONDS)
             os.close(reader)
             task()
             code = 0

@@ -1,5 +1,6 @@
 """Distance of predicted embeddings to a goal."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, final
 
@@ -7,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import check_choice, check_finite, describe
+from .._checks import check_choice, check_finite, check_number, describe
 from .._lending import own_copy
 from .._typing import shapechecked
-from ..errors import ShapeError
+from ..errors import ConfigError, ShapeError
 from ..metrics import latent_distance
 from ..models import WorldModel
 from ..planners import LiftedCost
@@ -46,6 +47,9 @@ class GoalCost(LiftedCost):
             `latent_distance`, which is the squared one unless the model says otherwise.
         along: "end" to score the last step only, "path" for the mean over all steps, which rewards arriving
             early and suits replanning after every block.
+        base: With "path", how much more each step counts than the one before it: the mean has the weights
+            base^t. 2 is DINO-WM's objective "all", which adds the distance of the present frame, the same
+            for all candidates, and divides by the number of frames once more: the order is the same.
         readout: Maps embeddings (..., *latent) to the space in which the goal is given and distances are
             taken, for example a probe's physical units.
 
@@ -93,11 +97,19 @@ class GoalCost(LiftedCost):
         state: Any | None = None,
         distance: Distance | None = None,
         along: Literal["end", "path"] = "end",
+        base: float = 1.0,
         readout: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         if distance is not None:
             check_choice("GoalCost", "distance", distance, ("squared", "cosine", "smooth_l1"))
         check_choice("GoalCost", "along", along, ("end", "path"))
+        check_number("GoalCost", "base", base, low=0.0, open_low=True)
+        if along == "end" and base != 1:
+            raise ConfigError(
+                'GoalCost needs `along="path"` for a `base`, which weighs steps against each other',
+                f'it has `along="end"` and `base={base}`',
+                'Pass `along="path"`, or leave `base` out',
+            )
         self.start = Start("GoalCost", model, context=context, past_actions=past_actions, state=state)
         _check_goal(goal, self.start.context, readout)
         self.start.check_history()
@@ -108,6 +120,7 @@ class GoalCost(LiftedCost):
         self.goal = own_copy(goal)
         self.distance: Distance | None = distance
         self.along = along
+        self.base = base
         self.readout = readout
         self.device = self.start.context.device
         self.dtype = self.start.context.dtype
@@ -128,7 +141,11 @@ class GoalCost(LiftedCost):
     ) -> Float[Tensor, "batch sample"]:
         """Return the cost of every candidate."""
         predicted = self.rollout(actions)
-        return self.goal_distance(predicted[:, :, -1:] if self.along == "end" else predicted).mean(-1)
+        distances = self.goal_distance(predicted[:, :, -1:] if self.along == "end" else predicted)
+        if self.base == 1:
+            return distances.mean(-1)
+        steps = torch.arange(distances.shape[-1], dtype=distances.dtype, device=distances.device)
+        return (distances * (steps * math.log(self.base)).softmax(0)).sum(-1)
 
     def rollout(self, actions: Tensor) -> Tensor:
         """Return the embeddings that candidates lead to, (batch, sample, horizon, *latent)."""

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from .._names import room_names
 from ._action import ActionEncoder as ActionEncoder
 from ._conv import ConvEncoder as ConvEncoder
+from ._dinov2 import DINOv2Encoder as DINOv2Encoder
+from ._dinov2_layouts import dinov2_state_dict as dinov2_state_dict
+from ._linear import LinearEncoder as LinearEncoder
 from ._parts import PartsEncoder as PartsEncoder
 from ._vector import VectorEncoder as VectorEncoder
 from ._vit import ViTEncoder as ViTEncoder

@@ -7,7 +7,7 @@ files name classes of leworld, or such that the caller hands over, never a calla
 checkpoint is executed. `load` also
 reads the layout of the published LeWM weights, and `convert` goes from either to the other.
 `list_checkpoints` and `checkpoint_info` tell which checkpoints have a name and what is known about each.
-`export` writes a model for runtimes without leworld.
+`export` writes a model for runtimes without leworld. `load_dinowm` reads published weights of DINO-WM.
 """
 
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from .catalog._catalog import list_checkpoints as list_checkpoints
 from .catalog._record import CheckpointRecord as CheckpointRecord
 from .catalog._record import Score as Score
 from .programs._export import export as export
+from .released._from_dinowm import load_dinowm as load_dinowm
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = room_names(__name__)

@@ -1,12 +1,14 @@
 """World models: an encoder and a predictor assembled, with the loss that trains them.
 
 `WorldModel` is the contract that costs, policies, training and evaluation rely on. `LeWM` is the first to
-keep it. Axes are always (batch, time, ...); the action at time t leaves frame t and leads to frame t + 1.
+keep it; `DINOWM` predicts the patch features of a frozen encoder. Axes are always (batch, time, ...); the
+action at time t leaves frame t and leads to frame t + 1.
 """
 
 from typing import TYPE_CHECKING
 
 from .._names import room_names
+from ._dinowm import DINOWM as DINOWM
 from ._flops import rollout_flops as rollout_flops
 from ._frames import check_knows_parts as check_knows_parts
 from ._frames import embed as embed

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from .._checks import check_number, plain_numbers
 from .._transforms import fused_attention
 from .._typing import shapechecked
-from ..errors import ConfigError
+from ..errors import ConfigError, ShapeError
 from ._checks import check_last_axis
 
 _FEW = 4
@@ -26,6 +26,8 @@ class SelfAttention(nn.Module):
         output_i = sum_j softmax_j(q_i . k_j / sqrt(head_dim)) v_j,
 
     over all j, or over j <= i when causal; the heads are joined and mapped back to dim by a linear layer.
+    Where a frame has several tokens, `tokens_per_frame`, causal means by frame: a token sees all tokens of
+    its own frame and of earlier ones.
 
     Shapes:
         tokens (batch, token, dim) -> (batch, token, dim).
@@ -39,13 +41,16 @@ class SelfAttention(nn.Module):
             the released LeWM checkpoints fuse them in the predictor and not in the image encoder.
         causal: Whether a token sees only itself and earlier ones.
         dropout: Probability of dropping an attention weight, and a component of the output, in training.
+        tokens_per_frame: How many consecutive tokens are one frame; matters for a causal one only.
 
     Raises:
         ConfigError: If num_heads does not divide dim while head_dim is None.
+        ShapeError: If the tokens of a causal one are no whole frames.
 
     Numerics: with more than a few tokens torch's fused kernel attends, whose gradient torch cannot
     differentiate again; `torch.nn.attention.sdpa_kernel(SDPBackend.MATH)` around the call lets it. Within
-    torch.func and forward mode the formula is taken anyway.
+    torch.func and forward mode the formula is taken anyway. By frame, the queries of each frame attend to
+    what they may see, so that no mask is made and nothing that is hidden is computed.
 
     Source: Vaswani et al., Attention Is All You Need, 2017 (arXiv 1706.03762), section 3.2.
 
@@ -71,9 +76,11 @@ class SelfAttention(nn.Module):
         fused: bool = False,
         causal: bool = False,
         dropout: float = 0.0,
+        tokens_per_frame: int = 1,
     ) -> None:
         super().__init__()
         check_number("SelfAttention", "dim", dim, low=1, integer=True)
+        check_number("SelfAttention", "tokens_per_frame", tokens_per_frame, low=1, integer=True)
         check_number("SelfAttention", "num_heads", num_heads, low=1, integer=True)
         check_number("SelfAttention", "dropout", dropout, low=0.0, high=1.0)
         if head_dim is None:
@@ -98,6 +105,7 @@ class SelfAttention(nn.Module):
         self.fused = fused
         self.causal = causal
         self.dropout = dropout
+        self.tokens_per_frame = tokens_per_frame
 
     @shapechecked
     def forward(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
@@ -109,9 +117,12 @@ class SelfAttention(nn.Module):
             projections = (self.query(tokens), self.key(tokens), self.value(tokens))
         query, key, value = (p.unflatten(-1, (self.num_heads, -1)) for p in projections)
         dropout = self.dropout if self.training else 0.0
-        few = tokens.shape[1] <= _FEW and tokens.device.type == "cpu"
-        attend = _attend_few if few else _attend
-        output = self.output(attend(query, key, value, self.causal, dropout).flatten(2))
+        if self.causal and self.tokens_per_frame > 1:
+            mixed = _attend_frames(query, key, value, self.tokens_per_frame, dropout)
+        else:
+            few = tokens.shape[1] <= _FEW and tokens.device.type == "cpu"
+            mixed = (_attend_few if few else _attend)(query, key, value, self.causal, dropout)
+        output = self.output(mixed.flatten(2))
         return F.dropout(output, dropout) if dropout else output
 
 
@@ -120,6 +131,22 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, causal: bool, dropout: fl
     query, key, value = (tensor.transpose(1, 2) for tensor in (query, key, value))
     mixed = fused_attention(query, key, value, is_causal=causal, dropout_p=dropout)
     return mixed.transpose(1, 2)
+
+
+def _attend_frames(query: Tensor, key: Tensor, value: Tensor, size: int, dropout: float) -> Tensor:
+    """Attend frame by frame to all tokens of this and earlier frames; a frame is `size` tokens."""
+    count = query.shape[1]
+    if count % size:
+        raise ShapeError(
+            f"SelfAttention needs whole frames of `tokens_per_frame={size}` tokens",
+            f"`tokens` has token={count}",
+            "Pass all tokens of each frame, frame after frame",
+        )
+    ends = range(size, count + 1, size)
+    mixed = [
+        _attend(query[:, end - size : end], key[:, :end], value[:, :end], False, dropout) for end in ends
+    ]
+    return torch.cat(mixed, dim=1)
 
 
 def _attend_few(query: Tensor, key: Tensor, value: Tensor, causal: bool, dropout: float) -> Tensor:

@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._checks import check_number, plain_numbers
+from .._checks import check_equal_size, check_number, plain_numbers
 from .._typing import shapechecked
+from ..errors import ConfigError
 from ._adaln import AdaLNZero, _modulate
 from ._attention import SelfAttention
 from ._checks import check_last_axis
@@ -23,7 +24,9 @@ class TransformerBlock(nn.Module):
         x = x + Attention(LayerNorm(x))
         x = x + MLP(LayerNorm(x))
 
-    This is the pre-norm block of the vision transformer: bidirectional, with biases and without dropout.
+    This is the pre-norm block of the vision transformer, unless said otherwise: bidirectional, with biases
+    and without dropout. With `layer_scale`, each component of the two branches is first multiplied by a
+    learned number (LayerScale).
 
     Shapes:
         tokens (batch, token, dim) -> (batch, token, dim).
@@ -33,8 +36,17 @@ class TransformerBlock(nn.Module):
         num_heads: Number of attention heads; must divide dim.
         mlp_dim: Hidden width of the MLP.
         eps: Added to the variance in the LayerNorms; 1e-12 is what the released LeWM encoder uses.
+        dropout: Probability of dropping activations of the MLP in training, and attention weights of the
+            block's own attention.
+        attention: An attention of another kind, such as a causal one, in place of the block's own. Its `dim`
+            is the block's; `num_heads` is then not used.
+        layer_scale: What the numbers of LayerScale begin at; None has none.
 
-    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2020 (arXiv 2010.11929), equations 2 and 3.
+    Raises:
+        ConfigError: If an argument is out of range, or `attention` is of another width.
+
+    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2020 (arXiv 2010.11929), equations 2 and 3;
+    LayerScale is that of Touvron et al., 2021 (arXiv 2103.17239), equation 3.
 
     Example:
         ```python
@@ -45,22 +57,45 @@ class TransformerBlock(nn.Module):
         ```
     """
 
-    def __init__(self, dim: int, num_heads: int, *, mlp_dim: int, eps: float = 1e-12) -> None:
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        *,
+        mlp_dim: int,
+        eps: float = 1e-12,
+        dropout: float = 0.0,
+        attention: SelfAttention | None = None,
+        layer_scale: float | None = None,
+    ) -> None:
         super().__init__()
         check_number("TransformerBlock", "dim", dim, low=1, integer=True)
         check_number("TransformerBlock", "eps", eps, low=0.0)
+        if attention is not None and attention.dim != dim:
+            raise ConfigError(
+                "TransformerBlock needs an `attention` of its own width",
+                f"`dim={dim}` and `attention.dim={attention.dim}`",
+                "Build both with the same `dim`",
+            )
         self.dim = dim
         self.attention_norm = nn.LayerNorm(dim, eps=eps)
-        self.attention = SelfAttention(dim, num_heads)
+        self.attention = SelfAttention(dim, num_heads, dropout=dropout) if attention is None else attention
         self.mlp_norm = nn.LayerNorm(dim, eps=eps)
-        self.mlp = MLP(dim, mlp_dim)
+        self.mlp = MLP(dim, mlp_dim, dropout=dropout)
+        if layer_scale is not None:
+            check_number("TransformerBlock", "layer_scale", layer_scale)
+        for name in ("attention_scale", "mlp_scale"):
+            start = None if layer_scale is None else nn.Parameter(torch.full((dim,), float(layer_scale)))
+            self.register_parameter(name, start)
 
     @shapechecked
     def forward(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
         """Transform the tokens."""
         check_last_axis("TransformerBlock", "tokens", tokens, self.dim, "dim")
-        tokens = tokens + self.attention(self.attention_norm(tokens))
-        return tokens + self.mlp(self.mlp_norm(tokens))
+        branch = self.attention(self.attention_norm(tokens))
+        tokens = tokens + (branch if self.attention_scale is None else self.attention_scale * branch)
+        branch = self.mlp(self.mlp_norm(tokens))
+        return tokens + (branch if self.mlp_scale is None else self.mlp_scale * branch)
 
 
 @final
@@ -79,7 +114,8 @@ class ConditionedBlock(nn.Module):
     At the start all gates are zero and the block returns its input.
 
     Shapes:
-        tokens (batch, token, dim), condition (batch, token, condition_dim) -> (batch, token, dim).
+        tokens (batch, token, dim), condition (batch, frame, condition_dim) -> (batch, token, dim), with
+        token = frame * tokens_per_frame.
 
     Args:
         dim: Width of the tokens.
@@ -88,6 +124,7 @@ class ConditionedBlock(nn.Module):
         mlp_dim: Hidden width of the MLP.
         condition_dim: Size of the condition; dim when None.
         dropout: Probability of dropping attention weights and activations of the branches in training.
+        tokens_per_frame: How many consecutive tokens share a condition, and see each other.
 
     Numerics: the LayerNorm without weights uses eps 1e-6, the ones inside the branches 1e-5, as released.
 
@@ -114,6 +151,7 @@ class ConditionedBlock(nn.Module):
         mlp_dim: int,
         condition_dim: int | None = None,
         dropout: float = 0.0,
+        tokens_per_frame: int = 1,
     ) -> None:
         super().__init__()
         check_number("ConditionedBlock", "dim", dim, low=1, integer=True)
@@ -121,18 +159,38 @@ class ConditionedBlock(nn.Module):
         self.modulation = AdaLNZero(dim, dim if condition_dim is None else condition_dim)
         self.attention_norm = nn.LayerNorm(dim)
         self.attention = SelfAttention(
-            dim, num_heads, head_dim=head_dim, bias=False, fused=True, causal=True, dropout=dropout
+            dim,
+            num_heads,
+            head_dim=head_dim,
+            bias=False,
+            fused=True,
+            causal=True,
+            dropout=dropout,
+            tokens_per_frame=tokens_per_frame,
         )
         self.mlp_norm = nn.LayerNorm(dim)
         self.mlp = MLP(dim, mlp_dim, dropout=dropout)
 
+        self.tokens_per_frame = tokens_per_frame
+
     @shapechecked
     def forward(
-        self, tokens: Float[Tensor, "batch token dim"], condition: Float[Tensor, "batch token condition"]
+        self, tokens: Float[Tensor, "batch token dim"], condition: Float[Tensor, "batch frame condition"]
     ) -> Float[Tensor, "batch token dim"]:
         """Transform the tokens under their conditions."""
         check_last_axis("ConditionedBlock", "tokens", tokens, self.dim, "dim")
-        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = self.modulation(condition)
+        check_equal_size(
+            "ConditionedBlock",
+            "token of `tokens`",
+            tokens.shape[1],
+            condition.shape[1] * self.tokens_per_frame,
+            expected_by="`condition` and its `tokens_per_frame`",
+            fix="Pass one condition for every frame",
+        )
+        modulations = self.modulation(condition)
+        if self.tokens_per_frame > 1:
+            modulations = [one.repeat_interleave(self.tokens_per_frame, dim=1) for one in modulations]
+        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = modulations
         branch = self.attention(self.attention_norm(_modulate(_normalise(tokens), shift, scale)))
         tokens = torch.addcmul(tokens, gate, branch)
         branch = self.mlp(self.mlp_norm(_modulate(_normalise(tokens), mlp_shift, mlp_scale)))

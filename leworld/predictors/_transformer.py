@@ -1,8 +1,6 @@
 """The causal transformer that LeWM predicts with."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import cast, final
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -12,24 +10,14 @@ from torch.nn import functional as F
 from .._checks import check_number
 from .._config import configurable
 from .._typing import shapechecked
-from ..errors import ShapeError
 from ..nn import ConditionedBlock
-from ._incremental import IncrementalPredictor
-from ._window import (
-    KeysValues,
-    Modulations,
-    WindowMemory,
-    can_extend_block,
-    extend_block,
-    prepare_block,
-)
-
-_STEPS_AT_ONCE = 8
+from ._window import Modulations, WindowMemory
+from ._window_transformer import WindowTransformer
 
 
 @final
 @configurable
-class TransformerPredictor(IncrementalPredictor):
+class TransformerPredictor(WindowTransformer):
     """Predict the next embedding at every time step from the embeddings and action embeddings so far.
 
     A learned position is added to each embedding, causal transformer blocks whose branches are modulated by
@@ -76,8 +64,6 @@ class TransformerPredictor(IncrementalPredictor):
         ```
     """
 
-    slides = True
-
     def __init__(
         self,
         embedding_dim: int,
@@ -119,6 +105,7 @@ class TransformerPredictor(IncrementalPredictor):
         )
         self.norm = nn.LayerNorm(embedding_dim)
         self.embedding_dim = embedding_dim
+        self.latent_shape = (embedding_dim,)
         self.history_size = history_size
         self.embedding_dropout = embedding_dropout
 
@@ -134,11 +121,6 @@ class TransformerPredictor(IncrementalPredictor):
         for block in self.blocks:
             tokens = block(tokens, conditions)
         return self.norm(tokens)
-
-    @property
-    def can_extend(self) -> bool:
-        """Whether `extend` computes what `forward` does: nothing is in training mode, replaced or hooked."""
-        return super().can_extend and all(can_extend_block(block) for block in self.blocks)
 
     @shapechecked
     def prepare(
@@ -158,12 +140,7 @@ class TransformerPredictor(IncrementalPredictor):
             past_conditions: The action embeddings that leave them.
             conditions: The candidates' action embeddings.
         """
-        self._check_last_axis("embeddings", embeddings, self.embedding_dim)
-        self._check_last_axis("past_conditions", past_conditions, self.condition_dim)
-        self._check_last_axis("conditions", conditions, self.condition_dim)
-        first = max(0, embeddings.shape[1] - self.history_size + 1)
-        shared, past = embeddings[:, first:].unsqueeze(1), past_conditions[:, first:].unsqueeze(1)
-        return WindowMemory(shared, self._modulations(past) if shared.shape[2] else None, conditions)
+        return self._prepare(embeddings, past_conditions, conditions)
 
     @shapechecked
     def extend(
@@ -185,78 +162,8 @@ class TransformerPredictor(IncrementalPredictor):
         Raises:
             ShapeError: If `prepare` got conditions of fewer steps or of other rows.
         """
-        self._check_next(memory, embeddings)
-        size, known, step = self.history_size, memory.shared.shape[2], memory.step
-        frames = (*memory.frames, embeddings)[-size:]
-        start = known + step + 1 - size  # of the window, counted from the first shared frame
-        begin, seen = step, memory.blocks  # of the candidates' own frames, the first that is to be computed
-        if step == 0 or start > 0:
-            begin, seen = max(0, start - known), ()
-            if memory.shared_modulations is not None and start < known:
-                window = slice(max(0, start), known)
-                _, seen = self._append(memory.shared[:, :, window], memory.shared_modulations[window], ())
-        modulations, first = memory.modulations, memory.first
-        if modulations is None or step >= first + len(modulations):
-            first = begin
-            modulations = self._modulations(memory.conditions[:, :, first : first + size + _STEPS_AT_ONCE])
-        new = torch.stack(frames[begin - step - 1 :], dim=2)
-        output, seen = self._append(new, modulations[begin - first : step + 1 - first], seen)
-        return output, replace(
-            memory, step=step + 1, frames=frames, modulations=modulations, first=first, blocks=seen
-        )
+        return self._extend(memory, embeddings)
 
-    def _modulations(self, conditions: Tensor) -> Modulations:
-        """Compute all blocks' modulations for (*row, time, condition); SiLU is applied once for all."""
-        activated = F.silu(conditions.movedim(-2, 0).contiguous())
-        return Modulations(tuple(prepare_block(block, activated) for block in self._blocks()))
-
-    def _append(
-        self, embeddings: Tensor, modulations: Modulations, past: tuple[KeysValues, ...]
-    ) -> tuple[Tensor, tuple[KeysValues, ...]]:
-        """Append frames (*row, time, dim) to a window; return the prediction after the last of them.
-
-        The rows of `past` may broadcast against those of the embeddings; it is empty at a window's start.
-        """
-        before = len(past[0].keys) if past else 0
-        span = slice(before, before + embeddings.shape[-2])
-        tokens = (embeddings + self.positions[0, span]).movedim(-2, 0).contiguous()
-        seen = []
-        for i, (block, given) in enumerate(zip(self._blocks(), modulations.blocks, strict=True)):
-            last_only = i == len(self.blocks) - 1
-            earlier = past[i] if past else KeysValues()
-            tokens, keys_values = extend_block(block, tokens, given, earlier, last_only=last_only)
-            seen.append(keys_values)
-        return self.norm(tokens[-1]), tuple(seen)
-
-    def _blocks(self) -> Sequence[ConditionedBlock]:
-        return cast(Sequence[ConditionedBlock], self.blocks)
-
-    def _check(self, embeddings: Tensor, conditions: Tensor) -> None:
-        time = embeddings.shape[1]
-        if not 1 <= time <= self.history_size:
-            raise ShapeError(
-                f"TransformerPredictor needs from 1 to `history_size={self.history_size}` frames along time",
-                f"`embeddings` has shape {tuple(embeddings.shape)}, i.e. time={time}",
-                "Pass the last frames only; a model's `rollout` slides that window for you",
-            )
-        self._check_last_axis("embeddings", embeddings, self.embedding_dim)
-        self._check_last_axis("conditions", conditions, self.condition_dim)
-
-    def _check_next(self, memory: WindowMemory, embeddings: Tensor) -> None:
-        self._check_last_axis("embeddings", embeddings, self.embedding_dim)
-        batch, samples, horizon, _ = memory.conditions.shape
-        if memory.step == horizon or embeddings.shape[:2] != (batch, samples):
-            raise ShapeError(
-                f"TransformerPredictor.extend needs frames for {batch} x {samples} candidates, once for each "
-                f"of the {horizon} steps that `prepare` got `conditions` for",
-                f"`embeddings` has shape {tuple(embeddings.shape)}, at step {memory.step}",
-                "Expand shared frames over the candidates, and prepare with the conditions of all steps",
-            )
-
-    def _check_last_axis(self, name: str, tensor: Tensor, due: int) -> None:
-        if tensor.shape[-1] != due:
-            raise ShapeError(
-                f"TransformerPredictor needs `{name}` with {due} entries on the last axis",
-                f"`{name}` has shape {tuple(tensor.shape)}",
-                "Pass what the model's projector and action encoder return",
-            )
+    def _input(self, frames: Tensor, modulations: Modulations, before: int) -> Tensor:
+        positions = self.positions[0, before : before + len(frames)]
+        return frames + positions.unflatten(0, (-1, *(1 for _ in frames.shape[1:-1])))

@@ -1,11 +1,13 @@
-"""A transformer's memory of its window, and its blocks' arithmetic for new tokens only.
+"""A transformer's memory of its window, and its blocks' arithmetic for new frames only.
 
-Tensors here are time-first, (token, *row, head, head_dim), so that one token is one contiguous piece. The
-rows of past tokens may be fewer and broadcast: what all rows have in common is stored once. Layers are used
-without their own shape checks, which a rollout would repeat for every piece of every window.
+Tensors here are time-first, (frame, *row, head, head_dim), so that one frame is one contiguous piece. The
+rows of past frames may be fewer and broadcast: what all rows have in common is stored once. Where a frame has
+several tokens (`tokens_per_frame` of the attention), they are the last of the rows; elsewhere a frame is one
+token. Layers are used without their own shape checks, which a rollout would repeat for every piece of every
+window.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -15,7 +17,7 @@ from torch.nn import Linear
 from torch.nn import functional as F
 
 from .._transforms import fused_attention, transforming
-from ..nn import MLP, AdaLNZero, ConditionedBlock, SelfAttention
+from ..nn import MLP, AdaLNZero, ConditionedBlock, SelfAttention, TransformerBlock
 
 _FEW = 4
 _PIECE = 640 * 1024
@@ -28,7 +30,7 @@ class Modulations:
 
     Args:
         blocks: For each block its six modulations, with 1 + scale in the place of scale, each
-            (time, *row, dim).
+            (time, *row, dim). For a predictor that joins conditions to its input, these, in one "block".
     """
 
     blocks: tuple[tuple[Tensor, ...], ...]
@@ -57,14 +59,14 @@ class KeysValues:
 @final
 @dataclass(frozen=True)
 class WindowMemory:
-    """Where a rollout of `TransformerPredictor` stands; its tensors are never changed in place.
+    """Where a rollout of a transformer with a window stands; its tensors are never changed in place.
 
     Args:
-        shared: Known frames that all candidates share, (batch, 1, time, dim).
+        shared: Known frames that all candidates share, (batch, 1, time, *latent).
         shared_modulations: Theirs; None where there are none.
         conditions: The candidates' conditions, (batch, sample, horizon, condition).
         step: How many frames have been appended.
-        frames: Those of them that the next window may need, each (batch, sample, dim).
+        frames: Those of them that the next window may need, each (batch, sample, *latent).
         modulations: Those of some consecutive steps; None at the start.
         first: The first of these steps.
         blocks: Keys and values of each block in the present window; empty at the start.
@@ -82,10 +84,13 @@ class WindowMemory:
 
 def can_extend_block(block: object) -> bool:
     """Whether `extend_block` knows all parts: another class's own `forward` would have to be called."""
-    if type(block) is not ConditionedBlock:
-        return False
-    parts = ((block.modulation, AdaLNZero), (block.attention, SelfAttention), (block.mlp, MLP))
-    return all(type(part) is due for part, due in parts)
+    if type(block) is ConditionedBlock:
+        return type(block.modulation) is AdaLNZero and _knows(block)
+    return type(block) is TransformerBlock and _knows(block)
+
+
+def _knows(block: ConditionedBlock | TransformerBlock) -> bool:
+    return type(block.attention) is SelfAttention and type(block.mlp) is MLP
 
 
 def prepare_block(block: ConditionedBlock, activated: Tensor) -> tuple[Tensor, ...]:
@@ -95,26 +100,36 @@ def prepare_block(block: ConditionedBlock, activated: Tensor) -> tuple[Tensor, .
 
 
 def extend_block(
-    block: ConditionedBlock,
+    block: ConditionedBlock | TransformerBlock,
     tokens: Tensor,
     modulations: tuple[Tensor, ...],
     past: KeysValues,
     *,
     last_only: bool,
 ) -> tuple[Tensor, KeysValues]:
-    """Transform new tokens (token, *row, dim) that follow those of `past`, in evaluation mode.
+    """Transform new frames (frame, *row, dim) that follow those of `past`, in evaluation mode.
 
-    Returns all new tokens, or the last one, and the keys and values of all tokens.
+    Returns all new frames, or the last one, and the keys and values of all frames. A block without conditions
+    has no modulations.
     """
-    shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = modulations
-    branch = block.attention_norm(torch.addcmul(shift, _normalise(tokens), scale))
+    mlp = block.mlp
+    if isinstance(block, ConditionedBlock):
+        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = modulations
+        branch = block.attention_norm(torch.addcmul(shift, _normalise(tokens), scale))
+    else:
+        shift = scale = gate = mlp_shift = mlp_scale = mlp_gate = None
+        branch = block.attention_norm(tokens)
     branch, seen = _extend_attention(block.attention, branch, past, last_only=last_only)
     kept = slice(-len(branch), None)
-    tokens = torch.addcmul(tokens[kept], gate[kept], branch)
-    branch = block.mlp_norm(torch.addcmul(mlp_shift[kept], _normalise(tokens), mlp_scale[kept]))
-    mlp = block.mlp
+    if gate is None or mlp_shift is None or mlp_scale is None or mlp_gate is None:
+        tokens = tokens[kept] + branch
+        branch = block.mlp_norm(tokens)
+    else:
+        tokens = torch.addcmul(tokens[kept], gate[kept], branch)
+        branch = block.mlp_norm(torch.addcmul(mlp_shift[kept], _normalise(tokens), mlp_scale[kept]))
+        mlp_gate = mlp_gate[kept]
     return _add_in_pieces(
-        tokens, mlp_gate[kept], lambda inputs: _transform(mlp, inputs), branch, mlp.widen.out_features
+        tokens, mlp_gate, lambda inputs: _transform(mlp, inputs), branch, mlp.widen.out_features
     ), seen
 
 
@@ -131,36 +146,45 @@ def _transform(mlp: MLP, tokens: Tensor) -> Tensor:
 
 
 def _add_in_pieces(
-    tokens: Tensor, gate: Tensor, layer: Callable[[Tensor], Tensor], inputs: Tensor, width: int
+    tokens: Tensor, gate: Tensor | None, layer: Callable[[Tensor], Tensor], inputs: Tensor, width: int
 ) -> Tensor:
-    """Return tokens + gate * layer(inputs), for a layer that treats each token alone.
+    """Return tokens + gate * layer(inputs), for a layer that treats each token alone; no gate is one of 1.
 
     On a CPU it takes so many at a time that `width` fits its cache: fresh memory for a wide hidden layer of
     thousands of tokens costs more than its GELU. While no gradient is recorded
     `tokens` are changed in place.
     """
     if tokens.device.type != "cpu" or torch.compiler.is_compiling():
-        return torch.addcmul(tokens, gate, layer(inputs))
+        return tokens + layer(inputs) if gate is None else torch.addcmul(tokens, gate, layer(inputs))
     rows, count = _PIECE // width or 1, tokens[..., 0].numel()
     number = 1 if count <= rows * 3 // 2 else -(-count // rows)
     flat = tokens.contiguous().view(count, -1)
-    gates = gate.expand_as(tokens).reshape(count, -1).tensor_split(number)
+    gates: Sequence[Tensor | None] = [None] * number
+    if gate is not None:
+        gates = gate.expand_as(tokens).reshape(count, -1).tensor_split(number)
     parts = zip(flat.tensor_split(number), gates, inputs.reshape(count, -1).tensor_split(number), strict=True)
-    if torch.is_grad_enabled() or transforming():
-        flat = torch.cat([torch.addcmul(some, factor, layer(given)) for some, factor, given in parts])
-    else:
-        for some, factor, given in parts:
-            some.addcmul_(factor, layer(given))
-    return flat.view(tokens.shape)
+    in_place = not (torch.is_grad_enabled() or transforming())
+    sums = [_add(some, factor, layer(given), in_place=in_place) for some, factor, given in parts]
+    return (flat if in_place else torch.cat(sums)).view(tokens.shape)
+
+
+def _add(tokens: Tensor, gate: Tensor | None, branch: Tensor, *, in_place: bool) -> Tensor:
+    if gate is None:
+        return tokens.add_(branch) if in_place else tokens + branch
+    return tokens.addcmul_(gate, branch) if in_place else torch.addcmul(tokens, gate, branch)
 
 
 def _extend_attention(
     attention: SelfAttention, tokens: Tensor, past: KeysValues, *, last_only: bool
 ) -> tuple[Tensor, KeysValues]:
-    """Mix new tokens (token, *row, dim) that follow those of `past`; causal, fused, without dropout.
+    """Mix new frames (frame, *row, dim) that follow those of `past`; causal, fused, without dropout.
 
-    Returns outputs for all new tokens, or for the last one, and the keys and values of all tokens.
+    Returns outputs for all new frames, or for the last one, and the keys and values of all frames.
     """
+    if attention.tokens_per_frame > 1:
+        query, key, value = _project(attention, tokens, len(tokens) - 1 if last_only else 0)
+        seen = past.with_tokens(key, value)
+        return attention.output(_attend_frames(query, seen)), seen
     wanted = len(tokens) - 1 if last_only else 0
     before = len(past.keys)
     # The first token of all sees itself alone: its mix is its value, whatever its query.
@@ -208,6 +232,22 @@ def _attend(query: Tensor, seen: KeysValues) -> Tensor:
         mask = torch.ones(new, total, dtype=torch.bool, device=query.device).tril(total - new)
     mixed = fused_attention(query, key, value, mask, is_causal=1 < new == total)
     return mixed.permute(2, 0, 1, 3).reshape(new, *rows, heads * width)
+
+
+def _attend_frames(query: Tensor, seen: KeysValues) -> Tensor:
+    """Attend frame by frame (frame, *row, token, head, head_dim) to what was seen up to each frame."""
+    rows, (size, heads, width) = query.shape[1:-3], query.shape[-3:]
+    key, value = (
+        torch.cat([frame.expand(query.shape[1:]).reshape(-1, size, heads, width) for frame in frames], dim=1)
+        for frames in (seen.keys, seen.values)
+    )
+    key, value = key.transpose(1, 2), value.transpose(1, 2)
+    before, mixed = len(seen.keys) - len(query), []
+    for i, one in enumerate(query.unbind(0)):
+        visible = slice(0, (before + i + 1) * size)
+        one = one.reshape(-1, size, heads, width).transpose(1, 2)
+        mixed.append(fused_attention(one, key[:, :, visible], value[:, :, visible]).transpose(1, 2))
+    return torch.stack(mixed).reshape(len(query), *rows, size, heads * width)
 
 
 def _stack(tokens: tuple[Tensor, ...], query: Tensor) -> Tensor:

@@ -4,8 +4,16 @@ import torch
 from torch import nn
 
 from leworld.data import Observation
-from leworld.encoders import ActionEncoder, ConvEncoder, PartsEncoder, VectorEncoder, ViTEncoder
-from leworld.errors import ConfigError, LeWorldError, ShapeError
+from leworld.encoders import (
+    ActionEncoder,
+    ConvEncoder,
+    DINOv2Encoder,
+    PartsEncoder,
+    VectorEncoder,
+    ViTEncoder,
+    dinov2_state_dict,
+)
+from leworld.errors import CheckpointError, ConfigError, LeWorldError, ShapeError
 from tests.bad_input import BadInput
 
 
@@ -13,6 +21,11 @@ def vit(**options) -> ViTEncoder:
     return ViTEncoder(
         **{"image_size": 8, "patch_size": 4, "hidden_dim": 6, "depth": 1, "num_heads": 2, **options}
     )
+
+
+def dinov2(size=None, **options) -> DINOv2Encoder:
+    size = {"hidden_dim": 6, "depth": 1, "num_heads": 2, "mlp_dim": 6} if size is None else size
+    return DINOv2Encoder(size, **{"image_size": 8, "patch_size": 4, "position_grid": 2, **options})
 
 
 def two_parts() -> PartsEncoder:
@@ -37,6 +50,19 @@ ROWS: list[BadInput] = [
     row("ViTEncoder", "side no multiple", lambda: vit()(IMAGE[..., :6]), ShapeError, "patch size 4"),
     row("ViTEncoder", "no pixels", lambda: vit()(IMAGE[..., :0]), ShapeError, "patch size 4"),
     row("ViTEncoder", "integer pixels", lambda: vit()(IMAGE.to(torch.uint8)), ShapeError, "processor"),
+    row("DINOv2Encoder", "unknown size", lambda: DINOv2Encoder("giant"), ConfigError, "large"),
+    row("DINOv2Encoder", "a number missing", lambda: DINOv2Encoder({"depth": 2}), ConfigError, "hidden_dim"),
+    row("DINOv2Encoder", "patch", lambda: dinov2(patch_size=3), ConfigError, "patch_size=3", "image_size=8"),
+    row("DINOv2Encoder", "three sides", lambda: dinov2(image_size=(8, 8, 8)), ConfigError, "height"),
+    row("DINOv2Encoder", "no such output", lambda: dinov2(output="mean"), ConfigError, "patches"),
+    row("DINOv2Encoder", "registers", lambda: dinov2(num_registers=-1), ConfigError, "num_registers=-1"),
+    row("DINOv2Encoder", "no grid", lambda: dinov2(position_grid=0), ConfigError, "position_grid"),
+    row("DINOv2Encoder", "no table", lambda: dinov2(position_interpolation="x"), ConfigError, "torch_hub"),
+    row("DINOv2Encoder", "side no multiple", lambda: dinov2()(IMAGE[..., :6]), ShapeError, "patch size 4"),
+    row("DINOv2Encoder", "no batch", lambda: dinov2()(IMAGE[0]), ShapeError, "batch"),
+    row("DINOv2Encoder", "grey image", lambda: dinov2()(IMAGE[:, :1]), ShapeError, "3 channels"),
+    row("dinov2_state_dict", "no tensors", lambda: dinov2_state_dict({"a": 1}), CheckpointError, "by name"),
+    row("dinov2_state_dict", "another network", lambda: dinov2_state_dict({}), CheckpointError, "torch.hub"),
     row("ConvEncoder", "odd size", lambda: ConvEncoder(50), ConfigError, "image_size=50", "16"),
     row("ConvEncoder", "no stages", lambda: ConvEncoder(channels=()), ConfigError, "0 stages"),
     row("ConvEncoder", "pooling", lambda: ConvEncoder(pooling="flat"), ConfigError, "flatten"),

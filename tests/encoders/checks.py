@@ -15,8 +15,10 @@ def images(count: int = 3) -> torch.Tensor:
 
 
 def check_shape(make: Make) -> None:
+    """A vector a picture, or tokens, and then it says how many."""
     encoder = make()
-    assert encoder(images()).shape == (3, encoder.embedding_dim)
+    tokens = (encoder.num_tokens,) if hasattr(encoder, "num_tokens") else ()
+    assert encoder(images()).shape == (3, *tokens, encoder.embedding_dim)
 
 
 def check_rows_are_independent(make: Make) -> None:

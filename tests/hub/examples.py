@@ -25,6 +25,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "embedding_dim": 8,
     },
     "VectorEncoder": {"in_dim": 4, "embedding_dim": 8},
+    "DINOv2Encoder": {
+        "size": {"hidden_dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 8},
+        "image_size": 16, "patch_size": 8, "position_grid": 2,
+    },
     "CrossAttentionDecoder": {
         "embedding_dim": 8, "image_size": 16, "patch_size": 8, "hidden_dim": 8, "depth": 1
     },

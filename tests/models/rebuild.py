@@ -5,23 +5,26 @@ from typing import Any
 from torch import nn
 
 from leworld._config import MAPPING, ModuleConfig
-from leworld.encoders import ActionEncoder, ConvEncoder, PartsEncoder, ViTEncoder
+from leworld.encoders import ActionEncoder, ConvEncoder, DINOv2Encoder, PartsEncoder, ViTEncoder
 from leworld.models import LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
 from leworld.regularizers import SIGReg
+from tests.predictors.tokens import FlatTokens
 
 TABLE: dict[str, type[nn.Module]] = {
     cls.__name__: cls
     for cls in (
         ActionEncoder,
         ConvEncoder,
+        DINOv2Encoder,
         PartsEncoder,
         ViTEncoder,
         LeWM,
         Projector,
         TransformerPredictor,
         SIGReg,
+        FlatTokens,
     )
 }
 

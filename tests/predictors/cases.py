@@ -8,6 +8,7 @@ from torch import nn
 
 from leworld.predictors import IncrementalPredictor, TransformerPredictor
 from tests.predictors.gru import GRUPredictor
+from tests.predictors.tokens import FlatTokens
 
 Module = TypeVar("Module", bound=nn.Module)
 TIME, DIM, CONDITION = 4, 6, 5
@@ -16,11 +17,18 @@ PREDICTORS: dict[str, Callable[[], nn.Module]] = {
     "transformer": lambda: awake(TransformerPredictor(DIM, TIME, **SMALL, dropout=0.0)),
     "transformer-dropout": lambda: awake(TransformerPredictor(DIM, TIME, **SMALL, dropout=0.3)),
     "transformer-long": lambda: awake(TransformerPredictor(DIM, 7, **SMALL, embedding_dropout=0.2)),
+    "tokens": lambda: awake(FlatTokens(TIME)),
+    "tokens-dropout": lambda: awake(FlatTokens(7, num_tokens=3, dropout=0.3)),
+    "tokens-adaln": lambda: awake(FlatTokens(TIME, conditioning="adaln")),
 }
 INCREMENTAL: dict[str, Callable[[], IncrementalPredictor]] = {
     "transformer": lambda: awake(TransformerPredictor(DIM, TIME, **SMALL)),
     "transformer-1": lambda: awake(TransformerPredictor(DIM, 1, **SMALL)),
     "transformer-long": lambda: awake(TransformerPredictor(DIM, 7, **SMALL)),
+    "tokens": lambda: awake(FlatTokens(TIME)),
+    "tokens-1": lambda: awake(FlatTokens(1, num_tokens=3)),
+    "tokens-single": lambda: awake(FlatTokens(TIME, num_tokens=1)),
+    "tokens-adaln": lambda: awake(FlatTokens(TIME, conditioning="adaln")),
     "gru": lambda: awake(GRUPredictor(DIM, TIME, condition_dim=CONDITION)),
 }
 

@@ -1,6 +1,7 @@
 """Writes: what is there is replaced when asked only, in one step; failed or killed, nothing is left half."""
 
 import os
+import re
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -9,8 +10,6 @@ from pathlib import Path
 import pytest
 
 import leworld
-from benchmarks.kills import saving
-from benchmarks.kills.harness import survive
 from leworld._files import write_atomically
 from leworld._folder import check_replaceable
 from leworld.decoders import CrossAttentionDecoder, save_decoder
@@ -19,6 +18,7 @@ from leworld.hub import convert, export
 from leworld.serialise import save_module
 from tests.hub.examples import tiny_lewm
 from tests.hub.released import MINI
+from tests.trust.killing import kills
 
 
 def _decoder() -> CrossAttentionDecoder:
@@ -153,29 +153,16 @@ def test_the_check_of_a_place_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks")
 def test_a_kill_leaves_whole_checkpoints() -> None:
-    findings = survive(saving, count=5, seed=3)
-    assert findings.moments > 20
-    assert len(findings.kills) == 5
-    assert not [kill for kill in findings.kills if kill.fault]
+    """`python -m benchmarks.kills saving` does it at 30 moments."""
+    done = kills("saving", "--count", "5", "--seed", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 kills, 0 faults" in done.stdout
+    assert int(re.findall(r" of (\d+),", done.stdout)[0]) > 20
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks")
 def test_a_checkpoint_that_is_written_in_its_place_is_seen() -> None:
     """The kills can fail: a folder that is filled where it stands is half at some moments."""
-
-    class Careless:
-        after_kill = staticmethod(saving.after_kill)
-
-        @staticmethod
-        def work(folder: Path) -> None:
-            (folder / "model").mkdir(exist_ok=True)
-            (folder / "model" / "config.json").write_text("{}")
-
-        @staticmethod
-        def outcome(folder: Path) -> str:
-            return "done"
-
-    findings = survive(Careless, count=2, seed=0)
-    assert {kill.what.partition(",")[0] for kill in findings.kills if kill.fault} == {"open config.json"}
+    done = kills("tests.trust.writes_in_place", "--count", "2")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.findall(r", (.+?)(?:, torn)?: Traceback", done.stdout) == ["open config.json"]

@@ -37,6 +37,7 @@ from leworld.training import (
 from tests._source import ROOT
 from tests.training.tiny import fingerprint, tiny_episodes, tiny_model, tiny_settings, tiny_windows
 from tests.trust import training_family as family
+from tests.trust.killing import kills
 
 SETTINGS = TrainSettings(num_steps=2, batch_size=4, save_every=1, log_every=1, batchnorm_windows=8)
 RECIPE = TwoRoomRecipe(num_episodes=2, settings=SETTINGS)
@@ -329,12 +330,6 @@ def test_a_state_that_holds_something_else_is_refused(change, tmp_path):
     torch.save({**state, **change}, tmp_path / "state.ckpt")
     with pytest.raises(CheckpointError, match=r"state\.ckpt"):
         family.run(tmp_path)
-
-
-def kills(subject: str, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.kills", subject, *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_killed_training_goes_on_to_the_same_rows_and_weights():

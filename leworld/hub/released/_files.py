@@ -37,18 +37,18 @@ def load_released(folder: Path, replace: Mapping[str, Any]) -> LeWM:
     """
     pickled, safe = folder / RELEASED_WEIGHTS, folder / WEIGHTS_FILE
     state = (
-        _read_safetensors(safe)
+        read_safetensors(safe)
         if os.path.isfile(safe) and not os.path.lexists(pickled)
-        else _read_pickle(pickled)
+        else read_pickle(pickled)
     )
-    _check_tensors(folder, state)
+    check_tensors(folder, state)
     try:
         return from_released(read_json(folder / CONFIG_FILE), state, replace=replace, take_over=True)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error.rule}", error.got, error.fix) from error
 
 
-def _read_pickle(path: Path) -> Mapping[str, Any]:
+def read_pickle(path: Path) -> Mapping[str, Any]:
     """Read a state dict with `weights_only=True` after a look at the archive around it."""
     with regular_file(path) as stream:
         _check_archive(path, stream)
@@ -102,14 +102,16 @@ def _check_archive(path: Path, stream: io.FileIO) -> None:
         ) from error
 
 
-def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
+def read_safetensors(path: Path) -> Mapping[str, Tensor]:
+    """Read all tensors of a file."""
     with open_tensors(path) as file:
         state = {name: file.read(name) for name in file.entries}
         file.check_unchanged()
     return state
 
 
-def _check_tensors(folder: Path, state: Mapping[str, Any]) -> None:
+def check_tensors(folder: Path | str, state: Mapping[str, Any]) -> None:
+    """Refuse sparse, expanded and non-finite tensors, in the name of where they lie."""
     inner = state.get("state_dict")
     for name, value in (inner if isinstance(inner, Mapping) else state).items():
         if not isinstance(value, Tensor):

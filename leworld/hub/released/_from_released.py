@@ -115,7 +115,7 @@ def from_released(
             f"it has `{strangers[0]}`",
             "Convert them with `leworld.hub.convert`, which writes leworld's own layout, and load that",
         )
-    tensors = _rename(_unwrap(state))
+    tensors = _rename(unwrap(state))
     try:
         with torch.random.fork_rng(devices=[]), shapes_only():
             model = _build(config, tensors, replace)
@@ -123,18 +123,18 @@ def from_released(
         rule = "A released config needs settings that leworld's LeWM accepts"
         raise CheckpointError(rule, str(error).rstrip("."), "Restore the file") from error
     due = {key: value for key, value in model.state_dict().items() if not key.startswith("regularizer.")}
-    _compare(due, tensors)
+    compare(due, tensors, _RULE, _FIX)
     kept = {f"regularizer.{key}": value for key, value in model.regularizer.state_dict().items()}
     memories: set[int] = set()
     own = {
-        key: _alone(tensors.pop(key).detach().to("cpu", value.dtype, copy=not take_over), memories)
+        key: alone(tensors.pop(key).detach().to("cpu", value.dtype, copy=not take_over), memories)
         for key, value in due.items()
     }
     model.load_state_dict({**kept, **own}, strict=True, assign=True)
     return model.eval()
 
 
-def _alone(tensor: Tensor, memories: set[int]) -> Tensor:
+def alone(tensor: Tensor, memories: set[int]) -> Tensor:
     """Return `tensor`, or a copy if it shares its memory; `memories` holds what is in use, and grows."""
     memory = tensor.untyped_storage()
     is_whole = tensor.is_contiguous() and memory.nbytes() == tensor.numel() * tensor.element_size()
@@ -231,7 +231,8 @@ def _demand(where: str, name: str, value: Any, due: Any) -> None:
         raise CheckpointError(rule, f"the config has {describe(value)}", "Restore the file, or train anew")
 
 
-def _unwrap(state: Mapping[str, Any]) -> Mapping[str, Any]:
+def unwrap(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the tensors of a state dict, without what wrappers put around them and before their names."""
     inner = state.get("state_dict")
     state = inner if isinstance(inner, Mapping) else state
     for prefix in ("module.", "model."):
@@ -273,12 +274,13 @@ def _new_name(key: str) -> str | None:
     return None if part is None else f"{room}.blocks.{number}.{part}.{leaf}"
 
 
-def _compare(due: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+def compare(due: Mapping[str, Tensor], tensors: Mapping[str, Tensor], rule: str, fix: str) -> None:
+    """Refuse tensors of other names or shapes than those that are due."""
     missing, extra = sorted(due.keys() - tensors.keys()), sorted(tensors.keys() - due.keys())
     if missing or extra:
         got = f"{len(missing)} are missing {missing[:3]} and {len(extra)} are left over {extra[:3]}"
-        raise CheckpointError(_RULE, got, _FIX)
+        raise CheckpointError(rule, got, fix)
     for key, value in due.items():
         if tensors[key].shape != value.shape:
             got = f"`{key}` has shape {tuple(tensors[key].shape)} where {tuple(value.shape)} is due"
-            raise CheckpointError(_RULE, got, _FIX)
+            raise CheckpointError(rule, got, fix)
