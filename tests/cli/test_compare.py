@@ -76,7 +76,8 @@ def test_a_folder_of_another_comparison_is_refused(
 ) -> None:
     result = compare(*QUICK, *changes, "--models", "lewm", "--out", str(place))
     assert (result.exit_code, result.stdout) == (2, "")
-    assert word in result.stderr and "other settings" in result.stderr
+    assert word in result.stderr
+    assert "other settings" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""DINO-WM on features of its own: an encoder that learns from single frames, then a predictor on it."""
+"""DINO-WM on features of its own: an encoder that learns from frames without actions, then a predictor."""
 
 from dataclasses import replace
 
@@ -9,38 +9,39 @@ from ...models import DINOWM, WorldModel
 from ...nn import Projector
 from ...predictors import TokenTransformerPredictor
 from ...training import train
-from ._contender import BuildRequest, Contender, known
-from ._two_views import TwoViews
+from ._contender import BuildRequest, Contender
+from ._frame_features import FrameFeatures
 
 _ENCODER, _PREDICTOR = 0x454E43, 0x505245  # streams of seeds
 _GRID = 4
 _CONDITION = 10
+_WEIGHT = 0.05  # LeJEPA's
 
 
 def dinowm(request: BuildRequest) -> WorldModel:
-    """Train a small vision transformer on single frames, freeze it, and put a token predictor on it.
+    """Train a small vision transformer on frames without actions, freeze it, and put a token predictor on it.
 
     The grid is 4 x 4 patches, each a token of the recipe's `embedding_dim`; the predictor's blocks are as
     many and as wide as those of the recipe's LeWM.
     """
     recipe, processor = request.recipe, request.processor
     dim, settings = recipe.embedding_dim, recipe.settings
-    size = processor.image_size or recipe.image_size
+    size = processor.image_size or 64
     sizes = {"hidden_dim": dim, "depth": 2, "num_heads": 2, "mlp_dim": 4 * dim}
     with usual_defaults(), seeded_globals(fold_seed(settings.seed, _ENCODER)):
         encoder = DINOv2Encoder(
             sizes, image_size=size, patch_size=size // _GRID, position_grid=_GRID, output="patches"
         )
-        views = TwoViews(
+        features = FrameFeatures(
             encoder,
             Projector(dim, hidden_dim=8 * dim),
             processor,
-            regularizer_weight=recipe.regularizer_weight,
+            regularizer_weight=_WEIGHT,
             num_slices=recipe.num_slices,
         )
     if request.num_steps:
         train(
-            views,
+            features,
             Windows(request.episodes, 1, frameskip=processor.frameskip),
             folder=request.folder,
             settings=replace(settings, num_steps=request.num_steps),
@@ -68,12 +69,9 @@ def dinowm(request: BuildRequest) -> WorldModel:
     return model
 
 
-known(
-    "dinowm",
-    Contender(
-        build=dinowm,
-        loss_weights=("regularizer_weight",),
-        pretraining_share=0.5,
-        note="its encoder learns from single frames of the same data, without actions, for half of the steps",
-    ),
+DINOWM_CONTENDER = Contender(
+    build=dinowm,
+    loss_weights=("regularizer_weight",),
+    pretraining_share=0.5,
+    note="its encoder learns from neighbouring frames of the data, without actions, in half of the steps",
 )

@@ -1,7 +1,7 @@
 """PLDM with the parts of the recipe's LeWM."""
 
 from ...models import PLDM, WorldModel
-from ._contender import BuildRequest, Contender, known
+from ._contender import BuildRequest, Contender
 
 
 def pldm(request: BuildRequest) -> WorldModel:
@@ -18,18 +18,15 @@ def pldm(request: BuildRequest) -> WorldModel:
     return model
 
 
-known(
-    "pldm",
-    Contender(
-        build=pldm,
-        loss_weights=(
-            "std_weight",
-            "covariance_weight",
-            "time_std_weight",
-            "time_covariance_weight",
-            "similarity_weight",
-            "inverse_dynamics_weight",
-        ),
-        note="with the weights that its release chose on Push-T",
+PLDM_CONTENDER = Contender(
+    build=pldm,
+    loss_weights=(
+        "std_weight",
+        "covariance_weight",
+        "time_std_weight",
+        "time_covariance_weight",
+        "similarity_weight",
+        "inverse_dynamics_weight",
     ),
+    note="with the weights that its release chose on Push-T",
 )
