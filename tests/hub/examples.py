@@ -8,7 +8,7 @@ from torch import nn
 
 from leworld.data import Processor
 from leworld.encoders import ActionEncoder, ConvEncoder, ViTEncoder
-from leworld.models import LeWM
+from leworld.models import PLDM, LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
 from leworld.regularizers import SIGReg
@@ -50,6 +50,9 @@ def example_of(name: str) -> Any:
     """An instance of a registered class."""
     if name == "LeWM":
         return tiny_lewm()
+    if name == "PLDM":
+        parts = ("encoder", "predictor", "action_encoder", "projector", "prediction_projector")
+        return PLDM(**{part: getattr(tiny_lewm(), part) for part in parts}, open_loop=True)
     needs = {"SlicedNormality": "AndersonDarling", "MultivariateNormality": "BHEP"}
     cls = resolve(name, {}, where="tests")
     return cls(example_of(needs[name])) if name in needs else cls(**ARGUMENTS.get(name, {}))

@@ -6,10 +6,10 @@ from torch import nn
 
 from leworld._config import MAPPING, ModuleConfig
 from leworld.encoders import ActionEncoder, ConvEncoder, DINOv2Encoder, PartsEncoder, ViTEncoder
-from leworld.models import LeWM
+from leworld.models import PLDM, LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
-from leworld.regularizers import SIGReg
+from leworld.regularizers import InverseDynamics, PLDMTerms, SIGReg
 from tests.predictors.tokens import FlatTokens
 
 TABLE: dict[str, type[nn.Module]] = {
@@ -21,6 +21,9 @@ TABLE: dict[str, type[nn.Module]] = {
         PartsEncoder,
         ViTEncoder,
         LeWM,
+        PLDM,
+        InverseDynamics,
+        PLDMTerms,
         Projector,
         TransformerPredictor,
         SIGReg,

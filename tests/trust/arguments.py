@@ -34,6 +34,10 @@ def call(function: Callable[..., Any], *args: Any, **options: Any) -> Call:
 def _regularizer(name: str) -> Call:
     if name == "InverseDynamics":
         return call(regularizers.InverseDynamics(4, 2), draw(3, 5, 4), draw(3, 5, 2))
+    if name == "PLDMTerms":
+        head = regularizers.InverseDynamics(4, 2)
+        terms = regularizers.PLDMTerms(inverse_dynamics=head, inverse_dynamics_weight=1.0)
+        return call(terms, draw(6, 5, 4), draw(6, 5, 2))
     if name == "VICReg":
         return call(regularizers.VICReg(), draw(12, 4), draw(12, 4, seed=1))
     if name == "MultivariateNormality":
