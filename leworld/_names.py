@@ -18,6 +18,7 @@ def room_names(
     *,
     late: Mapping[str, str] | None = None,
     moved: Mapping[str, str] | None = None,
+    renamed: Mapping[str, str] | None = None,
     gone: Mapping[str, str] | None = None,
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the `__getattr__` and the `__dir__` of a room.
@@ -31,9 +32,10 @@ def room_names(
         late: Modules of names that are imported when they are asked for; or the module is what is meant.
         moved: Rooms of names that moved. The old name still works, with a `DeprecationWarning`; the new room
             may lie above the old one, which must not know it, hence the import by name.
+        renamed: New names, in this room, of those that are called otherwise now; with a `DeprecationWarning`.
         gone: What to say of names that are gone.
     """
-    late, moved, gone = late or {}, moved or {}, gone or {}
+    late, moved, renamed, gone = late or {}, moved or {}, renamed or {}, gone or {}
 
     def get(name: str) -> Any:
         if name == "__all__":
@@ -51,6 +53,14 @@ def room_names(
                 stacklevel=2,
             )
             return getattr(import_module(new), name)
+        if name in renamed:
+            new = renamed[name]
+            warnings.warn(
+                f"`{name}` is called `{new}` now: from {room} import {new}. `{room}.{name}` will go.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            return getattr(sys.modules[room], new)
         words = gone.get(name) or f"module '{room}' has no attribute {name!r}{hint(room, name)}"
         if _is_from_import(sys._getframe(1)) and not _is_module(f"{room}.{name}"):
             raise ImportError(words, name=room)  # `from` would replace the words of an AttributeError

@@ -76,7 +76,7 @@ def _explain(
     signature = inspect.signature(function)
     arguments = signature.bind(*args, **kwargs).arguments
     owner = function.__qualname__.removesuffix(".forward").removesuffix(".__init__").removesuffix(".__call__")
-    sizes: dict[str, tuple[int, str]] = {}
+    sizes: dict[str, tuple[Any, str]] = {}
     for name, value in arguments.items():
         parameter = signature.parameters[name]
         annotation = parameter.annotation
@@ -111,7 +111,7 @@ def _array_type(annotation: Any, value: object) -> Any | None:
 
 
 def _explain_array(
-    owner: str, name: str, tensor: Tensor | np.ndarray, array: Any, sizes: dict[str, tuple[int, str]]
+    owner: str, name: str, tensor: Tensor | np.ndarray, array: Any, sizes: dict[str, tuple[Any, str]]
 ) -> ShapeError | None:
     axes = array.dim_str.split()
     rule = f"{owner} needs `{name}` with axes ({', '.join(axis.lstrip('*') for axis in axes)})"
@@ -153,6 +153,15 @@ def _explain_array(
                 f"{got}, i.e. {axis}={size}, while `{source}` has {axis}={known}",
                 f"Make `{name}` and `{source}` agree along {axis}",
             )
+    for axis in variadic:
+        leading = tuple(tensor.shape[split : tensor.ndim - tail])
+        known, source = sizes.setdefault(axis, (leading, name))
+        if axis[1:].isidentifier() and known != leading:
+            return ShapeError(
+                rule,
+                f"{got}, i.e. {axis[1:]}={leading}, while `{source}` has {axis[1:]}={known}",
+                f"Make `{name}` and `{source}` agree along {axis[1:]}",
+            )
     return (
         ShapeError(rule, got, "Make its axes agree with the other arguments")
         if _symbolic(axes, sizes, tensor)
@@ -160,7 +169,7 @@ def _explain_array(
     )
 
 
-def _symbolic(axes: list[str], sizes: dict[str, tuple[int, str]], tensor: Tensor | np.ndarray) -> bool:
+def _symbolic(axes: list[str], sizes: dict[str, tuple[Any, str]], tensor: Tensor | np.ndarray) -> bool:
     """Whether an axis given as an expression, such as time-1, has a size other than its value."""
     if any(axis.startswith("*") or axis == "..." for axis in axes):
         return False

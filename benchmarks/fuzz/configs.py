@@ -19,7 +19,7 @@ from torch import nn
 import leworld
 from benchmarks.fuzz import weights
 from leworld.data import PicturePart, Processor, VectorPart
-from leworld.encoders import ActionEncoder, ConvEncoder, PartsEncoder, VectorEncoder, ViTEncoder
+from leworld.encoders import ActionEncoder, ConvEncoder, FusedEncoder, VectorEncoder, ViTEncoder
 from leworld.models import LeWM
 from leworld.nn import Projector, configurable
 from leworld.predictors import TransformerPredictor
@@ -65,7 +65,7 @@ def _models() -> list[LeWM]:
     """Small models that use most classes which a config can name."""
     pictures = ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 4))
     tokens = ViTEncoder(image_size=16, patch_size=8, hidden_dim=8, depth=1, num_heads=2, mlp_dim=16)
-    both = PartsEncoder({"pixels": pictures, "proprio": VectorEncoder(3, 8)}, 8)
+    both = FusedEncoder({"pixels": pictures, "proprio": VectorEncoder(3, 8)}, 8)
     return [
         _parts(pictures, SIGReg(num_slices=16)),
         _parts(tokens, ExactSIGReg()),

@@ -167,7 +167,7 @@ def main(num_train: int, num_held_out: int, out: Path) -> None:
         for name, probe in (("ridge", RidgeProbe), ("mlp", MLPProbe))
     }
     rows += [step_row(rollouts, step) for step in range(1, HORIZON + 1)]
-    rollouts["mlp"].plot(out / "imagined.png", num_rollouts=2)
+    rollouts["mlp"].plot(out / "imagined.png", num_rollouts=2, overwrite=True)
     place, found = find_agent(held_out.pixels[chosen])
     path = write_result(
         "tworoom_decoder",

@@ -21,12 +21,12 @@ def write_result(result: "GoalReachingResult", folder: Path, name: str) -> None:
     from ..evaluation import GoalReachingResult
 
     folder.mkdir(parents=True, exist_ok=True)
-    click.echo(f"numbers  {result.save(folder / f'{name}.json')}")
+    click.echo(f"numbers  {result.save(folder / f'{name}.json', overwrite=True)}")
     for label, write, file in (
         ("picture", GoalReachingResult.plot, f"{name}.png"),
         ("film", GoalReachingResult.write_gif, f"{name}.gif"),
     ):
         try:
-            click.echo(f"{label:8} {write(result, folder / file)}")
+            click.echo(f"{label:8} {write(result, folder / file, overwrite=True)}")
         except MissingExtraError as error:
             click.echo(f"{label:8} not written: {error}")

@@ -98,9 +98,9 @@ def probe(
     click.echo(result)
     if out is not None:
         click.echo()
-        click.echo(f"numbers  {result.save(out / 'probe.json')}")
+        click.echo(f"numbers  {result.save(out / 'probe.json', overwrite=True)}")
         try:
-            click.echo(f"picture  {result.plot(out / 'probe.png')}")
+            click.echo(f"picture  {result.plot(out / 'probe.png', overwrite=True)}")
         except MissingExtraError as error:
             click.echo(f"picture  not written: {error}")
 

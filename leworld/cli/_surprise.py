@@ -89,9 +89,9 @@ def surprise(
     click.echo(result)
     if out is not None:
         click.echo()
-        click.echo(f"numbers  {result.save(out / 'surprise.json')}")
+        click.echo(f"numbers  {result.save(out / 'surprise.json', overwrite=True)}")
         if result.rows:
             try:
-                click.echo(f"picture  {result.plot(out / 'surprise.png')}")
+                click.echo(f"picture  {result.plot(out / 'surprise.png', overwrite=True)}")
             except MissingExtraError as error:
                 click.echo(f"picture  not written: {error}")

@@ -87,10 +87,17 @@ class GoalConditionedInverseModel(nn.Module):
         goals: Float[Tensor, "batch dim"],
         remaining: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch action"]:
-        """Return the next block for every row; `remaining` counts the blocks until the goal, from 1."""
+        """Return the next block for every row; embeddings are converted to the dtype of the weights.
+
+        Args:
+            embeddings: Where each row is.
+            goals: Where it shall be.
+            remaining: Blocks until then, from 1.
+        """
         self._check_dim("embeddings", embeddings)
         left = remaining.clamp(1, self.max_steps) - 1
-        return self.layers(self.enter(torch.cat((embeddings, goals), dim=-1)) + self.steps(left))
+        known = torch.cat((embeddings, goals), dim=-1).to(self.enter.weight.dtype)
+        return self.layers(self.enter(known) + self.steps(left))
 
     @shapechecked
     def loss(
@@ -117,7 +124,7 @@ class GoalConditionedInverseModel(nn.Module):
         known = embeddings.detach()
         remaining = (later - first).expand(len(known), -1)
         blocks = self(known[:, first].flatten(0, 1), known[:, later].flatten(0, 1), remaining.flatten())
-        return (blocks - actions[:, first].flatten(0, 1)).square().mean()
+        return (blocks - actions[:, first].flatten(0, 1).to(blocks)).square().mean()
 
     @torch.no_grad()
     @plain_numbers
@@ -142,7 +149,7 @@ class GoalConditionedInverseModel(nn.Module):
                 block = self(
                     state, goal, torch.full((len(goal),), left, dtype=torch.int64, device=goal.device)
                 )
-                blocks = torch.cat((blocks, block.unsqueeze(1)), dim=1)
+                blocks = torch.cat((blocks, block.unsqueeze(1).to(blocks)), dim=1)
                 if left > 1:
                     state = cost.rollout(blocks.unsqueeze(1))[:, 0, -1]
         return blocks

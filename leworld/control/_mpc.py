@@ -28,6 +28,7 @@ from ..nn import evaluation_mode
 from ..planners import Planner
 from ._action_limits import limit_arrays
 from ._decision import Decision
+from ._home import at_home, guesses_at_home
 from ._inverse_model import GoalConditionedInverseModel
 from ._memory import Memory
 from ._policy import Policy
@@ -60,7 +61,8 @@ class MPCPolicy(Policy):
             evaluation mode and left as it was.
         planner: Its `horizon` counts blocks.
         cost: Makes the cost of a search from a `Situation`; `goal_cost` unless given. Reward, constraints,
-            surprise or a distance in a probe's space go here, and none of them needs a goal.
+            surprise or a distance in a probe's space go here, and none of them needs a goal. It is shown
+            candidates on the model's device, in its dtype, unless it has a `device` and `dtype` of its own.
         propose: Makes first guesses from a `Situation`: (env, horizon, action), or with a guess axis behind
             env, of which the first is where the search begins and all compete in its first iteration. The
             former plan unless given; an inverse model is taken as it is; None begins every search at zero.
@@ -282,7 +284,7 @@ class MPCPolicy(Policy):
         with evaluation_mode(self._model):  # a situation each, so that none can change what another sees
             latents = self._situation(memories, indices).latents
             plan = self._planner.plan(
-                self._cost(self._situation(memories, indices)),
+                at_home(self._cost(self._situation(memories, indices)), self._model),
                 batch=len(memories),
                 action_dim=self._processor.block_dim,
                 init=self._proposed(memories, indices),
@@ -331,7 +333,7 @@ class MPCPolicy(Policy):
         situation = self._situation(memories, indices)
         if isinstance(self._propose, GoalConditionedInverseModel):
             return self._propose.propose(situation.goal_cost(), situation.horizon)
-        return self._propose(situation)
+        return guesses_at_home(self._propose(situation), self._model)
 
     @torch.no_grad()
     def _surprise(self, memories: list[Memory], latents: Tensor) -> Tensor:

@@ -121,7 +121,7 @@ class CrossAttentionDecoder(nn.Module):
 
     @shapechecked
     def forward(self, embeddings: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch channel height width"]:
-        """Decode the embeddings."""
+        """Decode the embeddings, which are converted to the dtype of the weights."""
         check_equal_size(
             "CrossAttentionDecoder",
             "the last axis of `embeddings`",
@@ -130,7 +130,7 @@ class CrossAttentionDecoder(nn.Module):
             expected_by="its `embedding_dim`",
             fix="Decode embeddings of the model that it was trained on, or build it for that size",
         )
-        memory = self.memory(embeddings).unflatten(-1, (self.num_keys, -1))
+        memory = self.memory(embeddings.to(self.memory.weight.dtype)).unflatten(-1, (self.num_keys, -1))
         tokens = self.queries
         for layer in self.layers:
             tokens = layer(tokens, memory)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._checks import require
-from .._files import write_atomically
-from ..errors import ConfigError, DataError
+from .._files import local_path, write_atomically
+from ..errors import CheckpointError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Result(ABC):
     """What an evaluation found. `print(result)` shows `table()`, `save` writes `to_json()`, `plot` a picture.
 
-    Files are written whole or not at all. Pictures need the extra `viz`.
+    Files are written whole or not at all, missing folders are made, and a file that is there is kept unless
+    `overwrite` says otherwise. What cannot be written is a ConfigError. Pictures need the extra `viz`.
 
     Attributes:
         kind: Name of the kind of result, in every JSON file.
@@ -47,7 +48,7 @@ class Result(ABC):
         """Return the fields of the JSON below kind and version."""
 
     @abstractmethod
-    def plot(self, path: str | os.PathLike[str]) -> Path:
+    def plot(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Draw the result, write the picture (png, pdf or svg) and return its path."""
 
     def __str__(self) -> str:
@@ -57,10 +58,15 @@ class Result(ABC):
         """Return the result as JSON values, with its kind and version."""
         return {"schema_version": self.version, "kind": self.kind} | self._content()
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write `to_json` to a file and return its path."""
         text = json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
-        return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        return write_result(
+            f"{type(self).__name__}.save",
+            path,
+            lambda temporary: temporary.write_text(text, encoding="utf-8"),
+            overwrite=overwrite,
+        )
 
     @classmethod
     def _check_kind(cls, data: object) -> None:
@@ -75,11 +81,50 @@ class Result(ABC):
             )
 
 
+def write_result(
+    owner: str, path: str | os.PathLike[str], write: Callable[[Path], object], *, overwrite: bool
+) -> Path:
+    """Let `write` fill a file, whole or not at all, and return its path.
+
+    Args:
+        owner: Who writes, for messages.
+        path: Where to; `~` is the user's home.
+        write: Gets a temporary path with the same suffix.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        ConfigError: Something is there that may not be replaced, or the disk refuses.
+    """
+    target = result_path(owner, path, overwrite=overwrite)
+    return write_atomically(target, write, error=ConfigError)
+
+
+def result_path(owner: str, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
+    """Return `path` after checking that a file may be written there, which costs less than the file."""
+    try:
+        local_path(path)
+    except CheckpointError as error:
+        raise ConfigError(error.rule, error.got, error.fix) from error
+    target = Path(path).expanduser()  # as it was given: relative paths stay short in what a command tells
+    if target.is_dir():
+        raise ConfigError(
+            f"{owner} needs `path` to be a file's", f"{target} is a folder", "Add the name of a file"
+        )
+    if os.path.lexists(target) and not overwrite:
+        raise ConfigError(
+            f"{owner} needs a new `path`, unless it is told to overwrite",
+            f"{target} exists",
+            "Choose another name, or pass `overwrite=True`",
+        )
+    return target
+
+
 def draw(
     owner: str,
     path: str | os.PathLike[str],
     paint: Callable[["Figure"], object],
     *,
+    overwrite: bool,
     size: tuple[float, float],
     dpi: int = 150,
     tight: bool = False,
@@ -93,21 +138,23 @@ def draw(
         owner: Who draws, for messages.
         path: Where to write; the suffix is the format.
         paint: Draws on an empty figure.
+        overwrite: Whether a file that is there may be replaced.
         size: Width and height in inches.
         dpi: Pixels an inch.
         tight: Whether to cut off what is empty around the drawing.
 
     Raises:
-        ConfigError: The suffix is no format of pictures.
+        ConfigError: The suffix is no format of pictures, or the file cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
+    target = result_path(owner, path, overwrite=overwrite)
     require("matplotlib", extra="viz", purpose="Plotting a result")
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     formats = FigureCanvasAgg.get_supported_filetypes()
-    suffix = Path(path).suffix.lower().removeprefix(".")
+    suffix = target.suffix.lower().removeprefix(".")
     if suffix not in formats:
         raise ConfigError(
             f"{owner} needs a `path` whose suffix is a format of pictures",
@@ -122,4 +169,4 @@ def draw(
             paint(figure)
             figure.savefig(temporary, dpi=dpi, format=suffix, bbox_inches="tight" if tight else None)
 
-    return write_atomically(path, write)
+    return write_result(owner, path, write, overwrite=overwrite)

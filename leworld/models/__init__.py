@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from .._names import room_names
 from ._dinowm import DINOWM as DINOWM
+from ._dinowm_settings import DINOWMSettings as DINOWMSettings
+from ._dinowm_settings import dinowm_settings as dinowm_settings
 from ._flops import rollout_flops as rollout_flops
 from ._frames import check_knows_parts as check_knows_parts
 from ._frames import embed as embed
+from ._frames import model_batch as model_batch
 from ._frames import model_input as model_input
 from ._frames import processor_of as processor_of
 from ._frames import to_weights as to_weights

@@ -1,6 +1,7 @@
-"""The one way from raw frames to latents: the model's own processor, device, dtype, in evaluation mode."""
+"""The one way from raw frames to latents and losses: the model's own processor, device and dtype."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from .._checks import check_finite, check_number, describe, plain_numbers, quoted
 from .._typing import shapechecked
-from ..data import Observation, Processor
+from ..data import Batch, Observation, Processor, RawBatch, to_batch
 from ..errors import ConfigError
 from ..nn import evaluation_mode
 from ._world_model import WorldModel
@@ -133,6 +134,55 @@ def model_input(model: WorldModel, raw: Observation | np.ndarray) -> Observation
     sensed = (observation.select(known) if known else observation).to(device)
     read = processor.observations(sensed).select(model.observation_parts)
     return read.map(lambda part: to_weights(model, part))
+
+
+def model_batch(model: WorldModel, raw: RawBatch) -> Batch:
+    """Normalise raw windows for `loss`: on the model's device, in its dtype.
+
+    `to_batch` with the model's own processor, then converted to the weights, since a processor gives float32
+    and a model in float64 learns from float64.
+
+    Args:
+        model: A world model with its processor.
+        raw: Windows cut with the processor's frameskip.
+
+    Raises:
+        ConfigError: If the model has no processor, or a part that it reads is missing.
+        ShapeError: If frames and actions do not fit the processor's frameskip or action size.
+
+    Example:
+        ```python
+        import torch
+        import leworld
+        from leworld.data import RawBatch
+        from leworld.models import model_batch
+
+        model = leworld.load("lewm-tworoom-tiny").double()
+        frames = torch.zeros(2, 3, 64, 64, 3, dtype=torch.uint8)
+        raw = RawBatch(frames, torch.zeros(2, 15, 2), torch.zeros(2, 3, dtype=torch.int64))
+        assert model.loss(model_batch(model, raw)).total.dtype == torch.float64
+        ```
+    """
+    processor = processor_of(model, owner="model_batch")
+    if not isinstance(raw, RawBatch):
+        raise ConfigError(
+            "model_batch needs `raw` to be a RawBatch",
+            f"it is {describe(raw)}",
+            "Take windows from Windows, as `windows.__getitems__(indices)` gives them",
+        )
+    weight = next(model.parameters(), None)
+    batch = to_batch(raw if weight is None else raw.to(weight.device), processor)
+
+    def converted(part: Tensor) -> Tensor:
+        return to_weights(model, part) if part.is_floating_point() else part
+
+    seen = batch.observations
+    return replace(
+        batch,
+        observations=seen.map(converted) if isinstance(seen, Observation) else converted(seen),
+        actions=converted(batch.actions),
+        columns={name: converted(column) for name, column in batch.columns.items()},
+    )
 
 
 @plain_numbers

@@ -14,6 +14,7 @@ from ._adaln import modulate as modulate
 from ._attention import SelfAttention as SelfAttention
 from ._blocks import ConditionedBlock as ConditionedBlock
 from ._blocks import TransformerBlock as TransformerBlock
+from ._conditioning import Conditioning as Conditioning
 from ._evaluation_mode import evaluation_mode as evaluation_mode
 from ._mlp import MLP as MLP
 from ._patches import PatchEmbedding as PatchEmbedding

@@ -9,6 +9,7 @@ append one frame at a time, which makes rollouts cheap.
 from typing import TYPE_CHECKING
 
 from .._names import room_names
+from ._gru import GRUPredictor as GRUPredictor
 from ._incremental import IncrementalPredictor as IncrementalPredictor
 from ._token_transformer import TokenTransformerPredictor as TokenTransformerPredictor
 from ._transformer import TransformerPredictor as TransformerPredictor

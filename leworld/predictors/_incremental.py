@@ -36,7 +36,7 @@ class IncrementalPredictor(nn.Module, ABC):
         from torch import nn
         from leworld.predictors import IncrementalPredictor
 
-        class GRUPredictor(IncrementalPredictor):
+        class Recurrent(IncrementalPredictor):
             embedding_dim, condition_dim, history_size, slides = 8, 4, 3, False
 
             def __init__(self):
@@ -59,7 +59,7 @@ class IncrementalPredictor(nn.Module, ABC):
                 output, state = self.gru(inputs.flatten(0, 1).unsqueeze(1), state)
                 return output.view_as(embeddings), (state, conditions[:, :, 1:])
 
-        predictor = GRUPredictor().eval()
+        predictor = Recurrent().eval()
         embeddings, conditions = torch.randn(2, 7, 8), torch.randn(2, 7, 4)
         memory = predictor.prepare(embeddings[:, :2], conditions[:, :2], conditions[:, None, 2:])
         for t in range(2, 7):

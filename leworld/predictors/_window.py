@@ -84,13 +84,14 @@ class WindowMemory:
 
 def can_extend_block(block: object) -> bool:
     """Whether `extend_block` knows all parts: another class's own `forward` would have to be called."""
-    if type(block) is ConditionedBlock:
-        return type(block.modulation) is AdaLNZero and _knows(block)
-    return type(block) is TransformerBlock and _knows(block)
-
-
-def _knows(block: ConditionedBlock | TransformerBlock) -> bool:
-    return type(block.attention) is SelfAttention and type(block.mlp) is MLP
+    if isinstance(block, ConditionedBlock):
+        known = type(block) is ConditionedBlock and type(block.modulation) is AdaLNZero
+    elif isinstance(block, TransformerBlock):
+        scales = (block.attention_scale, block.mlp_scale)
+        known = type(block) is TransformerBlock and scales == (None, None)
+    else:
+        return False
+    return known and type(block.attention) is SelfAttention and type(block.mlp) is MLP
 
 
 def prepare_block(block: ConditionedBlock, activated: Tensor) -> tuple[Tensor, ...]:

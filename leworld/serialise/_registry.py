@@ -22,6 +22,9 @@ _ROOMS = (
     "control",
 )
 
+# Classes that checkpoints name by an earlier name.
+_RENAMED = {"PartsEncoder": "FusedEncoder"}
+
 
 def registered() -> tuple[str, ...]:
     """Return the names of all classes that a checkpoint may name, sorted."""
@@ -31,7 +34,8 @@ def registered() -> tuple[str, ...]:
 
 
 def lookup(name: str) -> type[nn.Module] | None:
-    """Return leworld's own class called `name`; rooms are imported until it is there."""
+    """Return leworld's own class called `name`, now or once; rooms are imported until it is there."""
+    name = _RENAMED.get(name, name)
     for room in _ROOMS:
         if name in REGISTERED:
             break

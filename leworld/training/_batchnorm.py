@@ -9,9 +9,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .._checks import check_number, describe, plain_numbers
 from .._lending import unchanged_on_error
-from ..data import Batch, RawBatch, Windows, to_batch
+from ..data import Batch, RawBatch, Windows
 from ..errors import ConfigError
-from ..models import WorldModel, processor_of
+from ..models import WorldModel, model_batch, processor_of
 from ._modes import set_training_modes
 from ._stream import WindowStream
 
@@ -128,10 +128,9 @@ class _Batches:
             raise _not_batches(source)
 
     def __iter__(self) -> Iterator[Batch]:
-        device = next(self.model.parameters()).device
         for batch in self._given():
             if isinstance(batch, RawBatch):
-                yield to_batch(batch.to(device), processor_of(self.model, owner=_OWNER))
+                yield model_batch(self.model, batch)
             elif isinstance(batch, Batch):
                 yield batch
             else:

@@ -247,8 +247,8 @@ class _DecoderModule(ResumableModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
         embeddings, pixels = batch
-        pictures = pixels.permute(0, 3, 1, 2).to(embeddings) / 255
-        loss = F.mse_loss(self.decoder(embeddings), pictures)
+        drawn = self.decoder(embeddings)
+        loss = F.mse_loss(drawn, pixels.permute(0, 3, 1, 2).to(drawn) / 255)
         self.log("loss", loss.detach(), prog_bar=True, batch_size=len(pixels))
         due = (self.global_step + 1) % self.settings.log_every == 0
         self.row = {"loss": float(loss.detach())} if due else None

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from .._checks import describe, plain_numbers, quoted, require
 from .._random import fold_seed, seeded_globals
-from ..data import RawBatch, Windows, to_batch
+from ..data import RawBatch, Windows
 from ..errors import ConfigError
 from ..metrics import effective_rank, within_episode_share
-from ..models import Losses, WorldModel, check_knows_parts
+from ..models import Losses, WorldModel, check_knows_parts, model_batch
 from ._collapse import CollapseMonitor, CollapseWarning
 from ._identity import stamped, training_record, windows_identity
 from ._modes import set_training_modes
@@ -146,15 +146,14 @@ class WorldModelModule(ResumableModule):
     @plain_numbers
     def losses(self, raw: RawBatch, *, step: int) -> Losses:
         """Return the losses of a batch of raw windows, with the randomness of step `step`."""
-        processor = self.model.processor
-        if processor is None:
+        if self.model.processor is None:
             raise _no_processor()
         rank = self.trainer.global_rank if self._trainer is not None else 0
-        device = raw.actions.device
+        device = next(self.model.parameters(), raw.actions).device
         seed = self.settings.seed
         generator = torch.Generator().manual_seed(fold_seed(seed, _REGULARIZER, step))
         with seeded_globals(fold_seed(seed, _DROPOUT, step, rank), device):
-            return self.model.loss(to_batch(raw, processor), generator=generator)
+            return self.model.loss(model_batch(self.model, raw), generator=generator)
 
     @plain_numbers
     def training_step(self, batch: RawBatch, batch_idx: int) -> Tensor:

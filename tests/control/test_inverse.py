@@ -6,6 +6,7 @@ import torch
 
 from leworld.control import GoalConditionedInverseModel, InversePolicy, MPCPolicy
 from leworld.costs import GoalCost
+from leworld.models import to_weights
 from leworld.planners import CEMPlanner, RandomShootingPlanner, WarmStart
 from tests.control.fakes import FRAMESKIP, MEAN, SPEED, STD, move, paint, point_model
 
@@ -73,13 +74,12 @@ def test_alone_it_reaches_the_goal(trained):
     assert model.encoded == [2] * 4  # the goals, then a frame a block
 
 
-@pytest.mark.float32  # its model is made in the default dtype, what it reads is float32
 def test_its_proposal_is_nearly_a_plan_and_planning_starts_there(trained):
     model = point_model()
     cost = GoalCost(
         model,
-        torch.tensor(GOAL, dtype=torch.float32),
-        context=torch.tensor(START, dtype=torch.float32).unsqueeze(1),
+        to_weights(model, torch.tensor(GOAL)),
+        context=to_weights(model, torch.tensor(START)).unsqueeze(1),
     )
     proposal = trained.propose(cost, 3)
     assert proposal.shape == (2, 3, 2 * FRAMESKIP)

@@ -7,7 +7,7 @@ import torch
 from leworld.control import MPCPolicy, StateGoal, goal_cost
 from leworld.data import Observation, PicturePart, Processor, VectorPart
 from leworld.errors import ConfigError
-from leworld.models import WorldModel
+from leworld.models import WorldModel, model_input
 from leworld.planners import (
     BestSoFar,
     CategoricalCEMPlanner,
@@ -253,12 +253,10 @@ def test_a_deadline_allows_one_more_evaluation_and_no_second(
     assert {found.value for found in decision.plan.outcome} == {outcome}
 
 
-@pytest.mark.float32  # its model is made in the default dtype, what it reads is float32
 def test_goals_of_every_kind_give_the_same_actions():
     model = point_model()
-    assert model.processor is not None
-    pictures = model.processor.observations(torch.from_numpy(paint(GOAL).pixels))
-    embeddings = model.encode(pictures[:, None])[:, -1].detach()
+    seen = model_input(model, paint(GOAL))
+    embeddings = model.encode(seen["pixels"][:, None])[:, -1].detach()
     kinds = (
         paint(GOAL),
         embeddings,
@@ -365,7 +363,6 @@ def test_a_failing_cost_leaves_the_policy_as_it_was():
     assert len(policy.decisions) == len(wanted_policy.decisions) == 2
 
 
-@pytest.mark.float32  # its model is made in the default dtype, what it reads is float32
 def test_a_cost_of_ones_own_needs_no_goal():
     """Walk right, as far as the limits allow; nobody says where to."""
 
@@ -457,13 +454,12 @@ class Steps(WorldModel):
         return observations[:, :, :2].mean((3, 4))
 
     def _predict(self, latents, actions):
-        return latents + actions @ self.moves
+        return latents + actions @ self.moves.to(actions)
 
     def _loss(self, batch, generator):
         raise NotImplementedError
 
 
-@pytest.mark.float32  # its model is made in the default dtype, what it reads is float32
 def test_discrete_actions_come_back_as_indices():
     model = Steps()
     model.processor = Processor(
@@ -521,7 +517,6 @@ class Remembering(WorldModel):
         raise NotImplementedError
 
 
-@pytest.mark.float32  # its model is made in the default dtype, what it reads is float32
 def test_a_model_with_a_state_of_its_own():
     """A wind that no single frame shows is felt from the second frame on, and steered against."""
     model = Remembering()
@@ -550,7 +545,7 @@ def test_a_model_with_a_state_of_its_own():
     assert errors[-1][1] < 0.02
     assert [decision.environments for decision in policy.decisions if len(decision.environments) < 2]
     surprise = policy.decisions[1].surprise
-    torch.testing.assert_close(surprise, torch.full((2,), 2 * 0.05**2), atol=2e-3, rtol=0)
+    torch.testing.assert_close(surprise, surprise.new_full((2,), 2 * 0.05**2), atol=2e-3, rtol=0)
 
 
 def _place_cost(goal):

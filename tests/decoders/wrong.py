@@ -12,7 +12,7 @@ class Right(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.linear = nn.Linear(DIM, 3 * SIZE * SIZE)
-        nn.init.normal_(self.linear.weight, std=0.01)
+        nn.init.normal_(self.linear.weight, std=0.005)
         nn.init.constant_(self.linear.bias, 0.5)
 
     def forward(self, embeddings: Tensor) -> Tensor:

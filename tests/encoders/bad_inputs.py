@@ -8,13 +8,17 @@ from leworld.encoders import (
     ActionEncoder,
     ConvEncoder,
     DINOv2Encoder,
-    PartsEncoder,
+    FusedEncoder,
+    ImpalaEncoder,
+    PooledTokens,
+    ResNetEncoder,
     VectorEncoder,
     ViTEncoder,
     dinov2_state_dict,
 )
 from leworld.errors import CheckpointError, ConfigError, LeWorldError, ShapeError
 from tests.bad_input import BadInput
+from tests.encoders.tokens import PatchTokens
 
 
 def vit(**options) -> ViTEncoder:
@@ -28,8 +32,33 @@ def dinov2(size=None, **options) -> DINOv2Encoder:
     return DINOv2Encoder(size, **{"image_size": 8, "patch_size": 4, "position_grid": 2, **options})
 
 
-def two_parts() -> PartsEncoder:
-    return PartsEncoder({"pixels": ConvEncoder(8, 4, channels=(2,)), "proprio": VectorEncoder(3, 4)})
+def two_parts() -> FusedEncoder:
+    return FusedEncoder({"pixels": ConvEncoder(8, 4, channels=(2,)), "proprio": VectorEncoder(3, 4)})
+
+
+def resnet(**options) -> ResNetEncoder:
+    return ResNetEncoder(8, 4, **{"blocks": (1, 1, 1, 1), "width": 2, **options})
+
+
+def pooled_liar() -> PooledTokens:
+    told = VectorEncoder(3, 4)
+    told.num_tokens = 2
+    return PooledTokens(told)
+
+
+def vectors(**options) -> FusedEncoder:
+    return FusedEncoder({"a": VectorEncoder(3, 4), "b": VectorEncoder(3, 4)}, 4, **options)
+
+
+def two_cameras() -> FusedEncoder:
+    return FusedEncoder({"a": PatchTokens(), "b": PatchTokens(embedding_dim=5)}, fusion="tile")
+
+
+def liar() -> FusedEncoder:
+    encoder = vectors(fusion="attention")
+    told = PatchTokens()
+    encoder._counts["a"], encoder._dims["a"] = told.num_tokens, told.embedding_dim
+    return encoder
 
 
 def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
@@ -37,6 +66,7 @@ def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -
 
 
 IMAGE = torch.randn(2, 3, 8, 8)
+PAIR = Observation(parts={"a": torch.randn(2, 3), "b": torch.randn(2, 3)})
 ROWS: list[BadInput] = [
     row("ViTEncoder", "unknown size", lambda: ViTEncoder(size="tiniest"), ConfigError, "tiny"),
     row("ViTEncoder", "patch does not divide", lambda: ViTEncoder(64, 14), ConfigError, "patch_size=14"),
@@ -84,16 +114,67 @@ ROWS: list[BadInput] = [
     row("ActionEncoder", "integers", lambda: ActionEncoder(8, 4)(IMAGE.long()), ShapeError, "floating-point"),
     row("VectorEncoder", "no entries", lambda: VectorEncoder(0), ConfigError, "in_dim"),
     row("VectorEncoder", "another size", lambda: VectorEncoder(3)(IMAGE), ShapeError, "in_dim", "8"),
-    row("PartsEncoder", "no encoder", lambda: PartsEncoder({}), ConfigError, "one encoder for every part"),
-    row("PartsEncoder", "no size", lambda: PartsEncoder({"a": nn.Flatten()}), ConfigError, "`a`", "Flatten"),
-    row("PartsEncoder", "a point", lambda: PartsEncoder({"a.b": VectorEncoder(3, 4)}), ConfigError, "'a.b'"),
-    row("PartsEncoder", "keys", lambda: PartsEncoder({"keys": VectorEncoder(3, 4)}), ConfigError, "'keys'"),
-    row("PartsEncoder", "one tensor for two", lambda: two_parts()(IMAGE), ConfigError, "`pixels`, `proprio`"),
+    row("FusedEncoder", "no encoder", lambda: FusedEncoder({}), ConfigError, "one encoder for every part"),
+    row("FusedEncoder", "no size", lambda: FusedEncoder({"a": nn.Flatten()}), ConfigError, "`a`", "Flatten"),
+    row("FusedEncoder", "a point", lambda: FusedEncoder({"a.b": VectorEncoder(3, 4)}), ConfigError, "'a.b'"),
+    row("FusedEncoder", "keys", lambda: FusedEncoder({"keys": VectorEncoder(3, 4)}), ConfigError, "'keys'"),
+    row("FusedEncoder", "one tensor for two", lambda: two_parts()(IMAGE), ConfigError, "`pixels`, `proprio`"),
     row(
-        "PartsEncoder",
+        "FusedEncoder",
         "a missing part",
         lambda: two_parts()(Observation(IMAGE)),
         ConfigError,
         "`proprio` is missing",
     ),
+    row("FusedEncoder", "no fusion", lambda: vectors(fusion="tiles"), ConfigError, "`tile`"),
+    row("FusedEncoder", "vectors to tile", lambda: vectors(fusion="tile"), ConfigError, "return tokens"),
+    row("FusedEncoder", "tokens", lambda: FusedEncoder({"a": PatchTokens()}), ConfigError, "PooledTokens"),
+    row("FusedEncoder", "sizes of tokens", lambda: two_cameras(), ConfigError, "one size", "6", "5"),
+    row(
+        "FusedEncoder", "heads", lambda: vectors(fusion="attention", num_heads=3), ConfigError, "num_heads=3"
+    ),
+    row("FusedEncoder", "dropout", lambda: vectors(input_dropout=1.5), ConfigError, "input_dropout=1.5"),
+    row("FusedEncoder", "a", lambda: vectors(input_dropout={"a": -1}), ConfigError, "input_dropout of `a`"),
+    row("FusedEncoder", "of nothing", lambda: vectors(input_dropout={"c": 0.1}), ConfigError, "'c'", "`a`"),
+    row(
+        "FusedEncoder",
+        "the only part left out",
+        lambda: FusedEncoder({"a": VectorEncoder(3)}, input_dropout=0.1),
+        ConfigError,
+        "two parts",
+    ),
+    row("FusedEncoder", "all blank", lambda: vectors()(PAIR, blank=("a", "b")), ConfigError, "leave one"),
+    row("FusedEncoder", "blank is a text", lambda: vectors()(PAIR, blank="a"), ConfigError, 'blank=["a"]'),
+    row("FusedEncoder", "blank unknown", lambda: vectors()(PAIR, blank=["c"]), ConfigError, "`b`"),
+    row("FusedEncoder", "a liar", lambda: liar()(PAIR), ShapeError, "(batch, 4, 6)", "(2, 4)"),
+    row("ResNetEncoder", "depth", lambda: ResNetEncoder(8, depth=50), ConfigError, "18 or 34", "50"),
+    row("ResNetEncoder", "stages", lambda: resnet(blocks=(1, 1)), ConfigError, "four", "(1, 1)"),
+    row("ResNetEncoder", "an empty stage", lambda: resnet(blocks=(1, 0, 1, 1)), ConfigError, "blocks"),
+    row("ResNetEncoder", "blocks a number", lambda: resnet(blocks=4), ConfigError, "four"),
+    row("ResNetEncoder", "no width", lambda: resnet(width=0), ConfigError, "width=0"),
+    row("ResNetEncoder", "stem", lambda: resnet(stem="tiny"), ConfigError, "`small`"),
+    row("ResNetEncoder", "norm", lambda: resnet(norm="layer"), ConfigError, "`group`"),
+    row("ResNetEncoder", "pooling", lambda: resnet(pooling="max"), ConfigError, "`keypoints`"),
+    row("ResNetEncoder", "no keypoints", lambda: resnet(num_keypoints=0), ConfigError, "num_keypoints"),
+    row("ResNetEncoder", "other size", lambda: resnet()(IMAGE[..., :6]), ShapeError, "(3, 8, 8)"),
+    row("ResNetEncoder", "grey", lambda: resnet()(IMAGE[:, :1]), ShapeError, "(3, 8, 8)"),
+    row("ResNetEncoder", "integer pixels", lambda: resnet()(IMAGE.to(torch.uint8)), ShapeError, "processor"),
+    row("ImpalaEncoder", "no stage", lambda: ImpalaEncoder(8, channels=()), ConfigError, "one stage"),
+    row("ImpalaEncoder", "no maps", lambda: ImpalaEncoder(8, channels=(4, 0)), ConfigError, "channels"),
+    row("ImpalaEncoder", "size", lambda: ImpalaEncoder(0), ConfigError, "image_size"),
+    row("ImpalaEncoder", "other size", lambda: ImpalaEncoder(9, 4)(IMAGE), ShapeError, "(3, 9, 9)"),
+    row(
+        "PooledTokens", "a vector", lambda: PooledTokens(VectorEncoder(3, 4)), ConfigError, "num_tokens", "4"
+    ),
+    row("PooledTokens", "no module", lambda: PooledTokens("patches"), ConfigError, "str"),
+    row("PooledTokens", "pooling", lambda: PooledTokens(PatchTokens(), "cls"), ConfigError, "`attention`"),
+    row(
+        "PooledTokens",
+        "heads",
+        lambda: PooledTokens(PatchTokens(), "attention", num_heads=4),
+        ConfigError,
+        "num_heads=4",
+        "6",
+    ),
+    row("PooledTokens", "a liar", lambda: pooled_liar()(IMAGE[:, 0, 0, :3]), ShapeError, "(batch, token, 4)"),
 ]

@@ -8,6 +8,7 @@ import torch
 from leworld.data import Episodes, Processor
 from leworld.decoders import CrossAttentionDecoder
 from leworld.evaluation import imagined_rollouts
+from leworld.models import to_weights
 from tests.decoders.worlds import SIDE, DotModel, films
 
 
@@ -61,9 +62,9 @@ def check_one(found, model, episodes: Episodes, artist, drift: float, skip: int,
             np.array_equal(states[row : row + 4 * skip : skip], found.true_states[rollout]) for row in starts
         )
     # Embeddings are the model's; the exact model imagines the truth, the drifting one is off by h drifts.
-    pictures = torch.from_numpy(found.true_frames).movedim(-1, -3) / 255
+    pictures = to_weights(model, torch.from_numpy(found.true_frames).float().movedim(-1, -3) / 255)
     with torch.no_grad():
-        torch.testing.assert_close(found.true_latents, model.encode(pictures), atol=1e-5, rtol=0)
+        torch.testing.assert_close(found.true_latents, model.encode(pictures).float(), atol=1e-5, rtol=0)
     off = torch.arange(4)[None, :, None] * drift * 0.3
     torch.testing.assert_close(found.imagined_latents, (found.true_latents + off).float(), atol=1e-4, rtol=0)
     expected = np.arange(4) * drift * 2**0.5

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from leworld.data import Episodes, fit_processor
-from leworld.models import WorldModel
+from leworld.models import WorldModel, model_input, to_weights
 from leworld.tasks import StateTask
 from tests.models.toys import Parts, Recurrent, Tokens
 
@@ -61,10 +61,10 @@ def moments(made: WorldModel, data: Episodes, index: int) -> tuple[Any, Tensor]:
     processor = made.processor
     assert processor is not None
     rows = np.arange(data.rows(index).start, data.rows(index).stop, SKIP)
-    raw = data.observation(processor.observation_parts, rows).to("cpu")
-    seen = processor.observations(raw).map(lambda part: part[None])
+    seen = model_input(made, data.observation(processor.observation_parts, rows))
     actions = torch.from_numpy(data.actions[rows[0] : rows[-1]])
-    return seen, processor.action_blocks(actions)[None]
+    blocks = to_weights(made, processor.action_blocks(actions))
+    return seen.map(lambda part: part[None]), blocks[None]
 
 
 @torch.no_grad()

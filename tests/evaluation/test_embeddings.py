@@ -22,7 +22,7 @@ def _model(distort=lambda place: place) -> Sighted:
 
 
 def _turned(place):
-    return place @ torch.tensor([[0.6, -0.8], [0.8, 0.6]]) * 0.01 - 3.0
+    return place @ torch.tensor([[0.6, -0.8], [0.8, 0.6]]).to(place) * 0.01 - 3.0
 
 
 def test_a_linear_embedding_of_the_state_is_found(episodes):

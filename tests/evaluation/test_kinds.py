@@ -21,7 +21,7 @@ from leworld.evaluation import (
     surprise,
 )
 from leworld.metrics import goal_monotonicity
-from leworld.models import WorldModel
+from leworld.models import WorldModel, model_input
 from leworld.planners import CEMPlanner
 from leworld.probes import AttentiveProbe, KNNProbe, LinearProbe, RidgeProbe
 from leworld.report import build_report
@@ -212,12 +212,10 @@ def test_monotonicity_measures_as_the_model_does(model) -> None:
     steps = TASK.goal_steps(60, seed=1)
     result = metric_monotonicity(model, steps, world=TASK.world)
     assert sum(result.count) == len(steps)
-    processor = model.processor
-    assert processor is not None
 
     def latents(states):
-        raw = Observation(TASK.render(states, SIDE), TASK.sense(states)).to("cpu")
-        seen = processor.observations(raw).map(lambda part: part[:, None])
+        raw = Observation(TASK.render(states, SIDE), TASK.sense(states))
+        seen = model_input(model, raw).map(lambda part: part[:, None])
         with torch.no_grad():
             return model.encode(seen)[:, 0].flatten(1)
 

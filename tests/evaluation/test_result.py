@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy.stats import binomtest
 
-from leworld.errors import CheckpointError, ConfigError, MissingExtraError
+from leworld.errors import ConfigError, MissingExtraError
 from leworld.evaluation import GoalReachingResult, PolicyOutcome, goal_reaching
 from tests.evaluation.checks import scripted
 from tests.evaluation.fakes import Plane, Still
@@ -88,7 +88,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(result, tmp_path, monk
     broken = GoalReachingResult.from_json(result.to_json())
     object.__setattr__(broken, "success_radius", math.nan)
     with pytest.raises(ValueError, match="JSON"):
-        broken.save(path)
+        broken.save(path, overwrite=True)
     assert path.read_text() == before
     from pathlib import Path
 
@@ -96,8 +96,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(result, tmp_path, monk
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, "write_text", fail)
-    with pytest.raises(CheckpointError, match="disk full"):
-        result.save(path)
+    with pytest.raises(ConfigError, match="disk full"):
+        result.save(path, overwrite=True)
     monkeypatch.undo()
     assert path.read_text() == before
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]

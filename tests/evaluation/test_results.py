@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import leworld.evaluation
+from leworld.errors import ConfigError
 from leworld.evaluation import OpenLoopResult, Result, latent_map
 from tests.report.examples import normals, planning_result, probing_result, rollouts, surprise_result
 
@@ -29,6 +30,21 @@ def check_result(result: Result, folder: Path) -> None:
     path = result.save(folder / "result.json")
     assert json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(data, allow_nan=False))
     assert result.plot(folder / "result.png").stat().st_size > 2000
+    for write, name in ((result.save, "result.json"), (result.plot, "result.png")):
+        (folder / name).write_bytes(b"earlier")
+        with pytest.raises(ConfigError, match=r"exists.*`overwrite=True`"):
+            write(folder / name)
+        assert (folder / name).read_bytes() == b"earlier"
+        assert write(folder / name, overwrite=True).stat().st_size > len(b"earlier")
+        (folder / "file").write_bytes(b"")
+        for place, words in (
+            (folder, "is a folder"),
+            (folder / "file" / name, "file"),
+            ("a\0b", "null"),
+            (3, "path"),
+        ):
+            with pytest.raises(ConfigError, match=words):
+                write(place, overwrite=True)
     read = getattr(type(result), "from_json", None)
     if read is not None:
         assert read(json.loads(path.read_text(encoding="utf-8"))).to_json() == data

@@ -10,7 +10,7 @@ from leworld.predictors import IncrementalPredictor
 
 
 @configurable
-class GRUPredictor(IncrementalPredictor):
+class UserGRU(IncrementalPredictor):
     slides = False
 
     def __init__(self, embedding_dim: int, history_size: int, *, condition_dim: int, hidden_dim: int = 8):
@@ -37,14 +37,14 @@ class GRUPredictor(IncrementalPredictor):
         return self.output(output[:, 0]).view_as(embeddings), (state, conditions[:, :, 1:])
 
 
-CLASSES = (GRUPredictor,)
+CLASSES = (UserGRU,)
 TERMS = ("prediction", "regularizer")
 
 
 def build(processor):
     return LeWM(
         ConvEncoder(processor.image_size, 6, channels=(4, 8)),
-        GRUPredictor(6, history_size=3, condition_dim=4),
+        UserGRU(6, history_size=3, condition_dim=4),
         action_encoder=ActionEncoder(processor.block_dim, 4),
         projector=Projector(6, hidden_dim=8),
         prediction_projector=Projector(6, hidden_dim=8),

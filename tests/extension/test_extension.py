@@ -1,4 +1,4 @@
-"""Eight models and worlds as users would write them, at most 60 lines each, on one common path."""
+"""Nine models and worlds as users would write them, at most 60 lines each, on one common path."""
 
 import ast
 import csv
@@ -14,20 +14,20 @@ import torch
 
 import leworld
 from leworld.control import MPCPolicy, Policy
-from leworld.data import Batch, Episodes, Observation, Windows, fit_processor, to_batch
+from leworld.data import Batch, Episodes, Observation, Windows, fit_processor
 from leworld.decoders import CrossAttentionDecoder
 from leworld.evaluation import goal_reaching, prediction_errors, probing
-from leworld.models import WorldModel
+from leworld.models import WorldModel, model_batch
 from leworld.planners import CEMPlanner
 from leworld.probes import RidgeProbe
 from leworld.report import build_report
 from leworld.tasks import Task
 from leworld.training import TrainSettings, train
-from tests.extension import backbone, gru, pldm, proprio, recurrent, reward, tokens, world
+from tests.extension import backbone, dinowm, gru, pldm, proprio, recurrent, reward, tokens, world
 from tests.extension.point import Point
 
 STUBS = {stub.__name__.rpartition(".")[2]: stub for stub in (
-    pldm, tokens, backbone, proprio, gru, world, reward, recurrent
+    pldm, tokens, backbone, proprio, gru, world, reward, recurrent, dinowm
 )}  # fmt: skip
 MAX_LINES = 60
 PLANNER = CEMPlanner(horizon=2, num_samples=16, num_elites=4, num_iterations=2)
@@ -216,4 +216,6 @@ def _batch(run: Run, rows: list[int]) -> Batch:
     assert processor is not None
     columns = [name for name in processor.observation_parts if name != "pixels"]
     windows = Windows(run.episodes, run.model.history_size, frameskip=run.task.frameskip)
-    return to_batch(windows.with_columns([*columns, *run.model.batch_columns]).__getitems__(rows), processor)
+    return model_batch(
+        run.model, windows.with_columns([*columns, *run.model.batch_columns]).__getitems__(rows)
+    )

@@ -70,8 +70,8 @@ def test_a_frozen_backbone_stays_and_is_saved_once_it_is_configurable(tmp_path: 
 def test_a_recurrent_predictor_takes_one_step_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     model = gru.build(PROCESSOR).eval()
     calls = []
-    extend = gru.GRUPredictor.extend
-    monkeypatch.setattr(gru.GRUPredictor, "extend", lambda *args: calls.append(1) or extend(*args))
+    extend = gru.UserGRU.extend
+    monkeypatch.setattr(gru.UserGRU, "extend", lambda *args: calls.append(1) or extend(*args))
     future = model.rollout(torch.randn(2, 1, 6), torch.zeros(2, 0, 4), torch.randn(2, 3, 20, 4))
     assert future.shape == (2, 3, 20, 6)
     assert len(calls) == 20

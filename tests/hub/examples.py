@@ -6,11 +6,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from leworld.data import Processor
-from leworld.encoders import ActionEncoder, ConvEncoder, ViTEncoder
-from leworld.models import PLDM, LeWM
+from leworld.data import Processor, VectorPart
+from leworld.encoders import (
+    ActionEncoder,
+    ConvEncoder,
+    DINOv2Encoder,
+    LinearEncoder,
+    ResNetEncoder,
+    ViTEncoder,
+)
+from leworld.models import DINOWM, PLDM, LeWM
 from leworld.nn import Projector
-from leworld.predictors import TransformerPredictor
+from leworld.predictors import TokenTransformerPredictor, TransformerPredictor
 from leworld.regularizers import SIGReg
 from leworld.serialise._registry import resolve
 
@@ -20,10 +27,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "ViTEncoder": {
         "image_size": 16, "patch_size": 8, "hidden_dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 16
     },
-    "PartsEncoder": {
+    "FusedEncoder": {
         "encoders": {"pixels": ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 4))},
         "embedding_dim": 8,
     },
+    "ImpalaEncoder": {"image_size": 16, "embedding_dim": 8, "channels": (4, 4)},
+    "PooledTokens": {
+        "encoder": ResNetEncoder(16, 8, blocks=(1, 1, 1, 1), width=2, stem="small", pooling="tokens"),
+        "pooling": "attention",
+    },
+    "ResNetEncoder": {"image_size": 16, "embedding_dim": 8, "blocks": (1, 1, 1, 1), "width": 2},
     "VectorEncoder": {"in_dim": 4, "embedding_dim": 8},
     "DINOv2Encoder": {
         "size": {"hidden_dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 8},
@@ -35,6 +48,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "TransformerPredictor": {
         "embedding_dim": 8, "history_size": 2, "depth": 1, "num_heads": 2, "head_dim": 4, "mlp_dim": 16
     },
+    "GRUPredictor": {"embedding_dim": 8, "history_size": 2, "num_layers": 2},
+    "TokenTransformerPredictor": {
+        "embedding_dim": 8, "num_tokens": 2, "depth": 1, "num_heads": 2, "head_dim": 4, "mlp_dim": 16
+    },
+    "LinearEncoder": {"in_dim": 4, "embedding_dim": 8},
     "Projector": {"in_dim": 8, "hidden_dim": 16},
     "InverseDynamics": {"embedding_dim": 8, "action_dim": 4},
     "WeakSIGReg": {"sketch_dim": 4},
@@ -50,6 +68,8 @@ def example_of(name: str) -> Any:
     """An instance of a registered class."""
     if name == "LeWM":
         return tiny_lewm()
+    if name == "DINOWM":
+        return tiny_dinowm()
     if name == "PLDM":
         parts = ("encoder", "predictor", "action_encoder", "projector", "prediction_projector")
         return PLDM(**{part: getattr(tiny_lewm(), part) for part in parts}, open_loop=True)
@@ -58,13 +78,32 @@ def example_of(name: str) -> Any:
     return cls(example_of(needs[name])) if name in needs else cls(**ARGUMENTS.get(name, {}))
 
 
+def tiny_dinowm(*, proprio: bool = True) -> DINOWM:
+    """A DINO-WM on a DINOv2 of a few thousand weights, with patches of half a picture."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        size = {"hidden_dim": 6, "depth": 1, "num_heads": 2, "mlp_dim": 8}
+        model = DINOWM(
+            DINOv2Encoder(size, image_size=16, patch_size=8, position_grid=2, output="patches"),
+            TokenTransformerPredictor(
+                6 + 2 * proprio, 4, condition_dim=3, depth=1, num_heads=2, head_dim=4, mlp_dim=8
+            ),
+            action_encoder=LinearEncoder(4, 3),
+            proprio_encoder=LinearEncoder(3, 2) if proprio else None,
+        )
+    parts = {"proprio": VectorPart((0.0, 0.1, 0.2), (1.0, 2.0, 3.0))} if proprio else {}
+    model.processor = Processor(16, frameskip=2, action_dim=2, parts=parts)
+    return model
+
+
 def tiny_lewm(encoder: str = "conv", *, seed: int = 0, part: nn.Module | None = None) -> LeWM:
     """A LeWM of a few thousand weights with every buffer moved away from its initial value.
 
     `part` takes the place of the encoder, or that of the regularizer if it is one.
     """
     is_regularizer = part is not None and type(part).__module__.startswith("leworld.regularizers")
-    encoders = ("ConvEncoder", "PartsEncoder", "ViTEncoder", "Centre", "Seeded")
+    encoders = ("ConvEncoder", "FusedEncoder", "ImpalaEncoder", "PooledTokens", "ResNetEncoder", "ViTEncoder")
+    encoders += ("Centre", "Seeded")
     is_encoder = part is not None and type(part).__name__ in encoders
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from leworld.costs import GoalCost
 from leworld.data import Batch
+from leworld.encoders import DINOv2Encoder
 from leworld.errors import CheckpointError, ConfigError
 from leworld.hub import load_dinowm
+from leworld.hub.released._from_dinowm import _BLOCK
 from leworld.models import DINOWM
+from leworld.predictors import TokenTransformerPredictor
+from tests._source import ROOT
 from tests.models.dinowm import FIXTURE, Given, PatchEncoder, reference, seen, weights
 
 REFERENCE = reference()
@@ -137,6 +141,35 @@ def test_the_encoders_own_tensors_are_loaded(prefix: str) -> None:
     model = load_dinowm(state, encoder, head_dim=8)
     assert torch.equal(model.encoder.layer.weight, stored.layer.weight)
     assert not model.encoder.layer.weight.requires_grad
+
+
+@torch.no_grad()
+def test_a_backbone_of_stable_worldmodel_comes_along() -> None:
+    """DINOv2 as transformers names it, inside the wrapper of stable-pretraining."""
+    folder = ROOT / "tests" / "fixtures" / "dinov2_mini"
+    backbone = load_file(folder / "weights_transformers.safetensors")
+    recorded = load_file(folder / "reference.safetensors")
+    size = {"hidden_dim": 24, "depth": 2, "num_heads": 3, "mlp_dim": 48}
+    encoder = DINOv2Encoder(
+        size, image_size=42, position_grid=5, output="patches", position_interpolation="transformers"
+    )
+    predictor = TokenTransformerPredictor(
+        24, 9, condition_dim=4, depth=1, num_heads=1, head_dim=8, mlp_dim=8
+    ).state_dict()
+    ours = {"positions": "pos_embedding", "norm": "transformer.norm"} | {
+        f"blocks.0.{one}": f"transformer.layers.0.{other}" for other, one in _BLOCK.items()
+    }
+    state = {f"backbone.backbone.{key}": value for key, value in backbone.items()}
+    for key, value in predictor.items():
+        name = next(one for one in ours if key.startswith(one))
+        state["predictor." + key.replace(name, ours[name])] = value
+    state |= {
+        "extra_encoders.action.patch_embed.weight": torch.randn(4, 6, 1),
+        "extra_encoders.action.patch_embed.bias": torch.randn(4),
+    }
+    model = load_dinowm(state, encoder, head_dim=8)
+    pixels = recorded["pixels.42x42"].unsqueeze(1)
+    close(model.encode(pixels)[:, 0], recorded["transformers.42x42.patch"])
 
 
 class Module(nn.Module):

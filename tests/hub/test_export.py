@@ -15,6 +15,7 @@ from leworld.data import Processor
 from leworld.errors import CheckpointError, ConfigError
 from leworld.hub import export
 from leworld.hub.programs import _programs
+from leworld.models import to_weights
 from tests.hub.examples import tiny_lewm
 from tests.hub.released import MINI
 
@@ -69,9 +70,12 @@ def test_both_programs_equal_the_model(exported: tuple[Any, Path], batch: int) -
     images = normal(batch, 3, size, size)
     embeddings, actions = normal(batch, time, model.embedding_dim), normal(batch, time, model.action_dim)
     with torch.no_grad():
-        encoded = model.encode(torch.from_numpy(images)[:, None])[:, 0].numpy()
-        predicted = model.predict(torch.from_numpy(embeddings), torch.from_numpy(actions)).numpy()
-        one_frame = model.predict(torch.from_numpy(embeddings[:, :1]), torch.from_numpy(actions[:, :1]))
+        frames, latents, blocks = (
+            to_weights(model, torch.from_numpy(part)) for part in (images[:, None], embeddings, actions)
+        )
+        encoded = model.encode(frames)[:, 0].numpy()
+        predicted = model.predict(latents, blocks).numpy()
+        one_frame = model.predict(latents[:, :1], blocks[:, :1])
     np.testing.assert_allclose(opened(files["encoder"])(images), encoded, atol=1e-4, rtol=0)
     predict = opened(files["predictor"])
     np.testing.assert_allclose(predict(embeddings, actions), predicted, atol=1e-4, rtol=0)

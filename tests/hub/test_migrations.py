@@ -54,9 +54,9 @@ def test_a_stored_checkpoint_loads(version: int) -> None:
     assert processor is not None
     assert (processor.frameskip, processor.action_mean, processor.action_std) == (2, (0.1, -0.2), (0.5, 0.6))
     assert (processor.environment_id, processor.statistics_source) == ("leworld/TwoRoom-v0", "a test")
-    frames = torch.linspace(-1, 1, 2 * 3 * 16 * 16).reshape(1, 2, 3, 16, 16)
+    frames = torch.linspace(-1, 1, 2 * 3 * 16 * 16, dtype=torch.float32).reshape(1, 2, 3, 16, 16)
     with torch.no_grad():
-        future = model.predict(model.encode(frames), torch.ones(1, 2, 4))
+        future = model.predict(model.encode(frames), torch.ones(1, 2, 4, dtype=torch.float32))
     assert future.isfinite().all()
 
 

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 import leworld
 from leworld.errors import CheckpointError
 from leworld.hub.catalog._known import PINNED
+from leworld.models import to_weights
 from leworld.serialise._build import build
 from tests.hub.released import MINI
 from tests.hub.test_refusals import Bomb
@@ -119,7 +120,8 @@ def test_stable_worldmodel_225_and_233_history_size_is_the_configs(folder: Path,
     torch.save(tensors, folder / "weights.pt")
     model = leworld.load(folder)
     assert model.history_size == history
-    assert model.rollout(torch.zeros(1, 1, 24), torch.zeros(1, 0, 10), torch.zeros(1, 2, 4, 10)).shape[2] == 4
+    inputs = (to_weights(model, torch.zeros(shape)) for shape in ((1, 1, 24), (1, 0, 10), (1, 2, 4, 10)))
+    assert model.rollout(*inputs).shape[2] == 4
 
 
 def test_safetensors_in_the_published_layout(folder: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from leworld.data import Batch, Observation, Processor
+from leworld.data import Batch, Observation, Processor, RawBatch
 from leworld.encoders import ActionEncoder
 from leworld.errors import ConfigError, LeWorldError, NonFiniteError, ShapeError
 from leworld.models import (
@@ -14,6 +14,7 @@ from leworld.models import (
     Losses,
     concatenate_states,
     embed,
+    model_batch,
     model_input,
     processor_of,
     rollout_flops,
@@ -99,6 +100,14 @@ def able() -> LeWM:
     model = lewm()
     model.processor = Processor(8, frameskip=2, action_dim=2, action_mean=(0.0, 0.0), action_std=(1.0, 1.0))
     return model
+
+
+def raw_windows() -> RawBatch:
+    return RawBatch(
+        torch.zeros(2, 2, 8, 8, 3, dtype=torch.uint8),
+        torch.zeros(2, 4, 2),
+        torch.zeros(2, 2, dtype=torch.int64),
+    )
 
 
 def observe(state: object, frames: torch.Tensor) -> object:
@@ -284,6 +293,8 @@ ROWS: list[BadInput] = [
     row("embed", "no model", lambda: embed(nn.Linear(1, 1), FILM), ConfigError, "embed", "WorldModel"),
     row("embed", "a batch of 0", lambda: embed(able(), FILM, batch_size=0), ConfigError, "batch_size=0"),
     row("embed", "floating-point frames", lambda: embed(able(), FILM / 255), ShapeError, "uint8"),
+    row("model_batch", "no processor", lambda: model_batch(lewm(), raw_windows()), ConfigError, "processor"),
+    row("model_batch", "a batch", lambda: model_batch(able(), batch()), ConfigError, "RawBatch", "Windows"),
     row("model_input", "no processor", lambda: model_input(lewm(), FILM), ConfigError, "processor"),
     row(
         "model_input",

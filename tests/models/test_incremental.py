@@ -17,8 +17,8 @@ SIZES = list(itertools.product([1, 2, 3, 4, 6], [1, 2, 3, 5, 8], [1, 2, 5, 14]))
 ROWS = [(1, 1), (1, 7), (3, 1), (2, 4)]
 
 
-def inputs(model: LeWM, seed: int, *sizes: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
-    """Context, past actions and candidates for (batch, sample, time, horizon)."""
+def inputs(model: LeWM, seed: int, *sizes: int, dtype: torch.dtype | None = None) -> list[Tensor]:
+    """Context, past actions and candidates for (batch, sample, time, horizon), in torch's default dtype."""
     batch, samples, time, horizon = sizes
     generator = torch.Generator().manual_seed(seed)
     shapes = (

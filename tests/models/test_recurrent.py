@@ -7,12 +7,12 @@ from torch import Tensor
 from leworld.encoders import ActionEncoder, ConvEncoder
 from leworld.models import LeWM, WorldModel
 from leworld.nn import Projector
-from tests.predictors.gru import GRUPredictor
+from tests.predictors.gru import UserGRU
 
 HORIZON = 20
 
 
-class Counting(GRUPredictor):
+class Counting(UserGRU):
     """Notes the frames that each call sees."""
 
     def __init__(self, history_size: int) -> None:

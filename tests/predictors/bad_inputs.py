@@ -1,9 +1,11 @@
 """Mistakes at the doors of `leworld.predictors`, and what they must say."""
 
+from collections.abc import Callable
+
 import torch
 
 from leworld.errors import ConfigError, LeWorldError, ShapeError
-from leworld.predictors import TransformerPredictor
+from leworld.predictors import GRUPredictor, IncrementalPredictor, TransformerPredictor
 from tests.bad_input import BadInput
 
 
@@ -18,6 +20,40 @@ def extend(embeddings: torch.Tensor, *, times: int = 1) -> None:
     memory = predictor.prepare(Z, C, C[:, None])
     for _ in range(times):
         _, memory = predictor.extend(memory, embeddings)
+
+
+def gru(**options) -> GRUPredictor:
+    return GRUPredictor(6, 3, **{"condition_dim": 5, **options}).eval()
+
+
+def doors(name: str, make: Callable[[], IncrementalPredictor]) -> list[BadInput]:
+    """What every incremental predictor refuses."""
+
+    def one(case: str, call: Callable[[], object], *mentions: str) -> BadInput:
+        return BadInput(f"leworld.predictors.{name}", case, call, ShapeError, (name, *mentions))
+
+    def after(steps: int, embeddings: torch.Tensor) -> None:
+        predictor = make()
+        memory = predictor.prepare(Z, C, C[:, None])
+        for _ in range(steps):
+            _, memory = predictor.extend(memory, embeddings)
+
+    return [
+        one("no frame", lambda: make()(Z[:, :0], C[:, :0]), "time=0"),
+        one("fewer actions", lambda: make()(Z, C[:, :2]), "time=2", "time=3"),
+        one("other batch", lambda: make()(Z, C[:1]), "batch=1"),
+        one("wrong embedding", lambda: make()(C, C), "`embeddings`", "6"),
+        one("wrong condition", lambda: make()(Z, Z), "`conditions`", "5"),
+        one("integer actions", lambda: make()(Z, C.long()), "floating-point"),
+        one("conditions to prepare", lambda: make().prepare(Z, C, Z[:, None]), "`conditions`", "5"),
+        one("past conditions", lambda: make().prepare(Z, Z, C[:, None]), "`past_conditions`", "5"),
+        one("known frames", lambda: make().prepare(C, C, C[:, None]), "`embeddings`", "6"),
+        one("an action too few", lambda: make().prepare(Z, C[:, 1:], C[:, None]), "time=2", "time=3"),
+        one("no candidates", lambda: make().prepare(Z, C, C), "conditions", "sample"),
+        one("embeddings to append", lambda: after(1, C[:, :1]), "embeddings", "6"),
+        one("a frame not expanded", lambda: after(1, Z), "2 x 1", "(2, 3, 6)"),
+        one("beyond the horizon", lambda: after(4, Z[:, :1]), "3 steps", "at step 3"),
+    ]
 
 
 def row(case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
@@ -53,4 +89,18 @@ ROWS: list[BadInput] = [
     row("a frame not expanded", lambda: extend(Z), ShapeError, "2 x 1", "(2, 3, 6)"),
     row("beyond the horizon", lambda: extend(Z[:, :1], times=4), ShapeError, "3 steps", "at step 3"),
     row("raw conditions", lambda: make().extend(C, Z[:, :1]), ConfigError, "memory"),
+    *doors("GRUPredictor", gru),
+    *(
+        BadInput("leworld.predictors.GRUPredictor", case, call, ConfigError, mentions)
+        for case, call, mentions in (
+            ("no history", lambda: GRUPredictor(6, 0), ("history_size",)),
+            ("no layers", lambda: gru(num_layers=0), ("num_layers",)),
+            ("unknown state", lambda: gru(state="latent"), ("`hidden`",)),
+            ("unknown conditioning", lambda: gru(conditioning="add"), ("`film`",)),
+            ("two layers of the embedding", lambda: gru(state="embedding", num_layers=2), ("num_layers=2",)),
+            ("a wider embedding", lambda: gru(state="embedding", hidden_dim=7), ("hidden_dim=7",)),
+            ("modulated", lambda: gru(state="embedding", conditioning="film"), ("conditioning='film'",)),
+            ("raw conditions", lambda: gru().extend(C, Z[:, :1]), ("memory",)),
+        )
+    ),
 ]

@@ -1,18 +1,24 @@
 """Every predictor, small and with weights away from their initial values. Adding one is adding a line."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from leworld.predictors import IncrementalPredictor, TransformerPredictor
-from tests.predictors.gru import GRUPredictor
+from leworld.predictors import GRUPredictor, IncrementalPredictor, TransformerPredictor
+from tests.predictors.gru import UserGRU
 from tests.predictors.tokens import FlatTokens
 
 Module = TypeVar("Module", bound=nn.Module)
 TIME, DIM, CONDITION = 4, 6, 5
 SMALL = {"condition_dim": CONDITION, "depth": 2, "num_heads": 2, "head_dim": 4, "mlp_dim": 12}
+GRUS: dict[str, Callable[[], IncrementalPredictor]] = {
+    "gru": lambda: awake(GRUPredictor(DIM, TIME, condition_dim=CONDITION, hidden_dim=7)),
+    "gru-film": lambda: awake(gru(conditioning="film", layer_norm=True)),
+    "gru-adaln": lambda: awake(gru(conditioning="adaln", num_layers=2)),
+    "gru-pldm": lambda: awake(gru(state="embedding", layer_norm=True)),
+}
 PREDICTORS: dict[str, Callable[[], nn.Module]] = {
     "transformer": lambda: awake(TransformerPredictor(DIM, TIME, **SMALL, dropout=0.0)),
     "transformer-dropout": lambda: awake(TransformerPredictor(DIM, TIME, **SMALL, dropout=0.3)),
@@ -20,6 +26,7 @@ PREDICTORS: dict[str, Callable[[], nn.Module]] = {
     "tokens": lambda: awake(FlatTokens(TIME)),
     "tokens-dropout": lambda: awake(FlatTokens(7, num_tokens=3, dropout=0.3)),
     "tokens-adaln": lambda: awake(FlatTokens(TIME, conditioning="adaln")),
+    **GRUS,
 }
 INCREMENTAL: dict[str, Callable[[], IncrementalPredictor]] = {
     "transformer": lambda: awake(TransformerPredictor(DIM, TIME, **SMALL)),
@@ -29,8 +36,20 @@ INCREMENTAL: dict[str, Callable[[], IncrementalPredictor]] = {
     "tokens-1": lambda: awake(FlatTokens(1, num_tokens=3)),
     "tokens-single": lambda: awake(FlatTokens(TIME, num_tokens=1)),
     "tokens-adaln": lambda: awake(FlatTokens(TIME, conditioning="adaln")),
-    "gru": lambda: awake(GRUPredictor(DIM, TIME, condition_dim=CONDITION)),
+    "gru-of-a-user": lambda: awake(UserGRU(DIM, TIME, condition_dim=CONDITION)),
+    **GRUS,
 }
+
+
+def gru(**options: Any) -> GRUPredictor:
+    return GRUPredictor(DIM, TIME, condition_dim=CONDITION, **options)
+
+
+def reach(predictor: nn.Module) -> int:
+    """How many outputs a frame has a say in: its own and later ones."""
+    remembers_the_embedding_only = getattr(predictor, "state", None) == "embedding"
+    slides = getattr(predictor, "slides", True)
+    return 1 if remembers_the_embedding_only else predictor.history_size if slides else 10**6
 
 
 def awake(module: Module) -> Module:

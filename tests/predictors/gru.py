@@ -10,7 +10,7 @@ from leworld.predictors import IncrementalPredictor
 
 
 @configurable
-class GRUPredictor(IncrementalPredictor):
+class UserGRU(IncrementalPredictor):
     slides = False
 
     def __init__(self, embedding_dim: int, history_size: int = 3, *, condition_dim: int, hidden: int = 8):

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from leworld.predictors import IncrementalPredictor, TransformerPredictor
 from tests.predictors.cases import CONDITION, DIM, SMALL, TIME, awake
-from tests.predictors.gru import GRUPredictor
+from tests.predictors.gru import UserGRU
 
 
-class Recurrent(GRUPredictor):
+class Recurrent(UserGRU):
     """The right one of its kind; subclasses spoil it."""
 
     def __init__(self) -> None:

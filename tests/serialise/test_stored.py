@@ -14,7 +14,7 @@ from torch import nn
 import leworld
 from leworld.control import GoalConditionedInverseModel
 from leworld.decoders import CrossAttentionDecoder, load_decoder
-from leworld.encoders import ConvEncoder, PartsEncoder, VectorEncoder
+from leworld.encoders import ConvEncoder, FusedEncoder, VectorEncoder
 from leworld.errors import CheckpointError, ConfigError
 from leworld.models import LeWM
 from leworld.nn import Projector, configurable
@@ -170,10 +170,10 @@ class Body(nn.Module):
 
 def test_a_replaced_part_keeps_its_tensors_in_a_mapping_and_under_another_name(tmp_path: Path) -> None:
     parts = {"one": VectorEncoder(3, 4), "two": VectorEncoder(3, 4)}
-    folder = save_module(PartsEncoder(parts), tmp_path / "parts")
+    folder = save_module(FusedEncoder(parts), tmp_path / "parts")
     fresh = {name: VectorEncoder(3, 4) for name in parts}
     before = {name: part.output.weight.clone() for name, part in fresh.items()}
-    loaded = load_module(folder, PartsEncoder, replace={"encoders": fresh})
+    loaded = load_module(folder, FusedEncoder, replace={"encoders": fresh})
     assert all(torch.equal(part.output.weight, before[name]) for name, part in loaded.encoders.items())
 
     folder = save_module(Body(Projector(4)), tmp_path / "body")

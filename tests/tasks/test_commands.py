@@ -96,7 +96,7 @@ def test_an_inverse_model_needs_a_model_where_none_ships(tmp_path: Path) -> None
 def test_a_model_of_classes_of_ones_own(model: str, tmp_path: Path) -> None:
     """A checkpoint that names a user's class is refused with the class's name, and loads where it is told."""
     own = leworld.load(model)
-    own.encoder = Tinted(16, own.encoder.embedding_dim)
+    own.encoder = Tinted(16, own.encoder.embedding_dim).float()  # a recipe's model is float32
     folder = str(leworld.save(own, tmp_path / "own"))
     assert "classes=[Tinted])" in (tmp_path / "own" / "README.md").read_text(encoding="utf-8")
     assert "classes" not in (Path(model) / "README.md").read_text(encoding="utf-8")

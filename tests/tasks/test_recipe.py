@@ -48,7 +48,8 @@ def test_another_regularizer_is_the_one_that_is_trained_and_saved() -> None:
     assert isinstance(model.config, ModuleConfig)
     assert model.config.to_json()["regularizer"]["num_knots"] == 9
     generator = torch.Generator().manual_seed(0)
-    batch = Batch(torch.randn(16, 2, 3, 64, 64, generator=generator), torch.zeros(16, 2, model.action_dim))
+    frames = torch.randn(16, 2, 3, 64, 64, generator=generator, dtype=torch.float32)
+    batch = Batch(frames, torch.zeros(16, 2, model.action_dim, dtype=torch.float32))
     losses = model.loss(batch)
     judged = ExactSIGReg(num_knots=9)(losses.latents.transpose(0, 1))
     assert torch.allclose(losses.values["regularizer"], judged)

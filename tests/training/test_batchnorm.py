@@ -5,20 +5,17 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from leworld.data import Batch, Windows, to_batch
+from leworld.data import Batch, Windows
 from leworld.errors import ConfigError
-from leworld.models import WorldModel
+from leworld.models import WorldModel, model_batch
 from leworld.training import reestimate_batchnorm
 from tests.training.tiny import fingerprint, tiny_model, tiny_windows
 
 
 @pytest.fixture
 def batches():
-    processor = tiny_model().processor
-    windows = tiny_windows()
-    return [
-        to_batch(windows.__getitems__(list(range(start, start + 30))), processor) for start in (0, 30, 60)
-    ]
+    model, windows = tiny_model(), tiny_windows()
+    return [model_batch(model, windows.__getitems__(list(range(start, start + 30)))) for start in (0, 30, 60)]
 
 
 def inputs_of(model, norm, batches):

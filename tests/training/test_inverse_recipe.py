@@ -15,7 +15,7 @@ from leworld.data import Episodes
 from leworld.envs import TwoRoomVector
 from leworld.errors import CheckpointError, ConfigError, DataError
 from leworld.evaluation import goal_reaching
-from leworld.models import embed
+from leworld.models import embed, to_weights
 from leworld.tasks import get_task, two_room_pairs
 from leworld.training import OptimizerSettings, TrainSettings, _fit, load_inverse, train_inverse
 from leworld.training import _inverse_recipe as recipe
@@ -95,8 +95,9 @@ def test_windows_carry_the_embeddings_and_blocks_of_their_rows():
     batch = windows.__getitems__([0, 5, len(windows) - 1])
     frames = torch.from_numpy(episodes.pixels[batch.rows.numpy()])
     with torch.no_grad():
-        expected = model.encode(model.processor.observations(frames))
-    torch.testing.assert_close(table[batch.rows], expected)
+        seen = to_weights(model, model.processor.observations(frames))
+        expected = model.encode(seen)
+    torch.testing.assert_close(table[batch.rows], expected.float())
     taken = episodes.actions[batch.rows[0, 1] : batch.rows[0, 1] + 2]
     block = model.processor.action_blocks(torch.from_numpy(taken))[0]
     torch.testing.assert_close(model.processor.action_blocks(batch.actions)[0, 1], block)

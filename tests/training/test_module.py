@@ -11,10 +11,10 @@ from lightning.pytorch import Trainer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from leworld.data import Windows, to_batch
+from leworld.data import Windows
 from leworld.errors import ConfigError
 from leworld.metrics import effective_rank
-from leworld.models import LeWM, Losses, WorldModel
+from leworld.models import LeWM, Losses, WorldModel, model_batch
 from leworld.regularizers import SIGReg
 from leworld.training import OptimizerSettings, WorldModelModule, train
 from tests.training.tiny import tiny_model, tiny_settings, tiny_windows
@@ -46,7 +46,7 @@ def test_the_loss_is_the_models(raw):
     module = WorldModelModule(model, settings=tiny_settings())
     losses = module.losses(raw, step=0)
     assert model.processor is not None
-    alone = model.loss(to_batch(raw, model.processor)).terms["prediction"]
+    alone = model.loss(model_batch(model, raw)).terms["prediction"]
     torch.testing.assert_close(losses.terms["prediction"], alone)
     torch.testing.assert_close(losses.total, alone + 0.05 * losses.values["regularizer"])
 
@@ -75,7 +75,7 @@ def test_the_log_holds_what_it_says(tmp_path):
     fresh = tiny_model(dropout=0.0)  # the weights have not moved
     assert fresh.processor is not None
     raw = WindowStream(tiny_windows(), 16, seed=0)[2]
-    embeddings = fresh.encode(to_batch(raw, fresh.processor).observations).detach()
+    embeddings = fresh.encode(model_batch(fresh, raw).observations).detach()
     rows = embeddings.flatten(0, 1)
     copying = (embeddings[:, 1:] - embeddings[:, :-1]).square().mean()
     assert row["step"] == 3

@@ -14,6 +14,7 @@ from tests.training.tiny import fingerprint, tiny_model, tiny_settings, tiny_win
 
 ROOT = Path(__file__).parents[2]
 KILLS = {"before-the-first-state": ("step", 3), "after-a-state": ("step", 16), "while-writing": ("write", 2)}
+DTYPE = str(torch.get_default_dtype()).removeprefix("torch.")  # a process of its own begins with torch's
 
 
 def run(folder: Path, **changes) -> str:
@@ -33,7 +34,7 @@ def killed(tmp_path_factory) -> dict[str, Path]:
     folders = {name: tmp_path_factory.mktemp(name) for name in KILLS}
     processes = {
         name: subprocess.Popen(
-            [sys.executable, "-m", "tests.training.worker", str(folders[name]), where, str(step)],
+            [sys.executable, "-m", "tests.training.worker", str(folders[name]), where, str(step), DTYPE],
             cwd=ROOT,
             stderr=subprocess.PIPE,
         )

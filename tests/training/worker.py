@@ -5,6 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
+import torch
+
 from leworld.training import WorldModelModule, train
 from tests.training.tiny import tiny_model, tiny_settings, tiny_windows
 
@@ -43,4 +45,5 @@ def main(folder: str, where: str, step: int) -> None:
 
 
 if __name__ == "__main__":
+    torch.set_default_dtype(getattr(torch, sys.argv[4]))
     main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -17,7 +17,7 @@ from leworld.decoders import CrossAttentionDecoder
 from leworld.envs import TwoRoom, TwoRoomArena, TwoRoomVector
 from leworld.evaluation import LatentMap, Recording, latent_map
 from leworld.kernels import ecf_sums, explain
-from leworld.predictors import TransformerPredictor
+from leworld.predictors import GRUPredictor, TransformerPredictor
 from leworld.training import CollapseMonitor
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -72,6 +72,10 @@ def _layers() -> dict[str, list[Call]]:
                 condition,
             )
         ],
+        "Conditioning": [
+            call(layers.Conditioning(8, 6, kind=kind), tokens, condition)
+            for kind in ("concatenate", "film", "adaln")
+        ],
         "MLP": [call(layers.MLP(8, 8).eval(), tokens)],
         "PatchEmbedding": [call(layers.PatchEmbedding(8, 4), draw(2, 3, 8, 8))],
         "Projector": [call(layers.Projector(8, hidden_dim=8).eval(), tokens)],
@@ -83,6 +87,11 @@ def _layers() -> dict[str, list[Call]]:
         ],
         "modulate": [call(layers.modulate, tokens, shift=tokens + 1, scale=tokens + 2)],
     }
+
+
+def _pooled(pooling: Any) -> nn.Module:
+    tokens = encoders.ResNetEncoder(8, 6, blocks=(1,) * 4, width=2, stem="small", pooling="tokens")
+    return encoders.PooledTokens(tokens, pooling).eval()
 
 
 def _data() -> dict[str, list[Call]]:
@@ -186,15 +195,30 @@ def _others() -> dict[str, list[Call]]:
                 draw(2, 3, 4, seed=1),
             )
         ],
+        "predictors.GRUPredictor": [
+            call(GRUPredictor(4, 3, state=state).eval(), draw(2, 3, 4), draw(2, 3, 4, seed=1))
+            for state in ("hidden", "embedding")
+        ],
         "encoders.ActionEncoder": [call(encoders.ActionEncoder(4, 6), draw(2, 3, 4))],
         "encoders.ConvEncoder": [call(encoders.ConvEncoder(8, 6, channels=(4, 4)).eval(), draw(2, 3, 8, 8))],
+        "encoders.ImpalaEncoder": [call(encoders.ImpalaEncoder(8, 6, channels=(4,)), draw(2, 3, 8, 8))],
+        "encoders.ResNetEncoder": [
+            call(
+                encoders.ResNetEncoder(8, 6, blocks=(1,) * 4, width=2, stem="small", pooling=pooling).eval(),
+                draw(2, 3, 8, 8),
+            )
+            for pooling in ("mean", "keypoints", "tokens")
+        ],
+        "encoders.PooledTokens": [
+            call(_pooled(pooling), draw(2, 3, 8, 8)) for pooling in ("mean", "attention")
+        ],
         "encoders.VectorEncoder": [call(encoders.VectorEncoder(4, 6).eval(), draw(2, 4))],
         "encoders.ViTEncoder": [
             call(encoders.ViTEncoder(8, 4, hidden_dim=6, depth=1, num_heads=2).eval(), draw(2, 3, 8, 8))
         ],
-        "encoders.PartsEncoder": [
+        "encoders.FusedEncoder": [
             call(
-                encoders.PartsEncoder(
+                encoders.FusedEncoder(
                     {"a": encoders.VectorEncoder(4, 6), "b": encoders.VectorEncoder(4, 6)}, 6
                 ),
                 Observation(parts={"a": draw(2, 4), "b": draw(2, 4)}),

@@ -28,14 +28,17 @@ def draw_paths(
     policies: Mapping[str, PolicyOutcome],
     recordings: Mapping[str, Recording],
     goal: np.ndarray,
+    *,
     backdrop: Backdrop | None,
+    overwrite: bool,
 ) -> Path:
     """Draw the first two components of the states, or the only one by step, one panel a policy."""
 
     def paint(figure: "Figure") -> None:
         _paint(figure, policies, recordings, goal, backdrop)
 
-    return draw("GoalReachingResult.plot", path, paint, size=(3.6 * len(recordings), 4.1), tight=True)
+    size = (3.6 * len(recordings), 4.1)
+    return draw("GoalReachingResult.plot", path, paint, overwrite=overwrite, size=size, tight=True)
 
 
 def _paint(

@@ -10,9 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ..._checks import plain_numbers
-from ..._files import write_atomically
 from ...errors import ConfigError, DataError, ShapeError
-from .._result import Result
+from .._result import Result, write_result
 from ._backdrop import Backdrop
 from ._figures import draw_film, draw_paths
 from ._outcome import PolicyOutcome
@@ -186,7 +185,7 @@ class GoalReachingResult(Result):
                 "Write the file anew with `save`",
             ) from error
 
-    def plot(self, path: str | os.PathLike[str]) -> Path:
+    def plot(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Draw every policy's paths from start to goal, and write the picture (png, pdf or svg).
 
         Raises:
@@ -194,11 +193,18 @@ class GoalReachingResult(Result):
             MissingExtraError: matplotlib is not installed.
         """
         recordings = self._recorded("plot")
-        return draw_paths(path, self.policies, recordings, self.goal, self.backdrop)
+        return draw_paths(
+            path, self.policies, recordings, self.goal, backdrop=self.backdrop, overwrite=overwrite
+        )
 
     @plain_numbers
     def write_gif(
-        self, path: str | os.PathLike[str], *, scale: int = 2, frames_per_second: float = 10.0
+        self,
+        path: str | os.PathLike[str],
+        *,
+        scale: int = 2,
+        frames_per_second: float = 10.0,
+        overwrite: bool = False,
     ) -> Path:
         """Write a film of the recorded episodes: one column a pair, the goal on top, one row a policy.
 
@@ -210,9 +216,11 @@ class GoalReachingResult(Result):
         """
         recordings = self._recorded("write_gif")
         steps = {name: outcome.steps_to_reach for name, outcome in self.policies.items()}
-        return write_atomically(
+        return write_result(
+            "GoalReachingResult.write_gif",
             path,
             lambda file: draw_film(file, recordings, steps, scale=scale, frames_per_second=frames_per_second),
+            overwrite=overwrite,
         )
 
     def _recorded(self, method: str) -> Mapping[str, Recording]:

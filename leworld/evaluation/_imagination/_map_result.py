@@ -90,7 +90,12 @@ class LatentMap(Result):
         }
 
     def plot(
-        self, path: str | os.PathLike[str], *, values: np.ndarray | None = None, label: str | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        values: np.ndarray | None = None,
+        label: str | None = None,
+        overwrite: bool = False,
     ) -> Path:
         """Draw the first two coordinates, coloured by a quantity, and write the picture (png, pdf or svg).
 
@@ -99,6 +104,7 @@ class LatentMap(Result):
             values: One number a sample, in the shape of the coordinates without their last axis, for example
                 a component of the state; None draws all in one colour.
             label: Name of the quantity, for the colour bar.
+            overwrite: Whether to replace a file that is there.
 
         Raises:
             ConfigError: The map has one component only.
@@ -118,7 +124,13 @@ class LatentMap(Result):
                     f"`values` is {describe(values)}",
                     "Choose one component of the state: `states[..., 0]`",
                 )
-        return draw(owner, path, lambda figure: self._paint(figure, values, label), size=(4.6, 4.0))
+        return draw(
+            owner,
+            path,
+            lambda figure: self._paint(figure, values, label),
+            overwrite=overwrite,
+            size=(4.6, 4.0),
+        )
 
     def _paint(self, figure: "Figure", values: np.ndarray | None, label: str | None) -> None:
         panel = figure.subplots()

@@ -86,7 +86,7 @@ class OpenLoopResult(Result):
     def _content(self) -> dict[str, Any]:
         return {"useful_steps": self.useful_steps} | asdict(self)
 
-    def plot(self, path: str | os.PathLike[str]) -> Path:
+    def plot(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Draw the errors by step, in the latent space and of states, and write png, pdf or svg.
 
         Raises:
@@ -95,7 +95,13 @@ class OpenLoopResult(Result):
         parts = {"squared latent distance": self.latent, "distance of states": self.physical}
         shown = {label: curves for label, curves in parts.items() if curves}
         size = (3.8 * len(shown), 3.2)
-        return draw("OpenLoopResult.plot", path, lambda figure: _paint(figure, shown), size=size)
+        return draw(
+            "OpenLoopResult.plot",
+            path,
+            lambda figure: _paint(figure, shown),
+            overwrite=overwrite,
+            size=size,
+        )
 
 
 def _paint(figure: "Figure", shown: Mapping[str, Mapping[str, Sequence[float]]]) -> None:

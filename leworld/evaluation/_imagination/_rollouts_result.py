@@ -142,7 +142,7 @@ class ImaginedRollouts(Result):
         }
 
     @plain_numbers
-    def plot(self, path: str | os.PathLike[str], *, num_rollouts: int = 4) -> Path:
+    def plot(self, path: str | os.PathLike[str], *, num_rollouts: int = 4, overwrite: bool = False) -> Path:
         """Draw the first rollouts, true frames above decoded above imagined, and write png, pdf or svg.
 
         Raises:
@@ -155,6 +155,7 @@ class ImaginedRollouts(Result):
             "ImaginedRollouts.plot",
             path,
             lambda figure: _paint(figure, self, count),
+            overwrite=overwrite,
             size=(1.3 * self.true_frames.shape[1] + 0.6, 1.3 * 3 * count + 0.4),
             dpi=120,
         )

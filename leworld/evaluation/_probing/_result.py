@@ -139,7 +139,7 @@ class ProbingResult(Result):
             )
         return ProbingResult(rows=tuple(map(ProbeRow.from_json, data["rows"])), seed=data["seed"])
 
-    def plot(self, path: str | os.PathLike[str]) -> Path:
+    def plot(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Draw predicted against true targets, one panel a row, and write the picture (png, pdf or svg).
 
         Raises:
@@ -158,6 +158,7 @@ class ProbingResult(Result):
             "ProbingResult.plot",
             path,
             lambda figure: _paint(figure, self.predictions, rows, columns),
+            overwrite=overwrite,
             size=(3.4 * columns, 3.4 * rows),
         )
 

@@ -227,7 +227,7 @@ class SurpriseResult(Result):
                 "Pass the parsed JSON of a file that `save` wrote",
             ) from error
 
-    def plot(self, path: str | os.PathLike[str]) -> Path:
+    def plot(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Draw the mean surprise around every kind of event, and write the picture (png, pdf or svg).
 
         Raises:
@@ -240,7 +240,8 @@ class SurpriseResult(Result):
                 "there is none",
                 "Read the reasons in `undefined`",
             )
-        return draw("SurpriseResult.plot", path, self._paint, size=(3.2 * len(self.rows), 3.2))
+        size = (3.2 * len(self.rows), 3.2)
+        return draw("SurpriseResult.plot", path, self._paint, overwrite=overwrite, size=size)
 
     def _paint(self, figure: "Figure") -> None:
         panels = figure.subplots(1, len(self.rows), squeeze=False, sharey=True)[0]

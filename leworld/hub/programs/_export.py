@@ -36,9 +36,11 @@ def export(
     Reach for it to take a model to a robot, to C++ or to ONNX Runtime and TensorRT. The batch size is free in
     both, an axis called `batch` in ONNX; everything else is fixed:
 
-        encoder     observations (batch, channel, height, width)                    -> (batch, dim)
-        predictor   embeddings (batch, history_size, dim), actions (batch, history_size, block)
-                    -> (batch, history_size, dim), entry t being the prediction of frame t + 1
+        encoder     observations (batch, channel, height, width)                    -> (batch, *latent)
+        predictor   embeddings (batch, history_size, *latent), actions (batch, history_size, block)
+                    -> (batch, history_size, *latent), entry t being the prediction of frame t + 1
+
+    A latent is what the model's `latent_shape` says, (dim) or (token, dim).
 
     The predictor is causal: for fewer frames than history_size put zeros behind them and read the entry of
     the last real frame. `export.json` tells names, shapes and the processor's numbers, with which the caller

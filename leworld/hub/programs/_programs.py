@@ -25,7 +25,7 @@ class Encoder(nn.Module):
         self.model = model
 
     def forward(self, observations: Tensor) -> Tensor:
-        """(batch, channel, height, width) -> (batch, dim)."""
+        """(batch, channel, height, width) -> (batch, *latent)."""
         return self.model.encode(observations.unsqueeze(1)).squeeze(1)
 
 
@@ -38,7 +38,7 @@ class Predictor(nn.Module):
         self.model = model
 
     def forward(self, embeddings: Tensor, actions: Tensor) -> Tensor:
-        """(batch, time, dim) and (batch, time, action) -> (batch, time, dim)."""
+        """(batch, time, *latent) and (batch, time, action) -> (batch, time, *latent)."""
         return self.model.predict(embeddings, actions)
 
 
@@ -69,7 +69,7 @@ def parts_of(model: WorldModel, image_shape: tuple[int, int, int]) -> dict[str, 
     """Split a copy of `model`, in evaluation mode and float32 on the CPU, into its two programs."""
     model = copy.deepcopy(model).to(device="cpu", dtype=torch.float32).eval().requires_grad_(False)
     time = model.history_size
-    window = ((time, model.embedding_dim), (time, model.action_dim))
+    window = ((time, *model.latent_shape), (time, model.action_dim))
     return {
         "encoder": Part(Encoder(model), draw((image_shape,), _TRACED_BATCH), ("observations",), "embeddings"),
         "predictor": Part(

@@ -16,7 +16,7 @@ from ..._checks import check_number, describe
 from ..._files import local_path
 from ..._tensors import shapes_only
 from ..._typing import shapechecked
-from ...encoders import LinearEncoder
+from ...encoders import DINOv2Encoder, LinearEncoder, dinov2_state_dict
 from ...errors import CheckpointError, ConfigError
 from ...models import DINOWM
 from ...predictors import TokenTransformerPredictor
@@ -69,7 +69,8 @@ def load_dinowm(
         encoder: Makes the patch features, with its weights, see `DINOWM`. Features have to be those that the
             predictor was trained on: `leworld.models.dinowm_settings` tells picture size, pixel statistics
             and interpolation of each generation. If the weights hold the encoder's own tensors under
-            `backbone.` or `encoder.`, under the names that `encoder` gives them, they are loaded into it.
+            `backbone.` or `encoder.`, they are loaded into it: under the names that `encoder` gives them, or,
+            for a `DINOv2Encoder`, those of its libraries.
         history_size: Frames of the predictor's window.
         head_dim: Width of an attention head.
         dropout: Dropout of the predictor for further training.
@@ -280,6 +281,8 @@ def _load_encoder(encoder: nn.Module, features: Mapping[str, Tensor], source: st
     if not features:
         return
     due = encoder.state_dict()
+    if isinstance(encoder, DINOv2Encoder) and features.keys() != due.keys():
+        features = dinov2_state_dict(features)
     compare(
         due,
         features,
