@@ -132,9 +132,9 @@ def compare(
     )
     click.echo(result)
     click.echo()
-    click.echo(f"numbers  {result.save(out / 'compare.json')}")
+    click.echo(f"numbers  {result.save(out / 'compare.json', overwrite=True)}")
     try:
-        click.echo(f"picture  {result.plot(out / 'compare.png')}")
+        click.echo(f"picture  {result.plot(out / 'compare.png', overwrite=True)}")
     except MissingExtraError as error:
         click.echo(f"picture  not written: {error}")
 

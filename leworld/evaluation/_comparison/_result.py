@@ -163,13 +163,19 @@ class ComparisonResult(Result):
                 "Pass the parsed JSON of a file that `save` wrote",
             ) from error
 
-    def plot(self, path: str | os.PathLike[str]) -> Path:
+    def plot(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Draw success by protocol, one group of bars a protocol, and write the picture (png, pdf or svg).
 
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        return draw("ComparisonResult.plot", path, lambda figure: _paint(figure, self.models), size=(7, 3.6))
+        return draw(
+            "ComparisonResult.plot",
+            path,
+            lambda figure: _paint(figure, self.models),
+            overwrite=overwrite,
+            size=(7, 3.6),
+        )
 
 
 def pooled(rows: Sequence[ComparisonRow], protocol: str, *, fixed: bool) -> tuple[float, Interval]:

@@ -187,13 +187,19 @@ class DiagnosisResult(Result):
                 "Write the file anew with `save`",
             ) from error
 
-    def plot(self, path: str | os.PathLike[str]) -> Path:
+    def plot(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Draw how far the latent moves without each part, and write the picture (png, pdf or svg).
 
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        return draw("DiagnosisResult.plot", path, lambda figure: _paint(figure, self.parts), size=(5, 3))
+        return draw(
+            "DiagnosisResult.plot",
+            path,
+            lambda figure: _paint(figure, self.parts),
+            overwrite=overwrite,
+            size=(5, 3),
+        )
 
 
 def _percent(value: float) -> str:
