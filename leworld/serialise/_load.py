@@ -91,10 +91,11 @@ class StoredModule:
         given = {name: modules for name, value in replace.items() if (modules := _modules(value))}
         kept = [unwrapped(module) for modules in given.values() for module in modules]
         left = {name: value for name, value in self.architecture.items() if name not in replace}
-        with open_sources(left, sources, fetch) as files:
-            return read_weights(self.weights, make, apart=given, kept=kept, files=files).eval()
         removed = [name for name, value in replace.items() if value is None]
-        return read_weights(self.weights, make, apart=given, kept=kept, removed=removed).eval()
+        with open_sources(left, sources, fetch) as files:
+            return read_weights(
+                self.weights, make, apart=given, kept=kept, removed=removed, files=files
+            ).eval()
 
 
 @shapechecked

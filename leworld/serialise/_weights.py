@@ -69,11 +69,10 @@ def read_weights(
         with shapes_only(Bounds(len(every), sum(entry.nbytes for entry in every))):
             shadow = make(stored)
             apart = (*apart, *(name for name, part in parts(shadow) if any(part is one for one in kept)))
-            elsewhere = _without(referring(shadow), apart).keys()
-            entries = _check_header(path, file, shadow, (*apart, *elsewhere))
             names = tuple(tensor_state(shadow))
             apart = (*apart, *(one for one in removed if not any(key.startswith(f"{one}.") for key in names)))
-            entries = _check_header(path, file, shadow, apart)
+            elsewhere = _without(referring(shadow), apart).keys()
+            entries = _check_header(path, file, shadow, (*apart, *elsewhere))
         del shadow
         with zero_parameters():
             module = make(stored)
