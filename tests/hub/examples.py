@@ -10,7 +10,7 @@ from leworld.data import Processor
 from leworld.encoders import ActionEncoder, ConvEncoder, ResNetEncoder, ViTEncoder
 from leworld.models import LeWM
 from leworld.nn import Projector
-from leworld.predictors import TransformerPredictor
+from leworld.predictors import LinearPredictor, TransformerPredictor
 from leworld.regularizers import SIGReg
 from leworld.serialise._registry import resolve
 
@@ -37,6 +37,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "TransformerPredictor": {
         "embedding_dim": 8, "history_size": 2, "depth": 1, "num_heads": 2, "head_dim": 4, "mlp_dim": 16
     },
+    "EnsemblePredictor": {"predictors": [LinearPredictor(8, 2), LinearPredictor(8, 2)]},
+    "LinearPredictor": {"embedding_dim": 8, "history_size": 2},
+    "MLPPredictor": {"embedding_dim": 8, "history_size": 2, "hidden_dim": 8},
     "GRUPredictor": {"embedding_dim": 8, "history_size": 2, "num_layers": 2},
     "Projector": {"in_dim": 8, "hidden_dim": 16},
     "InverseDynamics": {"embedding_dim": 8, "action_dim": 4},

@@ -16,7 +16,13 @@ from leworld.encoders import (
 )
 from leworld.models import LeWM
 from leworld.nn import Projector
-from leworld.predictors import GRUPredictor, TransformerPredictor
+from leworld.predictors import (
+    EnsemblePredictor,
+    GRUPredictor,
+    LinearPredictor,
+    MLPPredictor,
+    TransformerPredictor,
+)
 from leworld.regularizers import SIGReg
 from tests.encoders.tokens import PatchTokens
 
@@ -33,7 +39,10 @@ TABLE: dict[str, type[nn.Module]] = {
         ViTEncoder,
         LeWM,
         Projector,
+        EnsemblePredictor,
         GRUPredictor,
+        LinearPredictor,
+        MLPPredictor,
         TransformerPredictor,
         SIGReg,
     )
@@ -50,4 +59,4 @@ def _build(value: Any) -> Any:
         return {key: _build(item) for key, item in value.arguments.items()}
     if isinstance(value, ModuleConfig):
         return TABLE[value.class_name](**{key: _build(item) for key, item in value.arguments.items()})
-    return value
+    return [_build(item) for item in value] if isinstance(value, list | tuple) else value
