@@ -59,11 +59,7 @@ class ModuleConfig:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "ModuleConfig":
         """Read what `to_json` wrote."""
-        arguments = {
-            key: ModuleConfig.from_json(value) if isinstance(value, Mapping) else value
-            for key, value in data.items()
-            if key != "class"
-        }
+        arguments = {key: _from_json(value) for key, value in data.items() if key != "class"}
         return ModuleConfig(class_name=data["class"], arguments=arguments)
 
 
@@ -192,6 +188,12 @@ def _to_json(owner: str, name: str, value: Any) -> Any:
     if isinstance(value, ModuleConfig):
         return value.to_json()
     return [_to_json(owner, name, item) for item in value] if isinstance(value, list) else value
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return ModuleConfig.from_json(value)
+    return [_from_json(item) for item in value] if isinstance(value, list) else value
 
 
 def _described(value: Any) -> Any:

@@ -76,6 +76,9 @@ def _explain(
     signature = inspect.signature(function)
     arguments = signature.bind(*args, **kwargs).arguments
     owner = function.__qualname__.removesuffix(".forward").removesuffix(".__init__").removesuffix(".__call__")
+    if "self" in arguments:  # named after what the user built, not after its base
+        owner, method = type(arguments["self"]).__name__, function.__name__
+        owner += "" if method in ("forward", "__init__", "__call__") else f".{method}"
     sizes: dict[str, tuple[Any, str]] = {}
     for name, value in arguments.items():
         parameter = signature.parameters[name]

@@ -17,7 +17,7 @@ from leworld.encoders import (
 )
 from leworld.models import DINOWM, PLDM, LeWM
 from leworld.nn import Projector
-from leworld.predictors import TokenTransformerPredictor, TransformerPredictor
+from leworld.predictors import LinearPredictor, TokenTransformerPredictor, TransformerPredictor
 from leworld.regularizers import SIGReg
 from leworld.serialise._registry import resolve
 
@@ -56,6 +56,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "TransformerPredictor": {
         "embedding_dim": 8, "history_size": 2, "depth": 1, "num_heads": 2, "head_dim": 4, "mlp_dim": 16
     },
+    "EnsemblePredictor": {"predictors": [LinearPredictor(8, 2), LinearPredictor(8, 2)]},
+    "LinearPredictor": {"embedding_dim": 8, "history_size": 2},
+    "MLPPredictor": {"embedding_dim": 8, "history_size": 2, "hidden_dim": 8},
     "GRUPredictor": {"embedding_dim": 8, "history_size": 2, "num_layers": 2},
     "TokenTransformerPredictor": {
         "embedding_dim": 8, "num_tokens": 2, "depth": 1, "num_heads": 2, "head_dim": 4, "mlp_dim": 16

@@ -19,7 +19,13 @@ from leworld.encoders import (
 )
 from leworld.models import PLDM, LeWM
 from leworld.nn import Projector
-from leworld.predictors import GRUPredictor, TransformerPredictor
+from leworld.predictors import (
+    EnsemblePredictor,
+    GRUPredictor,
+    LinearPredictor,
+    MLPPredictor,
+    TransformerPredictor,
+)
 from leworld.regularizers import InverseDynamics, PLDMTerms, SIGReg
 from tests.encoders.tokens import PatchTokens
 from tests.predictors.tokens import FlatTokens
@@ -43,7 +49,10 @@ TABLE: dict[str, type[nn.Module]] = {
         InverseDynamics,
         PLDMTerms,
         Projector,
+        EnsemblePredictor,
         GRUPredictor,
+        LinearPredictor,
+        MLPPredictor,
         TransformerPredictor,
         SIGReg,
         FlatTokens,
@@ -61,4 +70,4 @@ def _build(value: Any) -> Any:
         return {key: _build(item) for key, item in value.arguments.items()}
     if isinstance(value, ModuleConfig):
         return TABLE[value.class_name](**{key: _build(item) for key, item in value.arguments.items()})
-    return value
+    return [_build(item) for item in value] if isinstance(value, list | tuple) else value

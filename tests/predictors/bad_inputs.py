@@ -6,8 +6,11 @@ import torch
 
 from leworld.errors import ConfigError, LeWorldError, ShapeError
 from leworld.predictors import (
+    EnsemblePredictor,
     GRUPredictor,
     IncrementalPredictor,
+    LinearPredictor,
+    MLPPredictor,
     TokenTransformerPredictor,
     TransformerPredictor,
 )
@@ -41,6 +44,18 @@ def after(steps: int, frames: torch.Tensor) -> None:
     memory = predictor.prepare(T, C, C[:, None])
     for _ in range(steps):
         _, memory = predictor.extend(memory, frames)
+
+
+def linear(**options) -> LinearPredictor:
+    return LinearPredictor(6, 3, **{"condition_dim": 5, **options}).eval()
+
+
+def mlp(**options) -> MLPPredictor:
+    return MLPPredictor(6, 3, **{"condition_dim": 5, "hidden_dim": 4, **options}).eval()
+
+
+def ensemble(*members: object) -> EnsemblePredictor:
+    return EnsemblePredictor(list(members))
 
 
 def doors(name: str, make: Callable[[], IncrementalPredictor]) -> list[BadInput]:
@@ -158,5 +173,42 @@ ROWS: list[BadInput] = [
             ("modulated", lambda: gru(state="embedding", conditioning="film"), ("conditioning='film'",)),
             ("raw conditions", lambda: gru().extend(C, Z[:, :1]), ("memory",)),
         )
+    ),
+    *doors("LinearPredictor", linear),
+    *doors("MLPPredictor", mlp),
+    *(
+        BadInput(f"leworld.predictors.{name}", case, call, ConfigError, mentions)
+        for name, case, call, mentions in (
+            ("LinearPredictor", "no history", lambda: LinearPredictor(6, 0), ("history_size",)),
+            ("LinearPredictor", "no condition", lambda: linear(condition_dim=0), ("condition_dim",)),
+            ("LinearPredictor", "raw", lambda: linear().extend(C, Z[:, :1]), ("memory",)),
+            ("MLPPredictor", "no layer", lambda: mlp(depth=0), ("depth",)),
+            ("MLPPredictor", "no width", lambda: mlp(hidden_dim=0), ("hidden_dim",)),
+            ("MLPPredictor", "conditioning", lambda: mlp(conditioning="gate"), ("`adaln`",)),
+            ("EnsemblePredictor", "one", lambda: ensemble(mlp()), ("two predictors",)),
+            (
+                "EnsemblePredictor",
+                "a class",
+                lambda: ensemble(MLPPredictor, MLPPredictor),
+                ("two predictors",),
+            ),
+            ("EnsemblePredictor", "a predictor", lambda: EnsemblePredictor(mlp()), ("MLPPredictor",)),
+            ("EnsemblePredictor", "twice", lambda: EnsemblePredictor([mlp()] * 2), ("twice",)),
+            (
+                "EnsemblePredictor",
+                "sizes",
+                lambda: ensemble(mlp(), make(condition_dim=4)),
+                ("condition_dim",),
+            ),
+            ("EnsemblePredictor", "no sizes", lambda: ensemble(torch.nn.ReLU(), torch.nn.ReLU()), ("None",)),
+            ("EnsemblePredictor", "memories", lambda: ensemble(mlp(), gru()), ("slides=True",)),
+        )
+    ),
+    BadInput(
+        "leworld.predictors.EnsemblePredictor",
+        "wrong embedding",
+        lambda: ensemble(mlp(), linear())(C, C),
+        ShapeError,
+        ("`embeddings`",),
     ),
 ]

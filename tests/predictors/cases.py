@@ -6,18 +6,34 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from leworld.predictors import GRUPredictor, IncrementalPredictor, TransformerPredictor
+from leworld.predictors import (
+    EnsemblePredictor,
+    GRUPredictor,
+    IncrementalPredictor,
+    LinearPredictor,
+    MLPPredictor,
+    TransformerPredictor,
+)
 from tests.predictors.gru import UserGRU
 from tests.predictors.tokens import FlatTokens
 
 Module = TypeVar("Module", bound=nn.Module)
 TIME, DIM, CONDITION = 4, 6, 5
 SMALL = {"condition_dim": CONDITION, "depth": 2, "num_heads": 2, "head_dim": 4, "mlp_dim": 12}
-GRUS: dict[str, Callable[[], IncrementalPredictor]] = {
+SMALL_PREDICTORS: dict[str, Callable[[], IncrementalPredictor]] = {
     "gru": lambda: awake(GRUPredictor(DIM, TIME, condition_dim=CONDITION, hidden_dim=7)),
     "gru-film": lambda: awake(gru(conditioning="film", layer_norm=True)),
     "gru-adaln": lambda: awake(gru(conditioning="adaln", num_layers=2)),
     "gru-pldm": lambda: awake(gru(state="embedding", layer_norm=True)),
+    "linear": lambda: awake(LinearPredictor(DIM, condition_dim=CONDITION)),
+    "linear-2": lambda: awake(LinearPredictor(DIM, 2, condition_dim=CONDITION)),
+    "mlp": lambda: awake(mlp()),
+    "mlp-film": lambda: awake(mlp(conditioning="film", depth=1)),
+    "mlp-adaln": lambda: awake(mlp(conditioning="adaln")),
+    "ensemble": lambda: awake(
+        EnsemblePredictor([mlp(), LinearPredictor(DIM, TIME, condition_dim=CONDITION)])
+    ),
+    "ensemble-gru": lambda: awake(EnsemblePredictor([gru(), gru(hidden_dim=4), gru()])),
 }
 PREDICTORS: dict[str, Callable[[], nn.Module]] = {
     "transformer": lambda: awake(TransformerPredictor(DIM, TIME, **SMALL, dropout=0.0)),
@@ -26,8 +42,12 @@ PREDICTORS: dict[str, Callable[[], nn.Module]] = {
     "tokens": lambda: awake(FlatTokens(TIME)),
     "tokens-dropout": lambda: awake(FlatTokens(7, num_tokens=3, dropout=0.3)),
     "tokens-adaln": lambda: awake(FlatTokens(TIME, conditioning="adaln")),
-    **GRUS,
+    **SMALL_PREDICTORS,
 }
+# The graphs of the others are made of the same layers, and take seconds each.
+TRACED = [
+    name for name in PREDICTORS if name not in ("gru-film", "gru-adaln", "linear", "mlp-film", "ensemble-gru")
+]
 INCREMENTAL: dict[str, Callable[[], IncrementalPredictor]] = {
     "transformer": lambda: awake(TransformerPredictor(DIM, TIME, **SMALL)),
     "transformer-1": lambda: awake(TransformerPredictor(DIM, 1, **SMALL)),
@@ -37,12 +57,16 @@ INCREMENTAL: dict[str, Callable[[], IncrementalPredictor]] = {
     "tokens-single": lambda: awake(FlatTokens(TIME, num_tokens=1)),
     "tokens-adaln": lambda: awake(FlatTokens(TIME, conditioning="adaln")),
     "gru-of-a-user": lambda: awake(UserGRU(DIM, TIME, condition_dim=CONDITION)),
-    **GRUS,
+    **SMALL_PREDICTORS,
 }
 
 
 def gru(**options: Any) -> GRUPredictor:
     return GRUPredictor(DIM, TIME, condition_dim=CONDITION, **options)
+
+
+def mlp(**options: Any) -> MLPPredictor:
+    return MLPPredictor(DIM, TIME, condition_dim=CONDITION, **{"hidden_dim": 10, **options})
 
 
 def reach(predictor: nn.Module) -> int:

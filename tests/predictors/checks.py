@@ -59,11 +59,10 @@ def check_positions_matter(make: Make) -> None:
     predictor = make().eval()
     embeddings, conditions = inputs(time=1)
     output = predictor(embeddings.expand(-1, TIME, -1), conditions.expand(-1, TIME, -1))
-    if reach(predictor) == 1:
-        torch.testing.assert_close(output, output[:, :1].expand_as(output))
-        return
-    for t in range(1, TIME):
+    seen = min(reach(predictor), TIME)
+    for t in range(1, seen):
         assert (output[:, t] - output[:, t - 1]).abs().max() > 1e-3
+    torch.testing.assert_close(output[:, seen:], output[:, seen - 1 : -1])
 
 
 def check_every_parameter_learns(make: Make) -> None:
@@ -85,6 +84,16 @@ def check_evaluation_is_deterministic(make: Make) -> None:
     assert torch.equal(predictor(*inputs()), predictor(*inputs()))
 
 
+def check_frozen_it_stays_as_it_is(make: Make) -> None:
+    """In evaluation mode and without gradients of its own; both inputs still get one."""
+    predictor = make().eval().requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in predictor.state_dict().items()}
+    pair = [tensor.requires_grad_() for tensor in inputs()]
+    gradients = torch.autograd.grad(predictor(*pair).square().sum(), pair)
+    assert all(bool(gradient.any()) for gradient in gradients)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in predictor.state_dict().items())
+
+
 ALL = [
     check_shape,
     check_causal,
@@ -93,4 +102,5 @@ ALL = [
     check_positions_matter,
     check_every_parameter_learns,
     check_evaluation_is_deterministic,
+    check_frozen_it_stays_as_it_is,
 ]

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from leworld.predictors import IncrementalPredictor, TransformerPredictor
-from tests.predictors.cases import CONDITION, DIM, SMALL, TIME, awake
+from leworld.predictors import EnsemblePredictor, IncrementalPredictor, LinearPredictor, TransformerPredictor
+from tests.predictors.cases import CONDITION, DIM, SMALL, TIME, awake, gru
 from tests.predictors.gru import UserGRU
 
 
@@ -131,8 +131,51 @@ class AlwaysSaysItCan(Recurrent):
     can_extend = True
 
 
-RIGHT = [Recurrent, Windowed]
+class Recent(LinearPredictor):
+    """The right one of its kind; subclasses spoil it."""
+
+    def __init__(self) -> None:
+        super().__init__(DIM, TIME, condition_dim=CONDITION)
+
+
+class WindowReversed(Recent):
+    """Rolls out with the newest frame first."""
+
+    def extend(self, memory: Any, embeddings: Tensor) -> tuple[Tensor, Any]:
+        right = self._predict
+        self._predict = lambda frames, conditions: right(frames.flip(-2), conditions.flip(-2))
+        try:
+            return super().extend(memory, embeddings)
+        finally:
+            del self._predict
+
+
+class KeepsTheOldestFrames(Recent):
+    """Cuts the known frames at the wrong end."""
+
+    def _before(self, values: Tensor) -> Tensor:
+        size = self.history_size - 1
+        return super()._before(values[:, :size])
+
+
+class MeanOfTheFirstMembers(EnsemblePredictor):
+    """Rolls out with two of three."""
+
+    def __init__(self) -> None:
+        super().__init__([gru() for _ in range(3)])
+
+    def extend(self, memory: Any, embeddings: Tensor) -> tuple[Tensor, Any]:
+        outputs, _ = zip(
+            *(self.predictors[i].extend(memory.members[i], embeddings) for i in range(2)), strict=True
+        )
+        return torch.stack(outputs).mean(0), super().extend(memory, embeddings)[1]
+
+
+RIGHT = [Recurrent, Windowed, Recent]
 WRONG = {
+    WindowReversed: "check_extend_is_forward",
+    KeepsTheOldestFrames: "check_extend_is_forward",
+    MeanOfTheFirstMembers: "check_extend_is_forward",
     ChangesMemoryInPlace: "check_memory_serves_several_continuations",
     ChangesTheFrame: "check_memory_serves_several_continuations",
     DoesNotSlide: "check_extend_is_forward",

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leworld.predictors import TransformerPredictor
-from tests.predictors.cases import DIM, SMALL, TIME, awake
+from leworld.predictors import LinearPredictor, TransformerPredictor
+from tests.predictors.cases import CONDITION, DIM, SMALL, TIME, awake, gru
 
 
 class Wrong(nn.Module):
@@ -69,7 +69,96 @@ class DropsAlways(Wrong):
         return F.dropout(self.inner(embeddings, conditions), 0.5, training=True)
 
 
+class Recurrent(nn.Module):
+    """A right recurrent one inside; subclasses spoil it."""
+
+    history_size, slides = TIME, False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = awake(gru())
+
+    def forward(self, embeddings: Tensor, conditions: Tensor) -> Tensor:
+        return self.inner(embeddings, conditions)
+
+
+class LeaksTheFuture(Recurrent):
+    """Starts from a state that has read the whole sequence."""
+
+    def forward(self, embeddings: Tensor, conditions: Tensor) -> Tensor:
+        first = self.inner(embeddings, conditions)[:, -1:]
+        return self.inner(torch.cat([embeddings[:, :1] + first, embeddings[:, 1:]], dim=1), conditions)
+
+
+class StartsAtTheEnd(Recurrent):
+    """Reads the sequence backward."""
+
+    def forward(self, embeddings: Tensor, conditions: Tensor) -> Tensor:
+        return self.inner(embeddings.flip(1), conditions.flip(1)).flip(1)
+
+
+class ForgetsItsState(Recurrent):
+    """Starts anew at every frame."""
+
+    def forward(self, embeddings: Tensor, conditions: Tensor) -> Tensor:
+        rows = [
+            self.inner(embeddings[:, t : t + 1], conditions[:, t : t + 1]) for t in range(embeddings.shape[1])
+        ]
+        return torch.cat(rows, dim=1)
+
+
+class Recent(nn.Module):
+    """A right predictor on a window of two frames inside; subclasses spoil it."""
+
+    history_size, slides = 2, True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = awake(LinearPredictor(DIM, 2, condition_dim=CONDITION))
+
+    def forward(self, embeddings: Tensor, conditions: Tensor) -> Tensor:
+        return self.inner(embeddings, conditions)
+
+
+class SeesOneFrameMore(Recent):
+    def forward(self, embeddings: Tensor, conditions: Tensor) -> Tensor:
+        earlier = F.pad(embeddings, (0, 0, 2, 0))[:, :-2]
+        return self.inner(embeddings, conditions) + earlier
+
+
+class WindowAhead(Recent):
+    """Its windows begin at a frame and do not end there."""
+
+    def forward(self, embeddings: Tensor, conditions: Tensor) -> Tensor:
+        return self.inner(F.pad(embeddings, (0, 0, 0, 1)), F.pad(conditions, (0, 0, 0, 1)))[:, 1:]
+
+
+class CentresOverTime(Recent):
+    """Takes the mean over time off, so that a shorter sequence begins otherwise."""
+
+    def forward(self, embeddings: Tensor, conditions: Tensor) -> Tensor:
+        return self.inner(embeddings - embeddings.mean(1, keepdim=True), conditions)
+
+
+class CountsCalls(Recent):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, embeddings: Tensor, conditions: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(embeddings, conditions)
+
+
+RIGHT = [Wrong, Recurrent, Recent]
 WRONG = {
+    LeaksTheFuture: "check_causal",
+    StartsAtTheEnd: "check_causal",
+    ForgetsItsState: "check_positions_matter",
+    SeesOneFrameMore: "check_causal",
+    WindowAhead: "check_causal",
+    CentresOverTime: "check_a_shorter_window_gives_the_same_start",
+    CountsCalls: "check_frozen_it_stays_as_it_is",
     NotCausal: "check_causal",
     SeesTheNextAction: "check_causal",
     GateForgotten: "check_every_parameter_learns",

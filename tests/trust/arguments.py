@@ -17,7 +17,14 @@ from leworld.decoders import CrossAttentionDecoder
 from leworld.envs import TwoRoom, TwoRoomArena, TwoRoomVector
 from leworld.evaluation import LatentMap, Recording, latent_map
 from leworld.kernels import ecf_sums, explain
-from leworld.predictors import GRUPredictor, TokenTransformerPredictor, TransformerPredictor
+from leworld.predictors import (
+    EnsemblePredictor,
+    GRUPredictor,
+    LinearPredictor,
+    MLPPredictor,
+    TokenTransformerPredictor,
+    TransformerPredictor,
+)
 from leworld.training import CollapseMonitor
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -214,6 +221,15 @@ def _others() -> dict[str, list[Call]]:
         "predictors.GRUPredictor": [
             call(GRUPredictor(4, 3, state=state).eval(), draw(2, 3, 4), draw(2, 3, 4, seed=1))
             for state in ("hidden", "embedding")
+        ],
+        "predictors.LinearPredictor": [call(LinearPredictor(4, 2), draw(2, 3, 4), draw(2, 3, 4, seed=1))],
+        "predictors.MLPPredictor": [
+            call(MLPPredictor(4, size, hidden_dim=4), draw(2, 3, 4), draw(2, 3, 4, seed=1)) for size in (1, 2)
+        ],
+        "predictors.EnsemblePredictor": [
+            call(function, draw(2, 3, 4), draw(2, 3, 4, seed=1))
+            for pair in [EnsemblePredictor([LinearPredictor(4), LinearPredictor(4)])]
+            for function in (pair, pair.members, pair.spread)
         ],
         "encoders.ActionEncoder": [call(encoders.ActionEncoder(4, 6), draw(2, 3, 4))],
         "encoders.ConvEncoder": [call(encoders.ConvEncoder(8, 6, channels=(4, 4)).eval(), draw(2, 3, 8, 8))],
