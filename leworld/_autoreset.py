@@ -11,7 +11,10 @@ def autoreset_mode(env: Any) -> str | None:
     Gymnasium's enum, its values ("NextStep") and its names ("NEXT_STEP") all count, in any case of letters.
     """
     said = (getattr(env, "metadata", None) or {}).get("autoreset_mode")
-    if said is None:
-        return None
+    return None if said is None else autoreset_value(said)
+
+
+def autoreset_value(said: object) -> str:
+    """Return the value of a mode that is told as gymnasium's enum, its value or its name; else what it is."""
     value = str(getattr(said, "value", said))
     return _MODES.get(value.replace("_", "").lower(), value)

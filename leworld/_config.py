@@ -143,6 +143,8 @@ def _record(
     omit: tuple[str, ...],
 ) -> ModuleConfig:
     arguments: dict[str, Any] = {}
+    knows: Callable[[], Mapping[str, Any]] | None = getattr(module, "_rebuilt_from", None)
+    given = {**given, **({} if knows is None else knows())}  # a class may know better than what it was given
     for name, parameter in list(signature.parameters.items())[1:]:
         value = given[name]
         if name in omit:

@@ -93,13 +93,14 @@ def check_replaceable(
 
 
 def _check_writable(folder: Path) -> None:
-    """Make a folder in the nearest parent that exists, with the longest name that will be needed there."""
+    """Write into the nearest parent that exists: a file without a name, of which a kill leaves nothing."""
     parent = next(place for place in folder.parents if os.path.lexists(place))
     if not parent.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, f"{parent} is no folder")
     if len(os.fsencode(folder.name)) > _LONGEST:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-    os.rmdir(tempfile.mkdtemp(prefix=".leworld-", suffix=".partial", dir=parent))
+    with tempfile.TemporaryFile(prefix=".leworld-", suffix=".partial", dir=parent):
+        pass
 
 
 def _make_parents(folder: Path) -> list[Path]:

@@ -4,11 +4,15 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
 torch.set_num_threads(1)
+
+# At the end, so that timm and transformers themselves are taken where they are installed.
+sys.path.append(str(Path(__file__).parent / "stand_ins"))
 
 if sys.platform == "linux":
     # Triton decides at its first import whether it interprets, and torch.compile may import it before a test

@@ -8,7 +8,7 @@ import pytest
 
 from leworld.errors import LeWorldError
 from tests._source import ROOT, public_objects
-from tests.bad_input import BadInput
+from tests.bad_input import ONLY_CHECKED, BadInput, rows_of
 
 TABLES = sorted((ROOT / "tests").glob("*/bad_inputs.py"))
 ROWS: list[BadInput] = [
@@ -33,8 +33,7 @@ def fault(row: BadInput) -> str | None:
     return "accepted it in silence"
 
 
-@pytest.mark.shapecheck  # many rows are refused by the annotations, which the mode switches off
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", rows_of(ROWS))
 def test_bad_input_is_refused_in_three_parts(row: BadInput) -> None:
     assert fault(row) is None
 
@@ -60,6 +59,10 @@ def test_every_public_callable_has_rows() -> None:
         and not any(entry == path or entry.startswith(f"{path}.") for entry in covered)
     ]
     assert not bare
+
+
+def test_what_only_annotations_refuse_are_rows() -> None:
+    assert set(ONLY_CHECKED) <= {str(row) for row in ROWS}
 
 
 def test_rows_name_public_paths() -> None:

@@ -1,5 +1,6 @@
 """The entry point that the `leworld` script calls."""
 
+from ._compare import compare
 from ._convert import convert
 from ._demo import demo
 from ._export import export
@@ -13,7 +14,20 @@ from ._stats import stats
 from ._surprise import surprise
 from ._train import train
 
-COMMANDS = (demo, train, plan, probe, surprise, report, list_command, info, convert, export, stats)
+COMMANDS = (
+    demo,
+    train,
+    plan,
+    probe,
+    surprise,
+    report,
+    compare,
+    list_command,
+    info,
+    convert,
+    export,
+    stats,
+)
 
 for _command in COMMANDS:
     top.add_command(_command)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import MissingExtraError
+from ..errors import LeWorldError, MissingExtraError
 from ._options import (
     MOST,
     class_option,
@@ -72,15 +72,17 @@ def probe(
     """Fit probes on embeddings of MODEL and print what they read off, on episodes set aside.
 
     MODEL is a name from `leworld list`, or a folder that holds a model. Columns are MSE of standardised
-    targets, Pearson's r, and R2 with its 95 % interval over episodes.
+    targets, Pearson's r, and R2 with its 95 % interval over episodes. Below stands what losses do not show:
+    whether each part of the observation matters, what a probe finds in the pixels and not in the embedding,
+    and how the plan that works ranks among others.
     """
-    from ..evaluation import Quantity, probing
+    from ..evaluation import Quantity, diagnose, probing
     from ..probes import MLPProbe, RidgeProbe
     from ._episodes import held_out, known_task, load_model
 
     named = dict(read_quantity(text) for text in quantities)
     if out is not None:
-        check_files(out, ("probe.json", "probe.png"), overwrite=overwrite)
+        check_files(out, ("probe.json", "probe.png", "diagnosis.json"), overwrite=overwrite)
     loaded = load_model(model, classes)
     task = known_task(loaded, place)
     found = held_out(loaded, task, data, episodes, seed=seed)
@@ -96,9 +98,20 @@ def probe(
         progress=True,
     )
     click.echo(result)
+    click.echo()
+    diagnosis = None
+    try:
+        diagnosis = diagnose(
+            loaded, found, quantities=named, probe=RidgeProbe if linear_only else MLPProbe, seed=seed
+        )
+        click.echo(diagnosis)
+    except LeWorldError as error:
+        click.echo(f"diagnosis not made: {error}")
     if out is not None:
         click.echo()
         click.echo(f"numbers  {result.save(out / 'probe.json', overwrite=True)}")
+        if diagnosis is not None:
+            click.echo(f"numbers  {diagnosis.save(out / 'diagnosis.json', overwrite=True)}")
         try:
             click.echo(f"picture  {result.plot(out / 'probe.png', overwrite=True)}")
         except MissingExtraError as error:

@@ -33,5 +33,6 @@ def at_home(cost: Callable[[Tensor], Tensor], model: WorldModel) -> Callable[[Te
 
 def guesses_at_home(guesses: Tensor | None, model: WorldModel) -> Tensor | None:
     """Return first guesses as the model reads them; what is no such tensor is left to the planner."""
-    fits = isinstance(guesses, Tensor) and guesses.is_floating_point()
-    return to_weights(model, guesses) if fits else guesses
+    if isinstance(guesses, Tensor) and guesses.is_floating_point():
+        return to_weights(model, guesses)
+    return guesses

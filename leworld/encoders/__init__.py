@@ -16,10 +16,12 @@ from ._conv import ConvEncoder as ConvEncoder
 from ._dinov2 import DINOv2Encoder as DINOv2Encoder
 from ._dinov2_layouts import dinov2_state_dict as dinov2_state_dict
 from ._fused import FusedEncoder as FusedEncoder
+from ._huggingface import HuggingFaceEncoder as HuggingFaceEncoder
 from ._impala import ImpalaEncoder as ImpalaEncoder
 from ._linear import LinearEncoder as LinearEncoder
 from ._pooled import PooledTokens as PooledTokens
 from ._resnet import ResNetEncoder as ResNetEncoder
+from ._timm import TimmEncoder as TimmEncoder
 from ._vector import VectorEncoder as VectorEncoder
 from ._vit import ViTEncoder as ViTEncoder
 

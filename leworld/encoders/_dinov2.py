@@ -13,6 +13,7 @@ from .._typing import shapechecked
 from ..errors import CheckpointError, ConfigError, ShapeError
 from ..nn import PatchEmbedding, SelfAttention, TransformerBlock, interpolate_positions
 from ._dinov2_layouts import dinov2_state_dict
+from ._sides import sides_of
 
 _SIZES = {
     "small": {"hidden_dim": 384, "depth": 12, "num_heads": 6, "mlp_dim": 1536},
@@ -116,7 +117,7 @@ class DINOv2Encoder(nn.Module):
         check_number("DINOv2Encoder", "patch_size", patch_size, low=1, integer=True)
         check_number("DINOv2Encoder", "position_grid", position_grid, low=1, integer=True)
         check_number("DINOv2Encoder", "num_registers", num_registers, low=0, integer=True)
-        height, width = _sides(image_size)
+        height, width = sides_of("DINOv2Encoder", image_size)
         for name, value, of, number in (
             ("num_heads", num_heads, "hidden_dim", hidden_dim),
             ("patch_size", patch_size, "image_size", height),
@@ -230,16 +231,3 @@ def _numbers(size: object) -> Mapping[str, int]:
     for name, value in size.items():
         check_number("DINOv2Encoder", f"size.{name}", value, low=1, integer=True)
     return size
-
-
-def _sides(image_size: object) -> tuple[int, int]:
-    sides = (image_size, image_size) if isinstance(image_size, int) else image_size
-    if not isinstance(sides, list | tuple) or len(sides) != 2:
-        raise ConfigError(
-            "DINOv2Encoder needs `image_size` to be one side, or height and width",
-            f"it is {describe(image_size)}",
-            "Pass for example 224 or (196, 224)",
-        )
-    for side in sides:
-        check_number("DINOv2Encoder", "image_size", side, low=1, integer=True)
-    return sides[0], sides[1]

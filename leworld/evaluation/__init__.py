@@ -16,6 +16,9 @@ from ._comparison._plan_cost import PlanCost as PlanCost
 from ._comparison._plan_cost import plan_cost as plan_cost
 from ._comparison._result import ComparisonResult as ComparisonResult
 from ._comparison._row import ComparisonRow as ComparisonRow
+from ._diagnosis._measure import diagnose as diagnose
+from ._diagnosis._result import DiagnosisResult as DiagnosisResult
+from ._diagnosis._result import PartRow as PartRow
 from ._frame_latents import FrameLatents as FrameLatents
 from ._frame_latents import frame_latents as frame_latents
 from ._goal_reaching._backdrop import Backdrop as Backdrop

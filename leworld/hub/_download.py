@@ -150,8 +150,9 @@ def _download(place: HubRepository, file: str) -> Path:
 
 
 def _at_commit(place: HubRepository, path: Path) -> HubRepository:
-    """Read the commit off a path in the cache: .../snapshots/COMMIT/FILE."""
-    return replace(place, revision=path.parent.name)
+    """Read the commit off a path in the cache: .../snapshots/COMMIT/FILE, the file in folders perhaps."""
+    commit = next((parent for parent in path.parents if parent.parent.name == "snapshots"), path.parent)
+    return replace(place, revision=commit.name)
 
 
 def _verified(path: Path, sha256: str | None, place: HubRepository, file: str) -> Path:

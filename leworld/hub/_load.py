@@ -1,5 +1,6 @@
 """Load a world model by name, from a folder or from the Hub, ready to act."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as changed
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..errors import CheckpointError, ConfigError
 from ..models import WorldModel
 from ..serialise import read_module
 from ._download import HubRepository
+from ._pretrained import fetch_source
 from ._processor import stored_processor
 from ._sources import locate
 from ._trained_on import of_these_weights, stored_record
@@ -54,7 +56,8 @@ def load(
             are checked at the record's commit only.
         device: Where the model goes; None is the CPU.
         dtype: Floating-point dtype to convert to; None keeps that of the file.
-        cache_dir: Where downloads are kept; None is huggingface_hub's cache.
+        cache_dir: Where downloads are kept; None is huggingface_hub's cache. The files of parts that are
+            stored by reference (`leworld.nn.Frozen`) may also lie here by hand, as `owner/repository/file`.
         local_files_only: Whether to use the cache only.
         token: Access token of the Hub; None uses the stored one, False none.
         classes: Classes of your own, decorated with `leworld.nn.configurable`, that the config may name. No
@@ -96,7 +99,7 @@ def load(
     hub = HubRepository("", revision, cache_dir, local_files_only, token)
     folder, record = locate(name_or_path, hub)
     with torch.random.fork_rng(devices=[]):
-        model = _load_folder(folder, classes, replace or {})
+        model = _load_folder(folder, classes, replace or {}, hub)
     if model.processor is None and record is not None:
         model.processor = _fitting(record, model)
     try:
@@ -112,7 +115,9 @@ def load(
 
 
 @torch.inference_mode(False)
-def _load_folder(folder: Path, classes: Sequence[type[nn.Module]], replace: Mapping[str, Any]) -> WorldModel:
+def _load_folder(
+    folder: Path, classes: Sequence[type[nn.Module]], replace: Mapping[str, Any], hub: HubRepository
+) -> WorldModel:
     """Load a folder of either layout, on the CPU, in evaluation mode; released ones have no processor.
 
     Weights are normal tensors, also when the caller is under `torch.inference_mode`.
@@ -121,7 +126,8 @@ def _load_folder(folder: Path, classes: Sequence[type[nn.Module]], replace: Mapp
         return load_released(folder, replace)
     stored = read_module(folder)
     processor = stored_processor(stored)
-    model = stored.build(WorldModel, classes=classes, replace=replace)
+    fetch = functools.partial(fetch_source, hub=hub)
+    model = stored.build(WorldModel, classes=classes, replace=replace, sources=hub.cache_dir, fetch=fetch)
     if processor is not None and processor.block_dim != model.action_dim:
         raise CheckpointError(
             f"{stored.source} needs the processor's `block_dim` to be the model's `action_dim`",

@@ -3,10 +3,12 @@
 `effective_rank`, `participation_ratio` and `lidar` count the directions that an embedding uses,
 `sliced_normality` tells whether it is the Gaussian that SIGReg asks for, `temporal_straightness` how straight
 its paths run, `goal_monotonicity` whether its distances show the way to a goal, and `horizon_error` how far
-imagined embeddings stray. `psnr` and `ssim` compare pictures. `auroc`, `conformal_p_values`, `paired_t_test`
-and `wilson_interval` tell what scores and success rates are worth. All take tensors or counts, compute in
-float64, and return plain values without gradients. MPS has no float64: there they compute on the CPU and
-return float32. Under `torch.func.vmap` those that return tensors judge each row; the others refuse.
+imagined embeddings stray. `within_episode_share` tells whether an embedding moves within episodes, and
+`plan_rank` whether a cost prefers the plan that works. `psnr` and `ssim` compare pictures. `auroc`,
+`conformal_p_values`, `paired_t_test` and `wilson_interval` tell what scores and success rates are worth. All
+take tensors or counts, compute in float64, and return plain values without gradients. MPS has no float64:
+there they compute on the CPU and return float32. Under `torch.func.vmap` those that return tensors judge each
+row; the others refuse.
 """
 
 from typing import TYPE_CHECKING
@@ -23,6 +25,8 @@ from ._lidar import lidar as lidar
 from ._paired_test import PairedTest as PairedTest
 from ._paired_test import paired_t_test as paired_t_test
 from ._participation import participation_ratio as participation_ratio
+from ._plan_rank import PlanRank as PlanRank
+from ._plan_rank import plan_rank as plan_rank
 from ._psnr import psnr as psnr
 from ._sliced_normality import NormalityTest as NormalityTest
 from ._sliced_normality import sliced_normality as sliced_normality
@@ -30,6 +34,7 @@ from ._ssim import ssim as ssim
 from ._straightness import temporal_straightness as temporal_straightness
 from ._wilson import Interval as Interval
 from ._wilson import wilson_interval as wilson_interval
+from ._within_share import within_episode_share as within_episode_share
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = room_names(__name__)

@@ -42,7 +42,7 @@ def auroc(unusual: Float[Tensor, " unusual"], usual: Float[Tensor, " usual"]) ->
         check_size("auroc", name, scores, 0, name, low=1, fix="Pass at least one score of either kind")
         check_finite("auroc", name, scores)
     ordered = double(measured("auroc", "usual", usual)).sort().values
-    tested = double(measured("auroc", "unusual", unusual))
+    tested = double(measured("auroc", "unusual", unusual)).contiguous()  # or searchsorted warns
     below = torch.searchsorted(ordered, tested, side="left")
     up_to = torch.searchsorted(ordered, tested, side="right")
     return back((below + up_to).double().mean() / (2 * len(ordered)), usual.device)
@@ -88,5 +88,6 @@ def conformal_p_values(
     check_finite("conformal_p_values", "scores", scores)
     check_finite("conformal_p_values", "calibration", calibration)
     ordered = double(measured("conformal_p_values", "calibration", calibration)).sort().values
-    below = torch.searchsorted(ordered, double(measured("conformal_p_values", "scores", scores)), side="left")
+    tested = double(measured("conformal_p_values", "scores", scores)).contiguous()
+    below = torch.searchsorted(ordered, tested, side="left")
     return back((1 + len(ordered) - below).double() / (1 + len(ordered)), scores.device)

@@ -69,6 +69,7 @@ class DINOWMSettings:
         """Tokens of a picture."""
         return (self.image_size // self.patch_size) ** 2
 
+    @plain_numbers
     def model(
         self,
         action_dim: int,

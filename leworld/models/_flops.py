@@ -36,7 +36,7 @@ def rollout_flops(model: WorldModel, *, horizon: int, context: int = 1, cached: 
         from leworld.models import rollout_flops
 
         model = leworld.load("lewm-tworoom-tiny")
-        assert rollout_flops(model, horizon=5) < rollout_flops(model, horizon=5, cached=False)
+        assert rollout_flops(model, horizon=10) == 2 * rollout_flops(model, horizon=5)  # it sees one frame
         ```
     """
     if not isinstance(model, WorldModel):

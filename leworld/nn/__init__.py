@@ -16,6 +16,7 @@ from ._blocks import ConditionedBlock as ConditionedBlock
 from ._blocks import TransformerBlock as TransformerBlock
 from ._conditioning import Conditioning as Conditioning
 from ._evaluation_mode import evaluation_mode as evaluation_mode
+from ._frozen import Frozen as Frozen
 from ._mlp import MLP as MLP
 from ._patches import PatchEmbedding as PatchEmbedding
 from ._positions import interpolate_positions as interpolate_positions

@@ -193,7 +193,7 @@ class GRUPredictor(IncrementalPredictor):
             embeddings,
             past_conditions,
             conditions,
-            dim=self.embedding_dim,
+            latent=(self.embedding_dim,),
             condition_dim=self.condition_dim,
         )
         if self.conditioning is None:
@@ -217,7 +217,7 @@ class GRUPredictor(IncrementalPredictor):
             ShapeError: If `prepare` got conditions of fewer steps or of other rows.
         """
         step, conditions = memory.step, memory.conditions
-        check_next("GRUPredictor", embeddings, conditions, step=step, dim=self.embedding_dim)
+        check_next("GRUPredictor", embeddings, conditions, step=step, latent=(self.embedding_dim,))
         rows = embeddings.shape[:2]
         known = tuple(state.expand(*rows, -1).flatten(0, 1) for state in memory.states)
         output, states = self._step(embeddings.flatten(0, 1), conditions[:, :, step].flatten(0, 1), known)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ..errors import ShapeError
 from ..nn import ConditionedBlock, TransformerBlock
+from ._checks import check_last_axes, check_last_axis, check_next, check_start
 from ._incremental import IncrementalPredictor
 from ._window import (
     KeysValues,
@@ -43,15 +44,15 @@ class WindowTransformer(IncrementalPredictor):
         return super().can_extend and all(can_extend_block(block) for block in self.blocks)
 
     def _prepare(self, embeddings: Tensor, past_conditions: Tensor, conditions: Tensor) -> WindowMemory:
-        self._check_latents("embeddings", embeddings)
-        self._check_condition("past_conditions", past_conditions)
-        self._check_condition("conditions", conditions)
+        sizes = {"latent": self.latent_shape, "condition_dim": self.condition_dim}
+        check_start(type(self).__name__, embeddings, past_conditions, conditions, **sizes)
         first = max(0, embeddings.shape[1] - self.history_size + 1)
         shared, past = embeddings[:, first:].unsqueeze(1), past_conditions[:, first:].unsqueeze(1)
         return WindowMemory(shared, self._modulations(past) if shared.shape[2] else None, conditions)
 
     def _extend(self, memory: WindowMemory, embeddings: Tensor) -> tuple[Tensor, WindowMemory]:
-        self._check_next(memory, embeddings)
+        owner, latent = type(self).__name__, self.latent_shape
+        check_next(owner, embeddings, memory.conditions, step=memory.step, latent=latent)
         size, known, step = self.history_size, memory.shared.shape[2], memory.step
         frames = (*memory.frames, embeddings)[-size:]
         start = known + step + 1 - size  # of the window, counted from the first shared frame
@@ -114,31 +115,5 @@ class WindowTransformer(IncrementalPredictor):
                 f"`embeddings` has shape {tuple(embeddings.shape)}, i.e. time={time}",
                 "Pass the last frames only; a model's `rollout` slides that window for you",
             )
-        self._check_latents("embeddings", embeddings)
-        self._check_condition("conditions", conditions)
-
-    def _check_next(self, memory: WindowMemory, embeddings: Tensor) -> None:
-        self._check_latents("embeddings", embeddings)
-        batch, samples, horizon, _ = memory.conditions.shape
-        if memory.step == horizon or embeddings.shape[:2] != (batch, samples):
-            raise ShapeError(
-                f"{type(self).__name__}.extend needs frames for {batch} x {samples} candidates, once for "
-                f"each of the {horizon} steps that `prepare` got `conditions` for",
-                f"`embeddings` has shape {tuple(embeddings.shape)}, at step {memory.step}",
-                "Expand shared frames over the candidates, and prepare with the conditions of all steps",
-            )
-
-    def _check_condition(self, name: str, tensor: Tensor) -> None:
-        self._check_last_axes(name, tensor, (self.condition_dim,))
-
-    def _check_latents(self, name: str, tensor: Tensor) -> None:
-        self._check_last_axes(name, tensor, self.latent_shape)
-
-    def _check_last_axes(self, name: str, tensor: Tensor, due: tuple[int, ...]) -> None:
-        if tuple(tensor.shape[-len(due) :]) != due:
-            entries = f"{due[0]} entries on the last axis" if len(due) == 1 else f"(token, dim) = {due}"
-            raise ShapeError(
-                f"{type(self).__name__} needs `{name}` with {entries}",
-                f"`{name}` has shape {tuple(tensor.shape)}",
-                "Pass what the model's projector and action encoder return",
-            )
+        check_last_axes(type(self).__name__, "embeddings", embeddings, self.latent_shape)
+        check_last_axis(type(self).__name__, "conditions", conditions, self.condition_dim)

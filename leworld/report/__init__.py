@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .._names import room_names
 from ._build import build_report as build_report
 from ._card import card_section as card_section
+from ._diagnosis import diagnosis_section as diagnosis_section
 from ._gaussianity import gaussianity_section as gaussianity_section
 from ._imagination import imagination_section as imagination_section
 from ._latent_map import latent_map_section as latent_map_section

@@ -17,6 +17,7 @@ from ..errors import ConfigError, LeWorldError
 from ..evaluation import (
     FrameLatents,
     Quantity,
+    diagnose,
     frame_latents,
     imagined_rollouts,
     latent_map,
@@ -31,6 +32,7 @@ from ..models import WorldModel
 from ..tasks import Task
 from . import (
     _card,
+    _diagnosis,
     _gaussianity,
     _imagination,
     _latent_map,
@@ -80,10 +82,10 @@ def build_report(
     """Measure what a model knows and show it on one self-contained HTML page.
 
     The page holds the model's card, the curves of its training, the Gaussianity of its embedding, probes,
-    surprise, planned episodes as films, imagined against true futures, the error by horizon, latent maps and
-    metric monotonicity. Each part is made by a function of its own (`probing_section` and so on), which takes
-    a result that you may have measured otherwise; `render_page` joins any of them. A part that cannot be made
-    says why in its place, and the others go on.
+    what the losses do not show, surprise, planned episodes as films, imagined against true futures, the error
+    by horizon, latent maps and metric monotonicity. Each part is made by a function of its own
+    (`probing_section` and so on), which takes a result that you may have measured otherwise; `render_page`
+    joins any of them. A part that cannot be made says why in its place, and the others go on.
 
     Costs minutes for a small model on a CPU, most of it for planning and for training a decoder.
 
@@ -226,6 +228,12 @@ def _make_probing(subject: _Subject) -> Section:
     return _probing.probing_section(result)
 
 
+def _make_diagnosis(subject: _Subject) -> Section:
+    return _diagnosis.diagnosis_section(
+        diagnose(subject.model, subject.episodes, quantities=subject.quantities, seed=subject.seed)
+    )
+
+
 def _make_surprise(subject: _Subject) -> Section:
     task = subject.task
     exact = task is not None and task.world is not None and "state" in subject.episodes.columns
@@ -333,6 +341,7 @@ PARTS: dict[str, Callable[[_Subject], Section]] = {
     _training.TITLE: _make_training,
     _gaussianity.TITLE: _make_gaussianity,
     _probing.TITLE: _make_probing,
+    _diagnosis.TITLE: _make_diagnosis,
     _surprise.TITLE: _make_surprise,
     _planning.TITLE: _make_planning,
     _imagination.TITLE: _make_imagination,

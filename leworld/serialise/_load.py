@@ -1,7 +1,7 @@
 """Read a stored module: first what it is, then the module itself."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -18,6 +18,7 @@ from .._tensors import unwrapped
 from .._typing import shapechecked
 from ..errors import CheckpointError
 from ._build import build
+from ._references import open_sources
 from ._registry import by_name
 from ._schema import read_config
 from ._weights import read_weights
@@ -67,8 +68,13 @@ class StoredModule:
         *,
         classes: Sequence[type[nn.Module]] = (),
         replace: Mapping[str, Any] | None = None,
+        sources: str | Path | None = None,
+        fetch: Callable[[Mapping[str, str]], Path] | None = None,
     ) -> M:
-        """Build the module and read its weights, on the CPU, in evaluation mode; see `load_module`."""
+        """Build the module and read its weights, on the CPU, in evaluation mode; see `load_module`.
+
+        `fetch` brings the file of a part that is stored by reference where the folder `sources` has it not.
+        """
         own, replace = by_name(classes), dict(replace or {})
 
         def make(stored: int) -> M:
@@ -84,8 +90,12 @@ class StoredModule:
 
         given = {name: modules for name, value in replace.items() if (modules := _modules(value))}
         kept = [unwrapped(module) for modules in given.values() for module in modules]
+        left = {name: value for name, value in self.architecture.items() if name not in replace}
         removed = [name for name, value in replace.items() if value is None]
-        return read_weights(self.weights, make, apart=given, kept=kept, removed=removed).eval()
+        with open_sources(left, sources, fetch) as files:
+            return read_weights(
+                self.weights, make, apart=given, kept=kept, removed=removed, files=files
+            ).eval()
 
 
 @shapechecked
@@ -130,6 +140,7 @@ def load_module(
     *,
     classes: Sequence[type[nn.Module]] = (),
     replace: Mapping[str, Any] | None = None,
+    sources: str | Path | None = None,
 ) -> M:
     """Load what `save_module` wrote, on the CPU, in evaluation mode.
 
@@ -144,6 +155,8 @@ def load_module(
             class is ever imported because a file names it.
         replace: Arguments of the outermost class that take the place of the stored ones, for example
             `{"regularizer": VICReg()}`. The tensors that the file has for a replaced part are not read.
+        sources: A folder with the files of parts that are stored by reference (`leworld.nn.Frozen`), each as
+            `owner/repository/file`; one of another digest is refused.
 
     Raises:
         CheckpointError: if a file is missing, damaged, newer than this leworld, not of that `kind`, or not
@@ -161,7 +174,7 @@ def load_module(
             assert not load_module(folder, Projector).training
         ```
     """
-    return read_module(path).build(kind, classes=classes, replace=replace)
+    return read_module(path).build(kind, classes=classes, replace=replace, sources=sources)
 
 
 def _modules(value: object) -> list[nn.Module]:

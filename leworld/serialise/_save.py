@@ -13,6 +13,7 @@ from .._json import check_text, json_text, parse_json
 from .._tensors import check_storable, checked_tensors, unwrapped
 from .._typing import shapechecked
 from ._memory import check_rebuilds, config_in_memory
+from ._references import check_references, referring
 from ._schema import CheckpointConfig, parsed_config
 from ._weights import check_values, write_weights
 
@@ -73,6 +74,8 @@ def save_module(
     check_text("card", card)
     tensors = checked_tensors(module)
     check_values(module, owner="Saving")
+    for name in referring(module):  # whose weights the file of another holds
+        tensors = {key: value for key, value in tensors.items() if not key.startswith(f"{name}.".lstrip("."))}
     with replaced_folder(target, overwrite=overwrite) as fresh:
         write_weights(fresh / WEIGHTS_FILE, tensors)
         if card is not None:
@@ -130,6 +133,7 @@ def _proven_text(
     content = CheckpointConfig(config_in_memory(module, "model").to_json(), processor, provenance or {})
     text = json_text(content.to_json(), owner="Saving")
     check_storable(module)
+    check_references(module, "model")
     written = parsed_config(parse_json(text.encode("utf-8"), where="Saving"), where="Saving")
     check_rebuilds(ModuleConfig.from_json(written.architecture), module, "model")
     return text

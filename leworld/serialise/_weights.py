@@ -14,6 +14,7 @@ from .._checks import described_name, nearest
 from .._tensor_file import DTYPES, Entry, TensorFile, open_tensors
 from .._tensors import Bounds, is_finite, parts, shapes_only, tensor_state, zero_parameters
 from ..errors import CheckpointError
+from ._references import fill_references, referring
 
 M = TypeVar("M", bound=nn.Module)
 T = TypeVar("T")
@@ -40,11 +41,13 @@ def read_weights(
     *,
     apart: Collection[str] = (),
     kept: Collection[nn.Module] = (),
+    files: Mapping[str, TensorFile] | None = None,
     removed: Collection[str] = (),
 ) -> M:
     """Build a module with `make` and fill it with the tensors, in the dtypes, of a safetensors file.
 
-    `make` is told how many numbers the file holds.
+    `make` is told how many numbers the file holds, with those of `files`, the open files by their digests to
+    which parts of the module refer.
 
     Parts of the module named in `apart`, and those that are modules of `kept` under whatever name, keep their
     tensors, whatever the file has for them. So does what the file has for a part named in `removed`, if the
@@ -60,13 +63,16 @@ def read_weights(
             meanwhile.
     """
     with open_tensors(path) as file:
-        stored = sum(math.prod(entry.shape) for entry in file.entries.values())
-        with shapes_only(bounds_of(file)):
+        files = files or {}
+        every = [entry for one in (file, *files.values()) for entry in one.entries.values()]
+        stored = sum(math.prod(entry.shape) for entry in every)
+        with shapes_only(Bounds(len(every), sum(entry.nbytes for entry in every))):
             shadow = make(stored)
             apart = (*apart, *(name for name, part in parts(shadow) if any(part is one for one in kept)))
             names = tuple(tensor_state(shadow))
             apart = (*apart, *(one for one in removed if not any(key.startswith(f"{one}.") for key in names)))
-            entries = _check_header(path, file, shadow, apart)
+            elsewhere = _without(referring(shadow), apart).keys()
+            entries = _check_header(path, file, shadow, (*apart, *elsewhere))
         del shadow
         with zero_parameters():
             module = make(stored)
@@ -74,9 +80,10 @@ def read_weights(
         kinds = {DTYPES[entry.dtype] for entry in entries.values() if DTYPES[entry.dtype].is_floating_point}
         if len(kinds) == 1:
             module.to(kinds.pop())
-        for name, target in _without(tensor_state(module), apart).items():
+        for name, target in _without(tensor_state(module), (*apart, *elsewhere)).items():
             _fill(file, name, target)
         file.check_unchanged()
+        fill_references({name: module.get_submodule(name) for name in elsewhere}, files, where=path)
     check_values(module, apart, owner=str(path))
     return module
 

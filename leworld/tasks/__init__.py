@@ -29,8 +29,8 @@ from .tworoom._task import TwoRoomTask as TwoRoomTask
 if TYPE_CHECKING:
     from ._comparison._contender import BuildRequest as BuildRequest
     from ._comparison._contender import Contender as Contender
-    from ._comparison._contender import get_contender as get_contender
-    from ._comparison._contender import list_contenders as list_contenders
+    from ._comparison._known import get_contender as get_contender
+    from ._comparison._known import list_contenders as list_contenders
     from ._comparison._run import compare as compare
     from ._recipe import LeWMRecipe as LeWMRecipe
     from ._recipe import Recipe as Recipe
@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 else:  # recipes alone need Lightning
     __getattr__, __dir__ = room_names(
         __name__,
-        late=dict.fromkeys(
-            ("BuildRequest", "Contender", "get_contender", "list_contenders"), "._comparison._contender"
-        )
-        | {
+        late={
+            "BuildRequest": "._comparison._contender",
+            "Contender": "._comparison._contender",
             "compare": "._comparison._run",
+            "get_contender": "._comparison._known",
+            "list_contenders": "._comparison._known",
             "LeWMRecipe": "._recipe",
             "Recipe": "._recipe",
             "TwoRoomRecipe": ".tworoom._recipe",

@@ -12,7 +12,7 @@ from .._checks import describe, plain_numbers, quoted, require
 from .._random import fold_seed, seeded_globals
 from ..data import RawBatch, Windows
 from ..errors import ConfigError
-from ..metrics import effective_rank
+from ..metrics import effective_rank, within_episode_share
 from ..models import Losses, WorldModel, check_knows_parts, model_batch
 from ._collapse import CollapseMonitor, CollapseWarning
 from ._identity import stamped, training_record, windows_identity
@@ -36,6 +36,7 @@ _LOGGED = frozenset(
         "prediction_over_copy",
         "embedding_std",
         "effective_rank",
+        "within_window_share",
         "learning_rate",
         "collapsing",
     )
@@ -53,7 +54,8 @@ class WorldModelModule(ResumableModule):
     `prediction` and the unweighted `regularizer`, and NaN for one that a later step does not have; if there
     is a `prediction`, `prediction_over_copy` (the error over that of predicting no change at all: above 1 the
     predictor is worse than a copy); `embedding_std` (of latents, mean over their entries), `effective_rank`
-    (of at most 512 latents, as vectors), `learning_rate`, and `collapsing` (0 or 1). It feeds a
+    (of at most 512 latents, as vectors), `within_window_share` (of the latents' variance, see
+    `leworld.metrics.within_episode_share`), `learning_rate`, and `collapsing` (0 or 1). It feeds a
     `CollapseMonitor`, which warns once in plain words.
 
     The model is put into training mode here and again when a fit starts, so that one that was loaded, which
@@ -169,6 +171,9 @@ class WorldModelModule(ResumableModule):
     def _watch(self, losses: Losses, step: int) -> dict[str, float]:
         latents = losses.latents.detach().flatten(2).float().cpu()
         rows = latents.flatten(0, 1)
+        window = torch.arange(len(latents), dtype=torch.int64, device="cpu").repeat_interleave(
+            latents.shape[1]
+        )
         # Lightning goes on logging the last value of a name that is not logged again.
         numbers = dict.fromkeys(self._names, math.nan)
         numbers |= {name: float(value) for name, value in losses.logged.items()}
@@ -181,6 +186,7 @@ class WorldModelModule(ResumableModule):
         numbers |= {
             "embedding_std": float(rows.std(dim=0).mean()),
             "effective_rank": float(effective_rank(rows[:_MAX_RANK_ROWS], center=True)),
+            "within_window_share": float(within_episode_share(rows, window)),
             "learning_rate": rate,
             "collapsing": float(self.monitor.collapsing),
         }

@@ -10,9 +10,10 @@ from ._settings import TrainSettings
 
 
 def scheduled_adamw(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> OptimizerLRScheduler:
-    """Return AdamW over `parameters` and the schedule of `settings`, counted in steps."""
+    """Return AdamW over the `parameters` that learn, and the schedule of `settings`, counted in steps."""
     chosen, num_steps = settings.optimizer, settings.num_steps
-    optimizer = torch.optim.AdamW(parameters, lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
+    learning = [parameter for parameter in parameters if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
 
     def factor(step: int) -> float:
         return chosen.learning_rate_at(step, num_steps=num_steps) / chosen.learning_rate

@@ -31,7 +31,9 @@ def test_probe_prints_and_writes(folder: Path, tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     assert all(word in result.stdout for word in ("linear MSE", "x", "LeWM", "95 % interval"))
-    assert sorted(path.name for path in out.iterdir()) == ["probe.json", "probe.png"]
+    assert all(word in result.stdout for word in ("pixels shuffled", "within episodes", "expert's plan"))
+    assert sorted(path.name for path in out.iterdir()) == ["diagnosis.json", "probe.json", "probe.png"]
+    assert json.loads((out / "diagnosis.json").read_text())["kind"] == "diagnosis"
     assert json.loads((out / "probe.json").read_text())["rows"][0]["quantity"] == "x"
 
 

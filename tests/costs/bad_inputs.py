@@ -82,6 +82,8 @@ ROWS = [
     _make("NaN past actions", NonFiniteError, ("past_actions",), past_actions=torch.full((2, 2, 2), _NAN)),
     _make("unknown distance", ConfigError, ("distance", "squared"), distance="square"),
     _make("unknown steps", ConfigError, ("along", "path"), along="all"),
+    _make("a base for one step", ConfigError, ("base=2.0", "path"), base=2.0),
+    _make("no base", ConfigError, ("base=0",), base=0, along="path"),
     _make(
         "goal of the latent space with a readout",
         ShapeError,

@@ -81,7 +81,7 @@ def test_weighted_sum_and_its_home():
     both = WeightedSum({"effort": ActionCost(), "goal": goal}, {"goal": 1.0, "effort": -0.5})
     actions = _random(1, 4, 3, 2)
     torch.testing.assert_close(both(actions), goal(actions) - 0.5 * ActionCost()(actions))
-    assert (both.device, both.dtype) == (torch.device("cpu"), torch.float32)
+    assert (both.device, both.dtype) == (torch.device("cpu"), goal.dtype)
     assert WeightedSum({"effort": ActionCost()}, {"effort": 1.0}).dtype is None
 
 
@@ -104,7 +104,7 @@ def test_constrained_cost_is_never_violated():
 
     cost = ConstrainedCost(lambda actions: (actions - 1.0).square().sum((2, 3)), constraint)
     plan = CEMPlanner(1).plan(cost, batch=2, action_dim=1)
-    torch.testing.assert_close(plan.actions, torch.full((2, 1, 1), 0.2), atol=5e-3, rtol=0)
+    torch.testing.assert_close(plan.actions, torch.full_like(plan.actions, 0.2), atol=5e-3, rtol=0)
     assert (constraint(plan.actions[:, None]) <= 0).all()
     assert (plan.trace.num_non_finite > 0).all()
     lost = ConstrainedCost(lambda a: a.sum((2, 3)), lambda a: a.sum((2, 3))[..., None] * torch.nan)

@@ -9,11 +9,14 @@ from leworld.encoders import (
     ConvEncoder,
     DINOv2Encoder,
     FusedEncoder,
+    HuggingFaceEncoder,
     ImpalaEncoder,
     PooledTokens,
     ResNetEncoder,
+    TimmEncoder,
     ViTEncoder,
 )
+from leworld.nn import Frozen
 from tests.encoders.tokens import PatchTokens
 
 SIZE = 16
@@ -35,6 +38,16 @@ def resnet(**options: Any) -> ResNetEncoder:
     )
 
 
+def hugging(**options) -> HuggingFaceEncoder:
+    size = {"hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 3, "intermediate_size": 24}
+    config = {"model_type": "vit", **size, "image_size": SIZE, "patch_size": 4}
+    return HuggingFaceEncoder(config, **options)
+
+
+def timm(name: str, **options) -> TimmEncoder:
+    return TimmEncoder(name, image_size=SIZE, **options)
+
+
 IMAGE_ENCODERS: dict[str, Callable[[], nn.Module]] = {
     "conv-flatten": lambda: ConvEncoder(SIZE, 6, channels=(4, 8)),
     "conv-mean": lambda: ConvEncoder(SIZE, 6, channels=(4, 8), pooling="mean"),
@@ -42,6 +55,7 @@ IMAGE_ENCODERS: dict[str, Callable[[], nn.Module]] = {
     "dinov2-patches": lambda: dinov2(output="patches"),
     "dinov2-registers": lambda: dinov2(output="patches", num_registers=2),
     "fused-of-one": lambda: FusedEncoder({"pixels": ConvEncoder(SIZE, 6, channels=(4, 8))}, 5),
+    "huggingface-pooled": lambda: hugging(output="pooled"),
     "impala": lambda: ImpalaEncoder(SIZE, 6, channels=(4, 6)),
     "pooled-mean": lambda: PooledTokens(tokens()),
     "pooled-attention": lambda: PooledTokens(tokens(), "attention", num_heads=2),
@@ -49,6 +63,9 @@ IMAGE_ENCODERS: dict[str, Callable[[], nn.Module]] = {
     "resnet-batch": lambda: resnet(norm="batch", blocks=(2, 1, 1, 1)),
     "resnet-large": lambda: resnet(stem="large"),
     "resnet-keypoints": lambda: resnet(pooling="keypoints"),
+    "timm-pooled": lambda: timm("resnet18"),
+    "timm-cells": lambda: timm("resnet18", output="patches"),
+    "timm-patches": lambda: timm("vit_tiny_patch16_224", output="patches"),
     "vit": lambda: ViTEncoder(SIZE, 4, hidden_dim=12, depth=2, num_heads=3),
     "vit-one-patch": lambda: ViTEncoder(SIZE, 16, hidden_dim=8, depth=1, num_heads=2, mlp_dim=8),
 }
@@ -63,3 +80,11 @@ TRACED = [
     for name in IMAGE_ENCODERS | TOKEN_ENCODERS
     if name not in ("resnet", "resnet-large", "resnet-tokens")
 ]
+
+# Those that hold a backbone as it is: its BatchNorm and dropout would betray a change of mode.
+FROZEN_ENCODERS: dict[str, Callable[[], nn.Module]] = {
+    "conv": lambda: Frozen(ConvEncoder(SIZE, 6, channels=(4, 8))),
+    "dinov2": lambda: Frozen(dinov2(output="patches")),
+    "huggingface": lambda: Frozen(hugging()),
+    "timm": lambda: Frozen(timm("resnet18", options={"drop_rate": 0.5})),
+}

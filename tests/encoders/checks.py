@@ -81,3 +81,67 @@ ALL = [
     check_every_parameter_learns,
     check_frozen_it_stays_as_it_is,
 ]
+
+
+def trained(encoder: nn.Module) -> nn.Module:
+    """A step of plain SGD with weight decay on all that asks for a gradient, as a careless loop does it."""
+    size = encoder(images()).shape[-1]
+    model = nn.Sequential(encoder, nn.Linear(size, 2)).train().requires_grad_(True).train()
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.SGD(weights, lr=0.1, weight_decay=0.1)
+    (model(images()) ** 2).sum().backward()
+    optimizer.step()
+    return model
+
+
+def check_nothing_in_it_changes(make: Make) -> None:
+    """Weights and running statistics are, bit for bit, what they were."""
+    encoder = make()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    trained(encoder)
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+
+
+def check_stays_in_evaluation_mode(make: Make) -> None:
+    encoder = make()
+    nn.Sequential(encoder).train()
+    assert not any(part.training for part in encoder.modules())
+    assert torch.equal(encoder(images()), encoder(images()))
+
+
+def check_no_weight_asks_for_a_gradient(make: Make) -> None:
+    encoder = trained(make())[0]
+    assert not any(weight.requires_grad or weight.grad is not None for weight in encoder.parameters())
+
+
+def check_keeps_nothing_for_a_backward_pass(make: Make) -> None:
+    encoder = make()
+    assert not encoder(images()).requires_grad
+    encoder.requires_grad_(True)  # thawed behind its back
+    assert not encoder(images()).requires_grad
+
+
+def check_an_input_may_ask_for_its_gradient(make: Make) -> None:
+    x = images().requires_grad_()
+    features = make()(x)
+    assert features.requires_grad
+    (gradient,) = torch.autograd.grad((features * torch.randn_like(features)).sum(), x)
+    assert gradient.abs().max() > 0
+
+
+def check_is_the_encoder_in_it(make: Make) -> None:
+    encoder = make()
+    inner = encoder.module
+    assert encoder.embedding_dim == inner.embedding_dim
+    assert getattr(encoder, "num_tokens", None) == getattr(inner, "num_tokens", None)
+    assert torch.equal(encoder(images()), inner.eval()(images()))
+
+
+FROZEN = [
+    check_nothing_in_it_changes,
+    check_stays_in_evaluation_mode,
+    check_no_weight_asks_for_a_gradient,
+    check_keeps_nothing_for_a_backward_pass,
+    check_an_input_may_ask_for_its_gradient,
+    check_is_the_encoder_in_it,
+]

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from tests.encoders import checks
-from tests.encoders.cases import IMAGE_ENCODERS, TOKEN_ENCODERS, TRACED
-from tests.encoders.wrong import WRONG, Right
+from tests.encoders.cases import FROZEN_ENCODERS, IMAGE_ENCODERS, TOKEN_ENCODERS, TRACED
+from tests.encoders.wrong import WRONG, WRONG_FROZEN, Held, Right
 from tests.models.rebuild import rebuild
 
 ENCODERS = IMAGE_ENCODERS | TOKEN_ENCODERS
@@ -15,9 +15,15 @@ def test_conforms(name: str, check) -> None:
     check(ENCODERS[name])
 
 
-def rejecting(make) -> list[str]:
+@pytest.mark.parametrize("check", checks.FROZEN, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", FROZEN_ENCODERS)
+def test_what_is_frozen_stays_so(name: str, check) -> None:
+    check(FROZEN_ENCODERS[name])
+
+
+def rejecting(make, suite=checks.ALL) -> list[str]:
     caught = []
-    for check in checks.ALL:
+    for check in suite:
         try:
             check(make)
         except AssertionError:
@@ -32,6 +38,15 @@ def test_a_wrong_encoder_is_rejected(wrong) -> None:
 
 def test_the_right_one_that_they_derive_from_is_not() -> None:
     assert not rejecting(Right)
+
+
+@pytest.mark.parametrize("wrong", WRONG_FROZEN, ids=lambda wrong: wrong.__name__)
+def test_a_wrong_way_to_freeze_is_rejected(wrong) -> None:
+    assert WRONG_FROZEN[wrong] in rejecting(wrong, checks.FROZEN)
+
+
+def test_the_right_way_that_they_derive_from_is_not() -> None:
+    assert not rejecting(Held, checks.FROZEN)
 
 
 @pytest.mark.parametrize("name", ENCODERS)

@@ -93,3 +93,82 @@ WRONG = {
     NeverLetsTheGradientIn: "check_frozen_it_stays_as_it_is",
     FrozenBias: "check_every_parameter_learns",
 }
+
+
+class Held(nn.Module):
+    """What `Frozen` does, in the plainest words."""
+
+    embedding_dim = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers = (nn.Flatten(), nn.BatchNorm1d(3 * SIZE * SIZE), nn.Linear(3 * SIZE * SIZE, 4))
+        self.module = nn.Sequential(*layers, nn.Dropout()).requires_grad_(False)
+        self.module.embedding_dim = 4
+        self.train()
+
+    def train(self, mode: bool = True):
+        self.module.requires_grad_(False)
+        return super().train(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.set_grad_enabled(images.requires_grad):
+            return self.module(images)
+
+
+class UnfreezesOnTrain(Held):
+    """Follows `train()` of the model around it, as every module does."""
+
+    def train(self, mode: bool = True):
+        return nn.Module.train(self, mode)
+
+
+class MovesStatistics(Held):
+    """Freezes the weights, and lets the BatchNorm go on counting."""
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        self.module[1].train(mode)
+        return self
+
+
+class StaysThawed(Held):
+    """Is in evaluation mode, and learns once somebody asked all weights for gradients."""
+
+    def train(self, mode: bool = True):
+        return nn.Module.train(self, False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.module(images)
+
+
+class KeepsTheGraph(Held):
+    """Freezes in `train()` alone, and else records for a backward pass that nobody wants."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.module(images)
+
+
+class CutsTheGradient(Held):
+    """Never lets a gradient pass to the picture."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.module(images)
+
+
+class HoldsAnother(Held):
+    """Says a size that is not that of what it holds."""
+
+    embedding_dim = 5
+
+
+# Each with the check that is there for it.
+WRONG_FROZEN = {
+    UnfreezesOnTrain: "check_stays_in_evaluation_mode",
+    MovesStatistics: "check_nothing_in_it_changes",
+    StaysThawed: "check_no_weight_asks_for_a_gradient",
+    KeepsTheGraph: "check_keeps_nothing_for_a_backward_pass",
+    CutsTheGradient: "check_an_input_may_ask_for_its_gradient",
+    HoldsAnother: "check_is_the_encoder_in_it",
+}

@@ -159,7 +159,7 @@ ROWS = [
     _envs("no steps", lambda: TwoRoomVector(2, max_episode_steps=0), ConfigError, "max_episode_steps=0"),
     _envs(
         "unknown mode",
-        lambda: TwoRoomVector(2, autoreset_mode="disabled"),
+        lambda: TwoRoomVector(2, autoreset_mode="disable"),
         ConfigError,
         "Did you mean `Disabled`",
     ),

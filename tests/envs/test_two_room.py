@@ -85,6 +85,12 @@ def test_render_shows_the_goal_and_needs_a_mode():
     assert np.array_equal(pictures[1], picture)
 
 
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_a_mode_is_told_as_the_enum_its_value_or_its_name(mode):
+    for said in (mode, mode.value, mode.name, mode.name.lower(), mode.value.lower()):
+        assert TwoRoomVector(2, image_size=4, autoreset_mode=said).metadata["autoreset_mode"] is mode
+
+
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_the_vector_equals_gymnasiums_own_of_single_environments(mode):
     ours = gymnasium.make_vec(

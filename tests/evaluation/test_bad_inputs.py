@@ -1,10 +1,10 @@
 import pytest
 
+from tests.bad_input import rows_of
 from tests.evaluation.bad_inputs import ROWS
 
 
-@pytest.mark.shapecheck  # many rows are refused by the annotations
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", rows_of(ROWS))
 def test_bad_input(row):
     with pytest.raises(row.error) as caught:
         row.call()

@@ -221,6 +221,8 @@ def test_p_values_are_uniform_on_held_out_normal_frames() -> None:
 
 def test_the_monitor_keeps_no_more_than_it_needs() -> None:
     monitor = SurpriseMonitor(Walker(), torch.rand(50, generator=torch.Generator().manual_seed(0)))
+    told = f"false_alarm_rate=0.05, threshold={monitor.threshold:.4g}"
+    assert repr(monitor) == f"SurpriseMonitor(Walker, 50 calibration scores, {told})"
     frame = np.zeros((2, 2, 3), np.uint8)
     assert monitor.observe(frame) is None
     for _ in range(20):

@@ -5,12 +5,18 @@ from functools import partial
 import pytest
 
 from leworld.errors import LeWorldError
-from leworld.evaluation import goal_reaching, trajectory_pairs
-from tests.evaluation import checks, wrong
+from leworld.evaluation import diagnose, goal_reaching, trajectory_pairs
+from tests.evaluation import checks, diagnosed, wrong
 
+REMEMBERED = diagnosed.remembered(diagnose)
 SUITES = {
     "goal_reaching": (checks.check_evaluation, partial(goal_reaching, progress=False), wrong.EVALUATIONS),
     "trajectory_pairs": (checks.check_trajectory_pairs, trajectory_pairs, wrong.DRAWS),
+    "diagnose": (
+        diagnosed.check_diagnosis,
+        diagnose,
+        {name: mistake(REMEMBERED) for name, mistake in diagnosed.WRONG.items()},
+    ),
 }
 
 

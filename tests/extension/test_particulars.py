@@ -10,7 +10,7 @@ import leworld
 from leworld.costs import GoalCost
 from leworld.data import Observation, Windows, fit_processor
 from leworld.errors import CheckpointError, ConfigError
-from leworld.models import LeWM, WorldModel, embed
+from leworld.models import LeWM, WorldModel, embed, to_weights
 from leworld.planners import CEMPlanner
 from leworld.training import TrainSettings, train
 from tests.extension import backbone, gru, proprio, recurrent, reward, tokens, world
@@ -102,7 +102,7 @@ def test_another_world_has_a_recipe(tmp_path: Path) -> None:
 def test_a_plan_earns_rewards_without_a_goal_from_the_policys_guess(tmp_path: Path) -> None:
     model = trained(reward.build(PROCESSOR), tmp_path)
     seen = Observation(FRAMES)
-    latents = embed(model, FRAMES)
+    latents = to_weights(model, embed(model, FRAMES))
     still = CEMPlanner(horizon=1, num_samples=2, num_elites=1, num_iterations=1, init_std=1e-6)
     guessed = reward.policy(model, still)
     guessed.reset()

@@ -82,7 +82,21 @@ SET = "leworld.models.WorldModel.with_action_stats"
 EXPORT = "leworld.hub.export"
 LIST, INFO = "leworld.hub.list_checkpoints", "leworld.hub.checkpoint_info"
 
+
+def _load_dinowm(weights: Any, **options: Any) -> object:
+    from tests.models.dinowm import Given
+
+    return hub.load_dinowm(weights, Given(4, 16), **options)
+
+
+DINOWM = "leworld.hub.load_dinowm"
+
 ROWS = [
+    BadInput(DINOWM, "no file", lambda: _load_dinowm(_NOWHERE), CheckpointError, (_NOWHERE,)),
+    BadInput(DINOWM, "no weights", lambda: _load_dinowm(3), ConfigError, ("weights",)),
+    BadInput(DINOWM, "nothing in them", lambda: _load_dinowm({}), CheckpointError, ("predictor.positions",)),
+    BadInput(DINOWM, "no head", lambda: _load_dinowm({}, head_dim=0), ConfigError, ("head_dim=0",)),
+    BadInput(DINOWM, "no encoder", lambda: hub.load_dinowm({}, 3), ConfigError, ("encoder",)),  # type: ignore[arg-type]
     BadInput(LOAD, "no string", lambda: _load(3), ConfigError, ("name_or_path", "3")),
     BadInput(
         LOAD, "misspelt name", lambda: _load("lewm-tworoom-tin"), CheckpointError, ("`lewm-tworoom-tiny`",)

@@ -42,6 +42,14 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "size": {"hidden_dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 8},
         "image_size": 16, "patch_size": 8, "position_grid": 2,
     },
+    "TimmEncoder": {"backbone": "resnet18", "image_size": 16},
+    "HuggingFaceEncoder": {
+        "backbone": {
+            "model_type": "vit", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "intermediate_size": 8, "image_size": 16, "patch_size": 8,
+        }
+    },
+    "Frozen": {"module": ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 4))},
     "CrossAttentionDecoder": {
         "embedding_dim": 8, "image_size": 16, "patch_size": 8, "hidden_dim": 8, "depth": 1
     },

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.bad_input import BadInput
+from tests.bad_input import BadInput, rows_of
 from tests.hub.bad_inputs import ROWS
 
 
-@pytest.mark.shapecheck  # many rows are refused by the annotations
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", rows_of(ROWS))
 def test_row(row: BadInput) -> None:
     with pytest.raises(row.error) as caught:
         row.call()

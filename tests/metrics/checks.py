@@ -182,3 +182,52 @@ def check_horizon_error(error) -> None:
     imagined = torch.tensor([[[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]], [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]])
     assert error(imagined, truth).tolist() == [12.5, 1.0, 2.0]
     assert error(imagined + 5.0, truth + 5.0).tolist() == [12.5, 1.0, 2.0]
+
+
+def check_within_share(share) -> None:
+    # By hand: within 4 times 1, between 4 times 25.
+    by_hand = torch.tensor([[0.0, 7.0], [2.0, 7.0], [10.0, 7.0], [12.0, 7.0]]).double()
+    episode = torch.tensor([5, 5, 2, 2])
+    assert math.isclose(float(share(by_hand, episode)), 4 / 104, rel_tol=1e-12)
+    # numpy's variances as the oracle, with episodes of unequal length, in any order.
+    found, index = _random(60, 5) * torch.tensor([1.0, 2.0, 0.5, 0.1, 3.0]), _random(60, seed=3)
+    episode = torch.bucketize(index, torch.tensor([-1.0, 0.2, 0.9]).double())
+    found = found + 2.0 * _random(4, 5, seed=4)[episode]
+    groups = [found[episode == number].numpy() for number in range(4)]
+    within = sum(len(group) * group.var(axis=0).sum() for group in groups)
+    oracle = within / (60 * found.numpy().var(axis=0).sum())
+    assert math.isclose(float(share(found, episode)), oracle, rel_tol=1e-9)
+    order = _random(60, seed=5).argsort()
+    assert math.isclose(float(share(found[order], episode[order])), oracle, rel_tol=1e-9)
+    # Rotation, shift and scale change nothing.
+    moved = found @ _rotation(5) * 0.01 + 3.0
+    assert math.isclose(float(share(moved, episode)), oracle, rel_tol=1e-9)
+    # Nothing happens: 0. Equal means: 1. One episode: 1.
+    assert float(share(_random(4, 5)[episode], episode)) < 1e-24
+    balanced = torch.cat([found, -found])
+    alike = torch.arange(60).repeat(2)
+    assert math.isclose(float(share(balanced, alike)), 1.0, rel_tol=1e-12)
+    assert math.isclose(float(share(found, torch.zeros(60, dtype=torch.int64))), 1.0, rel_tol=1e-12)
+    # Independent samples, 3 in each of 500 episodes: (1500 - 500) / (1500 - 1), spread below 0.004.
+    many = _random(1500, 40, seed=7)
+    assert abs(float(share(many, torch.arange(500).repeat_interleave(3))) - 1000 / 1499) < 0.02
+    assert math.isnan(float(share(torch.full((4, 2), 0.1), torch.tensor([0, 0, 1, 1]))))
+
+
+def check_plan_rank(rank) -> None:
+    # By hand, a tie counting half; problems are averaged, not pooled.
+    found = rank(torch.tensor([2.0, 0.0]), torch.tensor([[1.0, 2.0, 3.0, 6.0], [5.0, 5.0, 5.0, 5.0]]))
+    assert (found.rank, found.num_problems) == (1.5 / 4 / 2, 2)
+    assert math.isclose(found.contrast, math.sqrt(3.5) / 3 / 2, rel_tol=1e-9)
+    # One minus sklearn's area under the curve, and numpy's coefficient of variation, problem by problem.
+    expert, others = _random(9).mul(4).round() + 20, _random(9, 30, seed=2).mul(4).round() + 20
+    found = rank(expert, others)
+    truth = np.r_[np.zeros(1), np.ones(30)]
+    areas = [roc_auc_score(truth, np.r_[e, o]) for e, o in zip(expert.numpy(), others.numpy(), strict=True)]
+    assert math.isclose(found.rank, 1 - np.mean(areas), rel_tol=1e-9)
+    spread = others.numpy().std(axis=1) / others.numpy().mean(axis=1)
+    assert math.isclose(found.contrast, spread.mean(), rel_tol=1e-9)
+    # A cost in other units ranks and contrasts alike; one that is the same for all plans has no contrast.
+    assert math.isclose(rank(7 * expert, 7 * others).contrast, found.contrast, rel_tol=1e-9)
+    flat = rank(torch.zeros(2), torch.zeros(2, 5))
+    assert (flat.rank, flat.contrast) == (0.5, 0.0)

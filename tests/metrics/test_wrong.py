@@ -11,10 +11,12 @@ from leworld.metrics import (
     lidar,
     paired_t_test,
     participation_ratio,
+    plan_rank,
     psnr,
     ssim,
     temporal_straightness,
     wilson_interval,
+    within_episode_share,
 )
 from tests.metrics import checks, pictures, wrong
 
@@ -29,6 +31,8 @@ SUITES = {
     "conformal_p_values": (checks.check_conformal, conformal_p_values, wrong.CONFORMALS),
     "paired_t_test": (checks.check_paired_test, paired_t_test, wrong.PAIRED),
     "horizon_error": (checks.check_horizon_error, horizon_error, wrong.HORIZONS),
+    "within_episode_share": (checks.check_within_share, within_episode_share, wrong.WITHIN),
+    "plan_rank": (checks.check_plan_rank, plan_rank, wrong.PLAN_RANKS),
     "psnr": (pictures.check_psnr, psnr, pictures.WRONG_PSNR),
     "ssim": (pictures.check_ssim, ssim, pictures.WRONG_SSIM),
 }

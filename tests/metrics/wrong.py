@@ -17,7 +17,9 @@ from leworld.metrics import (
     lidar,
     paired_t_test,
     participation_ratio,
+    plan_rank,
     wilson_interval,
+    within_episode_share,
 )
 
 
@@ -154,4 +156,54 @@ HORIZONS = {
     "not squared": lambda p, t: (p - t).norm(dim=-1).mean(0),
     "cumulated": lambda p, t: horizon_error(p, t).cumsum(0),
     "norm of the prediction": lambda p, t: horizon_error(p, 0 * t),
+}
+
+
+def _of_deviations(z, episode):
+    within, total = (
+        sum(part.var(dim=0, correction=0).sqrt().sum() for part in parts)
+        for parts in ([z[episode == number] for number in episode.unique()], [z])
+    )
+    return within / total
+
+
+def _mean_over_episodes(z, episode):
+    parts = [z[episode == number] for number in episode.unique()]
+    return (
+        sum(part.var(dim=0, correction=0).sum() for part in parts)
+        / len(parts)
+        / z.var(dim=0, correction=0).sum()
+    )
+
+
+WITHIN = {
+    "the share between episodes": lambda z, e: 1 - within_episode_share(z, e),
+    "not centred": lambda z, e: (
+        within_episode_share(z, e) * (z - z.mean(0)).square().sum() / z.square().sum()
+    ),
+    "deviations for variances": _of_deviations,
+    "episodes count alike": _mean_over_episodes,
+    "episodes that follow each other only": lambda z, e: within_episode_share(
+        z, torch.cat([e.new_zeros(1), (e[1:] != e[:-1]).cumsum(0)])
+    ),
+    "first component only": lambda z, e: within_episode_share(z[:, :1], e),
+    "a constant embedding is healthy": lambda z, e: within_episode_share(z, e).nan_to_num(1.0),
+}
+PLAN_RANKS = {
+    "high is good": lambda e, o: dataclasses.replace(r := plan_rank(e, o), rank=1 - r.rank),
+    "ties do not count": lambda e, o: dataclasses.replace(
+        plan_rank(e, o), rank=float((o < e[:, None]).double().mean())
+    ),
+    "pooled over problems": lambda e, o: dataclasses.replace(
+        plan_rank(e, o), rank=float((o.flatten() < e.mean()).double().mean())
+    ),
+    "spread not over the mean": lambda e, o: dataclasses.replace(
+        plan_rank(e, o), contrast=float(o.double().std(dim=1, correction=0).mean())
+    ),
+    "contrast over problems": lambda e, o: dataclasses.replace(
+        plan_rank(e, o), contrast=float(o.mean(1).std(correction=0) / o.mean())
+    ),
+    "unbiased spread": lambda e, o: dataclasses.replace(
+        r := plan_rank(e, o), contrast=r.contrast * (o.shape[1] / (o.shape[1] - 1)) ** 0.5
+    ),
 }

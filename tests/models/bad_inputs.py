@@ -5,14 +5,16 @@ import torch
 from torch import nn
 
 from leworld.data import Batch, Observation, Processor, RawBatch
-from leworld.encoders import ActionEncoder
+from leworld.encoders import ActionEncoder, ConvEncoder, LinearEncoder
 from leworld.errors import ConfigError, LeWorldError, NonFiniteError, ShapeError
 from leworld.models import (
+    DINOWM,
     PLDM,
     History,
     LeWM,
     Losses,
     concatenate_states,
+    dinowm_settings,
     embed,
     model_batch,
     model_input,
@@ -23,10 +25,11 @@ from leworld.models import (
     to_weights,
 )
 from leworld.nn import Projector, configurable
-from leworld.predictors import IncrementalPredictor
+from leworld.predictors import IncrementalPredictor, TokenTransformerPredictor
 from leworld.regularizers import SIGReg
 from tests.bad_input import BadInput
 from tests.models.cases import batch, lewm
+from tests.models.dinowm import PatchEncoder, dinowm
 from tests.models.toys import Tokens
 
 
@@ -86,6 +89,11 @@ def lossless() -> LeWM:
     model = lewm()
     model._loss = lambda batch, generator: {"loss": 1.0}
     return model
+
+
+def tokens_of(encoder: nn.Module, action_encoder: nn.Module | None = None) -> DINOWM:
+    predictor = TokenTransformerPredictor(6, 4, condition_dim=3, depth=1, num_heads=1, head_dim=2, mlp_dim=4)
+    return DINOWM(encoder, predictor, action_encoder=action_encoder or LinearEncoder(4, 3))
 
 
 def of_parts() -> LeWM:
@@ -308,6 +316,65 @@ ROWS: list[BadInput] = [
     row("concatenate_states", "none", lambda: concatenate_states([]), ConfigError, "at least one"),
     row("concatenate_states", "other sizes", lambda: concatenate_states([Z, B]), ShapeError, "(3, 4)"),
     row("state_rows", "no tensor", lambda: state_rows({"step": 3}, [0]), ConfigError, "3", "tensors"),
+    row("DINOWM", "negative weight", lambda: dinowm(proprio_weight=-1.0), ConfigError, "proprio_weight"),
+    row(
+        "DINOWM",
+        "another grid",
+        lambda: tokens_of(PatchEncoder(12, 4)),
+        ConfigError,
+        "4 tokens (2 x 2)",
+        "9 tokens (3 x 3)",
+        "12 pixels",
+        "for pictures of 8 pixels",
+    ),
+    row(
+        "DINOWM",
+        "an encoder of vectors",
+        lambda: tokens_of(ConvEncoder(8, 6, channels=(4, 4))),
+        ConfigError,
+        "num_tokens",
+    ),
+    row(
+        "DINOWM",
+        "features of another size",
+        lambda: tokens_of(PatchEncoder(8, 4, 5)),
+        ConfigError,
+        "predictor.embedding_dim",
+        "6 and 5",
+    ),
+    row(
+        "DINOWM",
+        "another action embedding",
+        lambda: tokens_of(PatchEncoder(), LinearEncoder(4, 2)),
+        ConfigError,
+        "predictor.condition_dim",
+        "action_encoder.embedding_dim",
+    ),
+    row(
+        "DINOWM.encode",
+        "pictures of another size",
+        lambda: dinowm(proprio=False).encode(torch.zeros(1, 1, 3, 12, 12)),
+        ShapeError,
+        "4 tokens (2 x 2)",
+        "12 x 12 pixels",
+        "9 tokens (3 x 3)",
+    ),
+    row(
+        "DINOWM.encode",
+        "pictures alone",
+        lambda: dinowm().encode(X),
+        ConfigError,
+        "2 parts",
+        "`proprio`",
+    ),
+    row("dinowm_settings", "unknown", lambda: dinowm_settings("dinowm"), ConfigError, "`dino-wm`"),
+    row(
+        "DINOWMSettings",
+        "of another model",
+        lambda: dinowm_settings().check(lewm()),  # pyright: ignore
+        ConfigError,
+        "DINOWM",
+    ),
     row("rollout_flops", "no model", lambda: rollout_flops(Z, horizon=2), ConfigError, "WorldModel"),  # pyright: ignore
     row("rollout_flops", "no step", lambda: rollout_flops(lewm(), horizon=0), ConfigError, "horizon=0"),
     row(

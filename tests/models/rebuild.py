@@ -10,9 +10,11 @@ from leworld.encoders import (
     ConvEncoder,
     DINOv2Encoder,
     FusedEncoder,
+    HuggingFaceEncoder,
     ImpalaEncoder,
     PooledTokens,
     ResNetEncoder,
+    TimmEncoder,
     ViTEncoder,
 )
 from leworld.models import PLDM, LeWM
@@ -33,6 +35,8 @@ TABLE: dict[str, type[nn.Module]] = {
         PatchTokens,
         PooledTokens,
         ResNetEncoder,
+        HuggingFaceEncoder,
+        TimmEncoder,
         ViTEncoder,
         LeWM,
         PLDM,

@@ -15,9 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from leworld.costs import GoalCost
-from leworld.models import LeWM
+from leworld.models import WorldModel
 from tests.models.cases import lewm
 from tests.models.checks import plan_inputs
+from tests.models.dinowm import dinowm
 
 FROM_THE_HOST = (torch.tensor, torch.as_tensor, torch.from_numpy, Tensor.new_tensor)
 
@@ -41,7 +42,7 @@ class NoNewData(TorchFunctionMode):
 
 
 @torch.no_grad()
-def check_capturable(model: LeWM, time: int) -> None:
+def check_capturable(model: WorldModel, time: int) -> None:
     """Call rollout and cost, every host access of which raises."""
     context, past, actions = plan_inputs(model, time, 5)
     goal = context[:, -1]
@@ -51,7 +52,7 @@ def check_capturable(model: LeWM, time: int) -> None:
     start.context, start.past_actions = context.to("meta"), past.to("meta")
     actions = actions.to("meta")
     with OneDevice(), NoNewData():
-        assert model.rollout(cost.context, cost.past_actions, actions).shape == (2, 3, 5, model.embedding_dim)
+        assert model.rollout(cost.context, cost.past_actions, actions).shape == (2, 3, 5, *model.latent_shape)
         assert cost(actions).shape == (2, 3)
 
 
@@ -59,6 +60,11 @@ def check_capturable(model: LeWM, time: int) -> None:
 @pytest.mark.parametrize("history_size", [1, 3, 6])
 def test_nothing_is_read_back_or_copied_from_the_host(history_size: int, time: int) -> None:
     check_capturable(lewm(history_size=history_size).eval(), time)
+
+
+@pytest.mark.parametrize("time", [1, 3])
+def test_tokens_neither(time: int) -> None:
+    check_capturable(dinowm().eval(), time)
 
 
 def reads_a_number(output: Tensor) -> Tensor:

@@ -3,9 +3,12 @@
 import pytest
 import torch
 
+from leworld.costs import GoalCost
+from leworld.data import Batch
 from leworld.encoders import LinearEncoder
 from leworld.models import DINOWM, WorldModel, rollout_flops
 from leworld.models import _dinowm as module
+from leworld.planners import CEMPlanner, GradientPlanner
 from leworld.predictors import TokenTransformerPredictor
 from tests.models.checks import plan_inputs
 from tests.models.checks_dinowm import ALL
@@ -131,3 +134,70 @@ def test_operations_of_the_published_size() -> None:
     seen = published_flops(windows, 196, 404, hidden=False)
     assert rollout_flops(model, horizon=5, cached=False) == pytest.approx(seen, rel=1e-5)
     assert rollout_flops(model, horizon=5) < 0.75 * seen
+
+
+def test_the_rollout_compiles_without_a_graph_break() -> None:
+    model = dinowm(history_size=2).eval()
+    arguments = plan_inputs(model, 1, 3)
+    compiled = torch.compile(model.rollout, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(*arguments), model.rollout(*arguments), atol=1e-5, rtol=1e-5)
+
+
+def test_the_training_step_compiles_without_a_graph_break() -> None:
+    model, data = dinowm(), batch()
+
+    def step(data: Batch) -> torch.Tensor:
+        return model.loss(data).total
+
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(data), step(data), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+def test_functional_transforms_see_the_cost() -> None:
+    """Forward mode and vmap agree with backward mode, one candidate at a time."""
+    model = dinowm().eval().double().requires_grad_(False)
+    context, past, actions = (tensor.double() for tensor in plan_inputs(model, 2, 4))
+    goal = torch.randn(2, 4, 8, dtype=torch.float64)
+
+    def cost(blocks: torch.Tensor) -> torch.Tensor:
+        end = model.rollout(context, past, blocks[None, None].expand(2, 1, -1, -1))[:, 0, -1]
+        return model.latent_distance(end, goal).sum()
+
+    blocks, direction = actions[0, :, :, :], torch.randn(4, 4, dtype=torch.float64)
+    gradients = torch.func.vmap(torch.func.grad(cost))(blocks)
+    for one, gradient in zip(blocks, gradients, strict=True):
+        leaf = one.clone().requires_grad_()
+        expected = torch.autograd.grad(cost(leaf), leaf)[0]
+        torch.testing.assert_close(gradient, expected, rtol=1e-9, atol=1e-10)
+        _, slope = torch.func.jvp(cost, (one,), (direction,))
+        torch.testing.assert_close(slope, (expected * direction).sum(), rtol=1e-9, atol=1e-10)
+
+
+@torch.no_grad()
+def test_half_precision_is_as_close_as_the_definition() -> None:
+    model = dinowm().eval()
+    arguments = plan_inputs(model, 2, 4)
+    exact = model.rollout(*arguments)
+    model.bfloat16()
+    halves = [tensor.bfloat16() for tensor in arguments]
+    ours, definition = model.rollout(*halves), WorldModel._rollout(model, *halves)
+    assert ours.dtype == torch.bfloat16
+    assert (ours - exact).norm() < 2 * (definition - exact).norm() + 1e-3 * exact.norm()
+
+
+def test_plans_reach_a_goal_that_the_model_can_imagine() -> None:
+    """Through GoalCost, CEM and a gradient planner: the cost falls well below that of doing nothing."""
+    model = dinowm().eval()
+    context = torch.randn(2, 1, 4, 8, generator=torch.Generator().manual_seed(1))
+    actions = torch.randn(2, 1, 3, 4, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        goal = model.rollout(context, actions[:, 0, :0], actions)[:, 0, -1]
+    cost = GoalCost(model, goal, context=context)
+    idle = cost(torch.zeros(2, 1, 3, 4))[:, 0]
+    for planner in (
+        CEMPlanner(3, 200, num_iterations=10),
+        GradientPlanner(3, num_iterations=60),
+    ):
+        plan = planner.plan(cost, batch=2, action_dim=4)
+        assert (plan.cost < 0.2 * idle).all()

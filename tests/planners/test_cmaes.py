@@ -55,7 +55,7 @@ def test_the_covariance_learns_a_rotated_valley():
     scales = torch.logspace(0, 6, 6)
 
     def cost(actions):
-        return (((actions[..., 0] - 1.0) @ across).square() * scales).sum(2)
+        return (((actions[..., 0] - 1.0) @ across.to(actions)).square() * scales).sum(2)
 
     left = {
         covariance: CMAESPlanner(6, 20, num_iterations=120, covariance=covariance)

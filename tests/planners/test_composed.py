@@ -24,7 +24,7 @@ def quadratic(actions):
 
 
 def test_the_gradient_reaches_the_actions_only():
-    layer = nn.Linear(2, 3)
+    layer = nn.Linear(2, 3, dtype=torch.float32)
     layer.weight.grad = torch.full_like(layer.weight, 7.0)
     found = GradientPlanner(4, 2, num_iterations=5).plan(
         lambda actions: layer(actions).square().sum((2, 3)), batch=2, action_dim=2
@@ -76,7 +76,7 @@ def test_lagrangian_projects_onto_a_half_space():
     found = LagrangianPlanner(inner, constraint, num_rounds=8).plan(cost, batch=3, action_dim=2)
     shift = (torch.tensor([3.0, 3.0, 3.0]) - limit).clamp(min=0) / 5
     expected = 1 - shift[:, None] * torch.tensor([1.0, 2.0])
-    torch.testing.assert_close(found.actions[:, 0], expected, atol=0.02, rtol=0)
+    torch.testing.assert_close(found.actions[:, 0], expected.float(), atol=0.02, rtol=0)
     assert (constraint(found.actions[:, None]) <= 1e-3).all()
     assert torch.equal(found.cost, cost(found.actions[:, None])[:, 0])
     assert found.outcome == (Outcome.converged,) * 3
@@ -103,7 +103,7 @@ def test_lagrangian_says_when_nothing_holds():
         quadratic, batch=1, action_dim=1
     )
     assert found.outcome == (Outcome.iteration_limit,)
-    torch.testing.assert_close(found.actions, torch.zeros(1, 2, 1), atol=0.02, rtol=0)
+    torch.testing.assert_close(found.actions, found.actions.new_zeros(1, 2, 1), atol=0.02, rtol=0)
 
 
 def test_lagrangian_rows_are_independent():
@@ -149,10 +149,10 @@ def test_refine_is_better_than_its_parts():
 
 
 def test_warm_start_scores_the_proposal():
-    exact = torch.full((2, 3, 1), 0.5)
+    exact = torch.full((2, 3, 1), 0.5, dtype=torch.float32)
     planner = WarmStart(RandomShootingPlanner(3, 5), lambda init: exact)
     found = planner.plan(quadratic, batch=2, action_dim=1)
     assert torch.equal(found.actions, exact)
     assert found.trace.num_evaluations == 7
     clipped = planner.plan(quadratic, batch=2, action_dim=1, bounds=(-0.1, 0.1))
-    torch.testing.assert_close(clipped.actions, torch.full((2, 3, 1), 0.1))
+    torch.testing.assert_close(clipped.actions, torch.full_like(exact, 0.1))

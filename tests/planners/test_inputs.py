@@ -34,7 +34,7 @@ def plan(planner=None, **options):
 
 
 BOX = gymnasium.spaces.Box(np.float32([-0.5, -0.3]), np.float32([0.5, 0.3]))
-LOW, HIGH = torch.tensor([-0.5, -0.3]), torch.tensor([0.5, 0.3])
+LOW, HIGH = torch.tensor([[-0.5, -0.3], [0.5, 0.3]], dtype=torch.float32)
 SAME_BOUNDS = {
     "box": (BOX.low, BOX.high),
     "lists": ([-0.5, -0.3], [0.5, 0.3]),
@@ -51,7 +51,7 @@ SAME_BOUNDS = {
 
 @pytest.mark.parametrize("name", SAME_BOUNDS)
 def test_bounds_may_be_anything_with_numbers(name):
-    init = torch.zeros(2, 2, 2)
+    init = torch.zeros(2, 2, 2, dtype=torch.float32)
     expected = plan(bounds=(LOW, HIGH), init=init)
     found = plan(bounds=SAME_BOUNDS[name], init=init)
     torch.testing.assert_close(found.actions, expected.actions, atol=1e-7, rtol=0)
@@ -59,7 +59,8 @@ def test_bounds_may_be_anything_with_numbers(name):
 
 
 @pytest.mark.parametrize(
-    "end", [1, np.int64(1), np.float32(1), np.array(1.0), torch.tensor(1), torch.tensor(1.0)]
+    "end",
+    [1, np.int64(1), np.float32(1), np.array(1.0), torch.tensor(1), torch.tensor(1.0, dtype=torch.float32)],
 )
 def test_a_bound_may_be_any_number(end):
     assert torch.equal(plan(bounds=(-1.0, end)).actions, plan(bounds=(-1.0, 1.0)).actions)
@@ -77,12 +78,12 @@ def test_arrays_do_not_decide_the_dtype():
         np.full((2, 2, 2), 0.5),
         np.full((2, 2, 2), 0.5, np.float16),
         [[[0.5] * 2] * 2] * 2,
-        torch.full((2, 2, 2), 0.5),
+        torch.full((2, 2, 2), 0.5, dtype=torch.float32),
     ],
     ids=["float64", "float16", "lists", "tensor"],
 )
 def test_a_first_guess_may_be_an_array(init):
-    assert torch.equal(plan(init=init).actions, plan(init=torch.full((2, 2, 2), 0.5)).actions)
+    assert torch.equal(plan(init=init).actions, plan(init=torch.full((2, 2, 2), 0.5).float()).actions)
 
 
 def test_a_read_only_array_is_taken_without_a_warning():

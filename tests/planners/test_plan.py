@@ -79,7 +79,7 @@ def test_a_half_precision_cost_plans_in_float32():
 
 
 def test_no_gradient_is_recorded_and_none_is_left():
-    layer = nn.Linear(2, 1)
+    layer = nn.Linear(2, 1, dtype=torch.float32)
     found = CEMPlanner(3, 20, num_elites=2).plan(
         lambda actions: layer(actions).square().sum((2, 3)), batch=1, action_dim=2
     )
@@ -126,7 +126,10 @@ def test_a_compiled_cost_gives_the_same_plan():
 
 def test_a_cost_may_answer_into_the_same_memory():
     """As a captured CUDA graph does: what it said before must not change with what it says now."""
-    planner, answer = CEMPlanner(3, 40, num_elites=5, num_iterations=4), torch.empty(1, 40)
+    planner, answer = (
+        CEMPlanner(3, 40, num_elites=5, num_iterations=4),
+        torch.empty(1, 40, dtype=torch.float32),
+    )
 
     def cost(actions):
         return (actions - 0.5).square().sum((2, 3))

@@ -100,7 +100,7 @@ def check_memory(evaluator):
     costs[0, 10], costs[1], costs[2, :3], costs[3, 7] = -9.0, math.nan, torch.tensor(ODD), -50.0
     answers = [costs, costs[:, 5:6].nan_to_num(), costs[:, :0]]
     problem = Problem(
-        torch.full((4, 3, 2), 5.0), None, None, torch.zeros(4, dtype=torch.int64), torch.float32
+        torch.full_like(actions[:, 0], 5.0), None, None, torch.zeros(4, dtype=torch.int64), actions.dtype
     )
     evaluate = evaluator(lambda _: answers.pop(0), problem)
     first = evaluate(actions)

@@ -175,7 +175,7 @@ def test_icem_takes_up_the_elites_of_a_former_call():
     unaware = planner.plan(narrow, batch=2, action_dim=1)
     assert unaware.elites is not None
     assert unaware.elites.shape == (2, 2, 2, 1)
-    guesses = torch.zeros(2, 3, 2, 1)
+    guesses = torch.zeros(2, 3, 2, 1, dtype=torch.float32)
     guesses[:, 2] = 3.0
     aware = planner.plan(narrow, batch=2, action_dim=1, init=guesses)
     assert (unaware.cost > 0.5).all()

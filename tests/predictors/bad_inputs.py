@@ -5,7 +5,12 @@ from collections.abc import Callable
 import torch
 
 from leworld.errors import ConfigError, LeWorldError, ShapeError
-from leworld.predictors import GRUPredictor, IncrementalPredictor, TransformerPredictor
+from leworld.predictors import (
+    GRUPredictor,
+    IncrementalPredictor,
+    TokenTransformerPredictor,
+    TransformerPredictor,
+)
 from tests.bad_input import BadInput
 
 
@@ -24,6 +29,18 @@ def extend(embeddings: torch.Tensor, *, times: int = 1) -> None:
 
 def gru(**options) -> GRUPredictor:
     return GRUPredictor(6, 3, **{"condition_dim": 5, **options}).eval()
+
+
+def tokens(**options) -> TokenTransformerPredictor:
+    small = {"condition_dim": 5, "depth": 1, "num_heads": 2, "head_dim": 3, "mlp_dim": 8}
+    return TokenTransformerPredictor(3, 2, **small | options).eval()
+
+
+def after(steps: int, frames: torch.Tensor) -> None:
+    predictor = tokens()
+    memory = predictor.prepare(T, C, C[:, None])
+    for _ in range(steps):
+        _, memory = predictor.extend(memory, frames)
 
 
 def doors(name: str, make: Callable[[], IncrementalPredictor]) -> list[BadInput]:
@@ -61,6 +78,7 @@ def row(case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
 
 
 Z, C = torch.randn(2, 3, 6), torch.randn(2, 3, 5)
+T = torch.randn(2, 3, 2, 3)
 ROWS: list[BadInput] = [
     row("no history", lambda: TransformerPredictor(6, 0), ConfigError, "history_size"),
     row("dropout above 1", lambda: make(dropout=1.1), ConfigError, "dropout"),
@@ -89,6 +107,44 @@ ROWS: list[BadInput] = [
     row("a frame not expanded", lambda: extend(Z), ShapeError, "2 x 1", "(2, 3, 6)"),
     row("beyond the horizon", lambda: extend(Z[:, :1], times=4), ShapeError, "3 steps", "at step 3"),
     row("raw conditions", lambda: make().extend(C, Z[:, :1]), ConfigError, "memory"),
+    *(
+        BadInput("leworld.predictors.TokenTransformerPredictor", case, call, error, mentions)
+        for case, call, error, mentions in (
+            ("no tokens", lambda: TokenTransformerPredictor(3, 0), ConfigError, ("num_tokens",)),
+            ("no history", lambda: tokens(history_size=0), ConfigError, ("history_size",)),
+            ("unknown conditioning", lambda: tokens(conditioning="film"), ConfigError, ("`adaln`",)),
+            ("dropout above 1", lambda: tokens(dropout=1.5), ConfigError, ("dropout",)),
+            ("no condition", lambda: tokens(condition_dim=0), ConfigError, ("condition_dim",)),
+            ("a vector a frame", lambda: tokens()(Z, C), ShapeError, ("embeddings", "token")),
+            ("another grid", lambda: tokens()(T[:, :, :1], C), ShapeError, ("(2, 3)", "(2, 3, 1, 3)")),
+            ("another width", lambda: tokens()(T[..., :2], C), ShapeError, ("(2, 3)", "`embeddings`")),
+            (
+                "window too long",
+                lambda: tokens()(T.repeat(1, 2, 1, 1), C.repeat(1, 2, 1)),
+                ShapeError,
+                ("time=6",),
+            ),
+            ("no frame", lambda: tokens()(T[:, :0], C[:, :0]), ShapeError, ("time=0",)),
+            ("fewer actions", lambda: tokens()(T, C[:, :2]), ShapeError, ("time=2", "time=3")),
+            ("wrong condition", lambda: tokens()(T, Z), ShapeError, ("`conditions`", "5")),
+            ("integer actions", lambda: tokens()(T, C.long()), ShapeError, ("floating-point",)),
+            (
+                "past conditions",
+                lambda: tokens().prepare(T, Z, C[:, None]),
+                ShapeError,
+                ("`past_conditions`",),
+            ),
+            (
+                "known frames",
+                lambda: tokens().prepare(T[..., :2], C, C[:, None]),
+                ShapeError,
+                ("`embeddings`",),
+            ),
+            ("a frame not expanded", lambda: after(1, T), ShapeError, ("2 x 1", "(2, 3, 2, 3)")),
+            ("beyond the horizon", lambda: after(4, T[:, :1]), ShapeError, ("3 steps", "at step 3")),
+            ("raw conditions", lambda: tokens().extend(C, T[:, :1]), ConfigError, ("memory",)),
+        )
+    ),
     *doors("GRUPredictor", gru),
     *(
         BadInput("leworld.predictors.GRUPredictor", case, call, ConfigError, mentions)

@@ -66,7 +66,8 @@ def test_shared_frames_are_computed_once_a_trajectory() -> None:
     blocks = predictor.blocks[0].attention_norm
     plain = blocks.forward
     blocks.forward = lambda given: tokens.append(tuple(given.shape)) or plain(given)
-    past, past_conditions, conditions, frames = (tensor.float() for tensor in checks.inputs(TIME - 1))
+    like = next(predictor.parameters())
+    past, past_conditions, conditions, frames = (tensor.to(like) for tensor in checks.inputs(TIME - 1))
     memory = predictor.prepare(past, past_conditions, conditions)
     for step in range(3):
         _, memory = predictor.extend(memory, frames[:, :, step])

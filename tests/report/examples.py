@@ -5,9 +5,11 @@ import torch
 
 from leworld.evaluation import (
     AlarmLevel,
+    DiagnosisResult,
     GoalReachingResult,
     ImaginedRollouts,
     OpenLoopResult,
+    PartRow,
     PolicyOutcome,
     ProbeRow,
     ProbingResult,
@@ -20,6 +22,7 @@ from leworld.metrics import GoalMonotonicity, Interval
 from leworld.report import (
     Section,
     card_section,
+    diagnosis_section,
     gaussianity_section,
     imagination_section,
     latent_map_section,
@@ -95,6 +98,24 @@ def planning_result() -> GoalReachingResult:
     )
 
 
+def diagnosis_result() -> DiagnosisResult:
+    row = PartRow(
+        part="pixels", change="shuffled", moved=0.01, error_ratio=1.0, rank=float("nan"), r2={"elbow": 0.2}
+    )
+    return DiagnosisResult(
+        within_share=0.5,
+        independent_share=0.9,
+        rank=0.02,
+        contrast=0.4,
+        horizon=5,
+        num_problems=100,
+        r2={"elbow": 0.2},
+        pixel_r2={"elbow": 0.9},
+        parts=(row,),
+        undefined={"wrist": "it does not <vary>"},
+    )
+
+
 def rollouts() -> ImaginedRollouts:
     source = np.random.default_rng(1)
     true, decoded, imagined = source.integers(0, 256, (3, 2, 4, 16, 16, 3), dtype=np.uint8)
@@ -123,6 +144,7 @@ def sections() -> list[Section]:
         card_section(tiny_lewm()),
         gaussianity_section(embeddings, normals(40, seed=1)),
         probing_section(probing_result()),
+        diagnosis_section(diagnosis_result()),
         surprise_section(surprise_result()),
         planning_section(planning_result()),
         imagination_section(rollouts()),

@@ -81,6 +81,9 @@ def test_the_log_holds_what_it_says(tmp_path):
     assert row["step"] == 3
     assert row["embedding_std"] == pytest.approx(float(rows.std(0).mean()), rel=1e-4)
     assert row["effective_rank"] == pytest.approx(float(effective_rank(rows, center=True)), rel=1e-4)
+    centred = embeddings - embeddings.mean(dim=1, keepdim=True)
+    share = centred.square().sum() / (rows - rows.mean(dim=0)).square().sum()
+    assert row["within_window_share"] == pytest.approx(float(share), rel=1e-4)
     assert row["prediction_over_copy"] == pytest.approx(row["prediction"] / float(copying), rel=1e-4)
     assert row["loss"] == pytest.approx(row["prediction"] + 0.05 * row["regularizer"], rel=1e-4)
     assert list((tmp_path / "tensorboard").glob("events.*"))

@@ -17,7 +17,7 @@ from leworld.decoders import CrossAttentionDecoder
 from leworld.envs import TwoRoom, TwoRoomArena, TwoRoomVector
 from leworld.evaluation import LatentMap, Recording, latent_map
 from leworld.kernels import ecf_sums, explain
-from leworld.predictors import GRUPredictor, TransformerPredictor
+from leworld.predictors import GRUPredictor, TokenTransformerPredictor, TransformerPredictor
 from leworld.training import CollapseMonitor
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -200,6 +200,17 @@ def _others() -> dict[str, list[Call]]:
                 draw(2, 3, 4, seed=1),
             )
         ],
+        "predictors.TokenTransformerPredictor": [
+            call(
+                TokenTransformerPredictor(
+                    4, 2, condition_dim=3, depth=1, num_heads=2, head_dim=2, mlp_dim=4, conditioning=kind
+                ).eval(),
+                draw(2, 3, 2, 4),
+                draw(2, 3, 3, seed=1),
+            )
+            for kind in ("concatenate", "adaln")
+        ],
+        "models.DINOWM": _dinowm(),
         "predictors.GRUPredictor": [
             call(GRUPredictor(4, 3, state=state).eval(), draw(2, 3, 4), draw(2, 3, 4, seed=1))
             for state in ("hidden", "embedding")
@@ -217,6 +228,7 @@ def _others() -> dict[str, list[Call]]:
         "encoders.PooledTokens": [
             call(_pooled(pooling), draw(2, 3, 8, 8)) for pooling in ("mean", "attention")
         ],
+        "encoders.LinearEncoder": [call(encoders.LinearEncoder(4, 6), draw(2, 4))],
         "encoders.VectorEncoder": [call(encoders.VectorEncoder(4, 6).eval(), draw(2, 4))],
         "encoders.ViTEncoder": [
             call(encoders.ViTEncoder(8, 4, hidden_dim=6, depth=1, num_heads=2).eval(), draw(2, 3, 8, 8))
@@ -235,6 +247,20 @@ def _others() -> dict[str, list[Call]]:
             call(normality.sliced_statistic, normality.Watson(), draw(9, 4), directions=draw(4, 3))
         ],
     }
+
+
+def _dinowm() -> list[Call]:
+    from tests.models.dinowm import batch, dinowm
+
+    model, data = dinowm().eval(), batch()
+    frames, blocks = draw(2, 2, 4, 8), draw(2, 3, 4, 4, seed=1)
+    return [
+        call(model.encode, data.observations),
+        call(model.predict, frames, blocks[:, 0, :2]),
+        call(model.rollout, frames, blocks[:, 0, :1], blocks),
+        call(model.latent_distance, frames, frames.flip(0)),
+        call(lambda given: [*model.loss(given).terms.values(), model.loss(given).latents], data),
+    ]
 
 
 def _statistics() -> dict[str, list[Call]]:

@@ -595,7 +595,7 @@ def batchnorm(twin: Twin) -> Any:
     return {name: value.clone() for name, value in made.state_dict().items() if "running" in name}
 
 
-@scenario("training.WorldModelModule", "data.to_batch", "data.RawBatch", "data.Windows")
+@scenario("training.WorldModelModule", "models.model_batch", "data.to_batch", "data.RawBatch", "data.Windows")
 def training_steps(twin: Twin) -> Any:
     made = twin.hooks(tiny_model().eval(), "_encode", "_predict")
     module = WorldModelModule(made, tiny_windows(), settings=TrainSettings(seed=3))

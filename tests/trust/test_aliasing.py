@@ -68,7 +68,10 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     ),
     "looks at a model, and calls none of its hooks": (
         "models.check_knows_parts",
+        "models.DINOWMSettings",
+        "models.dinowm_settings",
         "models.processor_of",
+        "models.rollout_flops",
         "models.state_layout",
         "nn.evaluation_mode",
     ),

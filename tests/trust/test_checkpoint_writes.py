@@ -5,6 +5,7 @@ import re
 import resource
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,37 +57,38 @@ def test_nothing_is_replaced_unasked_and_no_stranger_at_all(name: str, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-@pytest.fixture
-def small_disk() -> Iterator[Callable[[int], None]]:
-    """Let no file grow beyond some bytes, as a full disk does not."""
+@contextmanager
+def small_disk(size: int) -> Iterator[None]:
+    """Within the block let no file of this process grow beyond some bytes, as a full disk does not."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, was)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, was)
 
 
 @pytest.mark.parametrize("size", [0, 100, 1_000])
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_full_disk_loses_nothing(name: str, size: int, tmp_path: Path, small_disk) -> None:
+def test_a_full_disk_loses_nothing(name: str, size: int, tmp_path: Path) -> None:
     WRITERS[name](tmp_path / "m", False)
     before = contents(tmp_path)
-    small_disk(size)
     for folder, over in (("m", True), ("new/deep", False)):
-        with pytest.raises(CheckpointError, match="write") as caught:
+        with small_disk(size), pytest.raises(CheckpointError, match="write") as caught:
             WRITERS[name](tmp_path / folder, over)
         assert all(len(part.split()) >= 2 for part in (caught.value.rule, caught.value.got, caught.value.fix))
     assert contents(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-def test_a_full_disk_is_told_of_single_files_too(tmp_path: Path, small_disk) -> None:
+def test_a_full_disk_is_told_of_single_files_too(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("old")
-    small_disk(2)
-    with pytest.raises(CheckpointError, match="disk"):
+    with small_disk(2), pytest.raises(CheckpointError, match="disk"):
         write_atomically(tmp_path / "f", lambda path: path.write_text("much longer"))
     assert contents(tmp_path) == {"f": b"old"}
-    with pytest.raises(CheckpointError):
+    with small_disk(2), pytest.raises(CheckpointError):
         write_atomically(tmp_path / "f" / "g", lambda path: path.write_text("x"))
 
 

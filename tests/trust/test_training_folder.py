@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -208,41 +209,48 @@ def test_a_disk_that_is_too_small_for_the_state_is_found_before_the_work(tmp_pat
     assert "0 MB are free" in told(RUNS["train"], tmp_path)
 
 
-@pytest.fixture
-def full_disk():
-    """Let no file of this process grow beyond 3 kB, which is what a full disk looks like to it."""
+@contextmanager
+def full_disk() -> Iterator[Callable[[], None]]:
+    """Let no file of this process grow beyond 3 kB, which is what a full disk looks like to it.
+
+    The limit ends with the block and not with the test, because pytest writes as soon as a test has ended.
+    """
     former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, limits[1]))
 
-    yield fill
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, former)
+    try:
+        yield fill
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, former)
 
 
 @pytest.mark.parametrize("name", ["train", "train_decoder", "train_inverse"])
-def test_a_full_disk_is_found_before_the_first_step(name, tmp_path, full_disk, monkeypatch):
+def test_a_full_disk_is_found_before_the_first_step(name, tmp_path, monkeypatch):
     monkeypatch.setattr(WorldModelModule, "losses", lambda *_, **__: pytest.fail("it has begun"))
-    full_disk()
-    assert "state.ckpt" in told(RUNS[name], tmp_path)
+    with full_disk() as fill:
+        fill()
+        message = told(RUNS[name], tmp_path)
+    assert "state.ckpt" in message
     assert not list(tmp_path.glob("state*"))
 
 
-def test_a_disk_that_fills_up_later_loses_nothing(tmp_path, full_disk, monkeypatch):
+def test_a_disk_that_fills_up_later_loses_nothing(tmp_path, monkeypatch):
     whole = fingerprint(RUNS["train"](tmp_path / "whole"))  # pyright: ignore[reportArgumentType]
     losses = WorldModelModule.losses
 
     def filling(self: Any, raw: Any, *, step: int) -> Any:
         if step == 1:
-            full_disk()
+            fill()
         return losses(self, raw, step=step)
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, full_disk() as fill:
         patch.setattr(WorldModelModule, "losses", filling)
-        assert "goes on from the last state" in told(RUNS["train"], tmp_path / "cut")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        message = told(RUNS["train"], tmp_path / "cut")
+    assert "goes on from the last state" in message
     assert torch.load(tmp_path / "cut" / "state.ckpt", weights_only=True)["global_step"] == 1
     assert not list((tmp_path / "cut").glob("*.unfinished"))
     assert fingerprint(RUNS["train"](tmp_path / "cut")) == whole  # pyright: ignore[reportArgumentType]
@@ -263,7 +271,7 @@ def test_a_log_that_cannot_be_written_any_more_is_told(place, tmp_path, monkeypa
     assert torch.load(tmp_path / "state.ckpt", weights_only=True)["global_step"] == 1
 
 
-def test_a_raw_error_of_a_write_would_be_seen(tmp_path, full_disk, monkeypatch):
+def test_a_raw_error_of_a_write_would_be_seen(tmp_path, monkeypatch):
     """The check of the messages rejects torch's own error."""
 
     class Raw(_state.AtomicCheckpointIO):  # pyright: ignore[reportGeneralTypeIssues] -- final
@@ -271,9 +279,10 @@ def test_a_raw_error_of_a_write_would_be_seen(tmp_path, full_disk, monkeypatch):
             torch.save(checkpoint, path)
 
     monkeypatch.setattr("leworld.training._fit.AtomicCheckpointIO", Raw)
-    full_disk()
-    with pytest.raises((OSError, RuntimeError)) as raised:
-        told(RUNS["train"], tmp_path)
+    with full_disk() as fill:
+        fill()
+        with pytest.raises((OSError, RuntimeError)) as raised:
+            told(RUNS["train"], tmp_path)
     assert not isinstance(raised.value, LeWorldError)
 
 

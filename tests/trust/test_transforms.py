@@ -13,12 +13,13 @@ from leworld import metrics
 from leworld._distributed import gather_samples, sum_over_ranks
 from leworld.costs import ActionCost, ConstrainedCost, EnsembleCost, GoalCost, SurpriseCost, WeightedSum
 from leworld.data import Batch, Processor
-from leworld.encoders import ActionEncoder, VectorEncoder
+from leworld.encoders import ActionEncoder, LinearEncoder, VectorEncoder
 from leworld.errors import ConfigError
 from leworld.models import LeWM
 from leworld.nn import MLP, PatchEmbedding, Projector, SelfAttention, TransformerBlock
 from leworld.normality import Watson
 from leworld.planners import CEMPlanner
+from leworld.predictors import TokenTransformerPredictor
 from leworld.probes import RidgeProbe
 from leworld.regularizers import SIGReg
 from tests._source import public_objects
@@ -63,6 +64,7 @@ def conditioned(make: Callable[[], nn.Module]) -> Callable[[Tensor], Tensor]:
     return lambda tokens: predictor(tokens, conditions)
 
 
+TOKENS = still(TokenTransformerPredictor(4, 2, condition_dim=5, depth=1, num_heads=2, head_dim=3, mlp_dim=8))
 CASES: dict[str, Case] = {
     "encode": (MODEL.encode, draw(2, 3, 3, 8, 8)),
     "encode patches": (PATCHED.encode, draw(2, 3, 3, 8, 8)),
@@ -80,11 +82,17 @@ CASES: dict[str, Case] = {
     "ActionCost": (ActionCost(1.0, 1.0, previous=draw(2, 4)), ACTIONS),
     "ConstrainedCost": (ConstrainedCost(GOAL, limit), ACTIONS),
     "ActionEncoder": (still(ActionEncoder(4, 7, smoothed_dim=3)), draw(2, 3, 4)),
+    "LinearEncoder": (still(LinearEncoder(4, 6)), draw(3, 4)),
     "VectorEncoder": (still(VectorEncoder(4, 6)), draw(3, 4)),
     "MLP": (still(MLP(6, 8)), draw(2, 3, 6)),
     "Projector": (still(Projector(6, 5, hidden_dim=9)), draw(4, 6)),
     "SelfAttention of few": (still(SelfAttention(6, 2)), draw(2, 3, 6)),
     "SelfAttention": (still(SelfAttention(6, 2, causal=True, fused=True)), draw(2, 9, 6)),
+    "SelfAttention by frame": (still(SelfAttention(6, 2, causal=True, tokens_per_frame=3)), draw(2, 9, 6)),
+    "TokenTransformerPredictor": (
+        lambda x: TOKENS(x.unflatten(2, (2, 4)), draw(2, 3, 5)).flatten(2),
+        draw(2, 3, 8),
+    ),
     "TransformerBlock": (still(TransformerBlock(6, num_heads=2, mlp_dim=8)), draw(2, 9, 6)),
     "PatchEmbedding": (still(PatchEmbedding(6, 4)), draw(2, 3, 8, 8)),
     **{

@@ -5,6 +5,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ..._autoreset import autoreset_value
 from ..._checks import check_choice, check_float_array, check_number, plain_numbers, require
 from ...errors import ConfigError
 from ._arena import TwoRoomArena
@@ -44,7 +45,8 @@ class TwoRoomVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         doors: Pairs (centre, half-width) along y, see `TwoRoomArena`.
         image_size: Pixels per side of an observation.
         max_episode_steps: Steps after which an episode is truncated, or None for no limit.
-        autoreset_mode: A `gymnasium.vector.AutoresetMode` or its value.
+        autoreset_mode: A `gymnasium.vector.AutoresetMode`, its value ("NextStep") or its name ("NEXT_STEP"),
+            in any case of letters.
         render_mode: None, or "rgb_array": `render()` returns a 224 x 224 picture of each environment.
 
     Raises:
@@ -87,6 +89,8 @@ class TwoRoomVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         check_number("TwoRoomVector", "image_size", image_size, low=1, integer=True)
         if max_episode_steps is not None:
             check_number("TwoRoomVector", "max_episode_steps", max_episode_steps, low=1, integer=True)
+        if isinstance(autoreset_mode, str):
+            autoreset_mode = autoreset_value(autoreset_mode)
         if not isinstance(autoreset_mode, AutoresetMode):
             modes = [mode.value for mode in AutoresetMode]
             check_choice("TwoRoomVector", "autoreset_mode", autoreset_mode, modes)

@@ -113,7 +113,7 @@ class ComparisonResult(Result):
         probes = [(quantity, probe) for quantity, found in self.rows[0].probes.items() for probe in found]
         known = [["model", *(f"R2 of {quantity}, {probe}" for quantity, probe in probes)]]
         known += [[name, *(_r2(rows, *key) for key in probes)] for name, rows in models.items()]
-        costs = [list(_COSTS)]
+        costs: list[Sequence[str]] = [_COSTS]
         for name, rows in models.items():
             row = rows[0]
             costs.append(
@@ -163,13 +163,19 @@ class ComparisonResult(Result):
                 "Pass the parsed JSON of a file that `save` wrote",
             ) from error
 
-    def plot(self, path: str | os.PathLike[str]) -> Path:
+    def plot(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Draw success by protocol, one group of bars a protocol, and write the picture (png, pdf or svg).
 
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        return draw("ComparisonResult.plot", path, lambda figure: _paint(figure, self.models), size=(7, 3.6))
+        return draw(
+            "ComparisonResult.plot",
+            path,
+            lambda figure: _paint(figure, self.models),
+            overwrite=overwrite,
+            size=(7, 3.6),
+        )
 
 
 def pooled(rows: Sequence[ComparisonRow], protocol: str, *, fixed: bool) -> tuple[float, Interval]:

@@ -118,6 +118,12 @@ class SurpriseMonitor:
         self._calibration: list[float] = calibration.detach().cpu().double().sort().values.tolist()
         self.reset()
 
+    def __repr__(self) -> str:
+        return (
+            f"SurpriseMonitor({type(self.model).__name__}, {len(self._calibration)} calibration scores, "
+            f"false_alarm_rate={self.false_alarm_rate:g}, threshold={self.threshold:.4g})"
+        )
+
     @staticmethod
     @plain_numbers
     def calibrate(

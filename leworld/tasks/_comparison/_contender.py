@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from ..._checks import check_number, describe, nearest, plain_numbers
-from ..._imports import import_named
+from ..._checks import check_number, describe, plain_numbers
 from ...data import Episodes, Processor
 from ...errors import ConfigError
 from ...models import WorldModel
@@ -97,67 +96,3 @@ class Contender:
             )
         fix = "Leave steps for the model itself"
         check_number("Contender", "pretraining_share", self.pretraining_share, low=0.0, high=0.99, fix=fix)
-
-
-_KNOWN: dict[str, Contender] = {}
-
-
-def known(name: str, contender: Contender) -> None:
-    """Add one that leworld brings."""
-    _KNOWN[name] = contender
-
-
-def list_contenders() -> tuple[str, ...]:
-    """Return the names of the models that `compare` knows, in the order of its default.
-
-    Example:
-        ```python
-        from leworld.tasks import list_contenders
-
-        assert list_contenders()[0] == "lewm"
-        ```
-    """
-    return tuple(_KNOWN)
-
-
-def get_contender(name: str) -> Contender:
-    """Return a known contender by its name, or one of the user's own by its place.
-
-    A place is `path/to/file.py:NAME` or `package.module:NAME`; its code is run, so name only what you trust.
-
-    Args:
-        name: One of `list_contenders()`, or a place.
-
-    Raises:
-        ConfigError: There is no such contender, or something else at that place.
-
-    Example:
-        ```python
-        from leworld.tasks import get_contender
-
-        assert get_contender("lewm").loss_weights == ("regularizer_weight",)
-        ```
-    """
-    if name in _KNOWN:
-        return _KNOWN[name]
-    if ":" not in str(name):
-        raise ConfigError(
-            "get_contender needs the name of a known model, or FILE.py:NAME of one of your own",
-            f"`{name}` is neither",
-            nearest(str(name), _KNOWN),
-        )
-    source, found = import_named(name, owner="get_contender")
-    if not isinstance(found, Contender):
-        raise ConfigError(
-            f"get_contender needs {source} to hold a Contender under the name `{name.rpartition(':')[2]}`",
-            "there is no such name" if found is None else f"it is {describe(found)}",
-            "Name an instance of `leworld.tasks.Contender`",
-        )
-    return found
-
-
-def _lewm(request: BuildRequest) -> WorldModel:
-    return request.recipe.build(request.processor)
-
-
-known("lewm", Contender(build=_lewm, loss_weights=("regularizer_weight",)))

@@ -25,7 +25,8 @@ from ...planners import CEMPlanner
 from ...training import reserve_folder, train
 from .._recipe import MODEL_FOLDER, Recipe
 from .._task import Task
-from ._contender import BuildRequest, Contender, get_contender, list_contenders
+from ._contender import BuildRequest, Contender
+from ._known import get_contender, list_contenders
 from ._search import fitting_search, with_search
 
 T = TypeVar("T")

@@ -1,0 +1,195 @@
+"""What `compare` promises: equal conditions, a budget of operations that holds, rows that are not redone."""
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import leworld
+from leworld.errors import ConfigError, DataError
+from leworld.evaluation import ComparisonResult, ComparisonRow, PlanCost, plan_cost
+from leworld.models import rollout_flops
+from leworld.planners import CEMPlanner
+from leworld.tasks import (
+    BuildRequest,
+    Contender,
+    TwoRoomRecipe,
+    compare,
+    get_contender,
+    get_task,
+    list_contenders,
+)
+from leworld.tasks._comparison._search import fitting_search, with_search
+from tests.training.tiny import tiny_settings
+
+TASK = get_task("tworoom")
+PLANNER = CEMPlanner(num_samples=12, num_iterations=4)
+
+
+def cost(flops: int, encode: int = 0) -> PlanCost:
+    return PlanCost(
+        flops=flops,
+        plain_flops=flops,
+        encode_flops=encode,
+        formula_flops=flops,
+        plain_formula_flops=flops,
+        seconds=0.1,
+    )
+
+
+@pytest.mark.parametrize("factor", [0.3, 1.0, 2.0, 3.7, 16.0, 439.0, 4000.0])
+@pytest.mark.parametrize("encode", [0, 1000])
+def test_a_fitting_search_stays_within_the_budget_and_uses_it(factor: float, encode: int) -> None:
+    samples, iterations, budget = 300, 30, 10_000_000
+    each = (budget - encode) * factor / (samples * iterations)
+    found = cost(round(encode + each * samples * iterations), encode)
+    fitted = fitting_search(budget, found, samples, iterations)
+    used = encode + each * fitted[0] * fitted[1]
+    assert used <= budget * (1 + 1e-6)
+    assert used + each * fitted[1] * 1.01 > budget  # one sample more would be too many
+    assert min(fitted) >= 1
+    assert fitted[0] >= 2
+    if factor == 1.0:
+        assert fitted == (samples, iterations)
+
+
+def test_of_lewms_budget_dinowm_gets_about_twenty_candidates() -> None:
+    """As in the facts of LeWM's Fig. 3: 0.2817 against 123.6 GFLOP a candidate, 300 x 30 candidates."""
+    lewm, dino = 0.2817e9, 123.6e9
+    samples, rounds = fitting_search(round(lewm * 9000), cost(round(dino * 9000)), 300, 30)
+    assert samples * rounds == 20
+
+
+def test_a_budget_without_room_is_refused() -> None:
+    with pytest.raises(ConfigError, match="two candidates"):
+        fitting_search(10, cost(10**9), 300, 30)
+
+
+def test_another_search_keeps_the_rest_of_the_planner() -> None:
+    planner = CEMPlanner(7, 100, num_iterations=9, init_std=0.7, returns="mean")
+    other = with_search(planner, 40, 3)
+    assert (other.num_samples, other.num_iterations, other.num_elites) == (40, 3, 4)
+    assert (other.horizon, other.init_std, other.returns) == (7, 0.7, "mean")
+    assert (planner.num_samples, planner.num_iterations, planner.num_elites) == (100, 9, 10)
+
+
+def test_operations_of_a_plan() -> None:
+    """Counted, they are the encoding of two frames and, for each candidate, what one candidate alone takes,
+    less what all share; by formula exactly that."""
+    model = leworld.load("lewm-tworoom-tiny")
+    episodes = TASK.held_out(2)
+    start, goal = (episodes.observation(model.observation_parts, [row]) for row in (0, 9))
+    found = plan_cost(model, PLANNER, start, goal, repeats=1)
+    alone = rollout_flops(model, horizon=PLANNER.horizon)
+    assert found.formula_flops == found.encode_flops + 12 * 4 * alone
+    assert 0.9 * found.formula_flops < found.flops <= found.formula_flops
+    assert found.flops <= found.plain_flops <= found.plain_formula_flops
+    twice = plan_cost(model, with_search(PLANNER, 12, 8), start, goal, repeats=1)
+    assert twice.flops - twice.encode_flops == 2 * (found.flops - found.encode_flops)
+    assert found.seconds > 0
+
+
+def tiny_recipe(**changes) -> TwoRoomRecipe:
+    settings = replace(tiny_settings(num_steps=4, batch_size=4), batchnorm_windows=8, log_every=1)
+    return TwoRoomRecipe(num_episodes=4, embedding_dim=8, num_slices=8, settings=settings, **changes)
+
+
+def run(folder: Path, contenders, **changes) -> ComparisonResult:
+    options = {"seeds": [0], "protocols": ["same-room"], "num_pairs": 2, "num_probed": 4}
+    return compare(
+        TASK,
+        contenders,
+        folder=folder,
+        recipe=tiny_recipe(),
+        planner=PLANNER,
+        progress=False,
+        **options | changes,
+    )
+
+
+def test_equal_conditions_and_what_is_done_stays(tmp_path: Path) -> None:
+    built: list[BuildRequest] = []
+
+    def build(request: BuildRequest):
+        built.append(request)
+        return get_contender("lewm").build(request)
+
+    spy = Contender(build=build, loss_weights=("regularizer_weight",), pretraining_share=0.5)
+    twin = Contender(build=build, loss_weights=())
+    first = run(tmp_path, {"one": spy, "twin": twin}, seeds=[0, 3])
+    assert [(row.model, row.seed) for row in first.rows] == [
+        ("one", 0), ("one", 3), ("twin", 0), ("twin", 3)
+    ]  # fmt: skip
+    assert [request.num_steps for request in built] == [2, 0, 2, 0]
+    assert [request.recipe.settings.seed for request in built] == [0, 0, 3, 3]
+    assert built[0].episodes is built[1].episodes
+    assert {row.num_frames for row in first.rows} == {4 * 4 * 2}
+    trained = [
+        (tmp_path / name / "seed0" / "metrics.csv").read_text().splitlines()[-1].split(",")[0]
+        for name in ("one", "twin")
+    ]
+    assert trained == ["2", "4"]  # steps beforehand are taken from the model's own
+    again = run(tmp_path, {"one": spy, "twin": twin}, seeds=[0, 3])
+    assert again.rows == first.rows
+    assert len(built) == 4
+
+
+def test_an_interrupted_comparison_ends_with_the_same_rows(tmp_path: Path) -> None:
+    def stop(request: BuildRequest):
+        raise KeyboardInterrupt
+
+    whole = run(tmp_path / "a", ["lewm", "dinowm"])
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b", {"lewm": get_contender("lewm"), "dinowm": Contender(build=stop, loss_weights=())})
+    rest = run(tmp_path / "b", ["lewm", "dinowm"])
+    for one, other in zip(whole.rows, rest.rows, strict=True):
+        assert (one.reached, one.probes, one.fixed_search) == (
+            other.reached,
+            other.probes,
+            other.fixed_search,
+        )
+
+
+@pytest.fixture(scope="module")
+def zoo() -> ComparisonResult:
+    with tempfile.TemporaryDirectory() as folder:
+        return run(Path(folder), None)
+
+
+def test_every_known_model_trains_and_plans(zoo: ComparisonResult) -> None:
+    rows = {row.model: row for row in zoo.rows}
+    assert list(rows) == list(list_contenders())
+    lewm, pldm, dino = rows.values()
+    assert pldm.cost.flops == lewm.cost.flops
+    assert pldm.num_parameters == lewm.num_parameters
+    assert pldm.fixed_search == lewm.fixed_search == lewm.search
+    assert dino.cost.flops > 4 * lewm.cost.flops
+    assert dino.fixed_cost.flops <= lewm.cost.flops
+    assert dino.fixed_search[0] * dino.fixed_search[1] < 12 * 4
+    assert dino.pretraining_seconds > 0 == lewm.pretraining_seconds
+    assert {len(row.loss_weights) for row in zoo.rows} == {1, 6}
+    assert set(lewm.probes["position"]) == {"linear", "MLP"}
+    assert all(word in str(zoo) for word in ("lewm", "pldm", "dinowm", "fixed FLOPs", "GFLOP a plan"))
+
+
+def test_json_returns_what_was_measured(zoo: ComparisonResult) -> None:
+    data = json.loads(json.dumps(zoo.to_json(), allow_nan=False))
+    assert ComparisonResult.from_json(data).rows == zoo.rows
+    for spoilt in ({"kind": "probing"}, {"rows": []}, {"rows": [{}]}):
+        with pytest.raises((DataError, ConfigError)):
+            ComparisonResult.from_json(data | spoilt)
+    with pytest.raises(DataError, match="success"):
+        ComparisonRow.from_json({key: value for key, value in data["rows"][0].items() if key != "success"})
+
+
+def test_the_picture(zoo: ComparisonResult, tmp_path: Path) -> None:
+    assert zoo.plot(tmp_path / "compare.png").stat().st_size > 1000
+
+
+def test_a_spoilt_row_is_told(tmp_path: Path) -> None:
+    run(tmp_path, ["lewm"])
+    (tmp_path / "lewm" / "seed0" / "row.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"row\.json"):
+        run(tmp_path, ["lewm"])
