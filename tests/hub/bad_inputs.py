@@ -97,6 +97,27 @@ ROWS = [
     BadInput(DINOWM, "nothing in them", lambda: _load_dinowm({}), CheckpointError, ("predictor.positions",)),
     BadInput(DINOWM, "no head", lambda: _load_dinowm({}, head_dim=0), ConfigError, ("head_dim=0",)),
     BadInput(DINOWM, "no encoder", lambda: hub.load_dinowm({}, 3), ConfigError, ("encoder",)),  # type: ignore[arg-type]
+    BadInput(
+        "leworld.hub.pretrained",
+        "no prefix",
+        lambda: hub.pretrained(nn.Linear(2, 2), "me/mine"),
+        ConfigError,
+        ("hf-hub:me/mine",),
+    ),
+    BadInput(
+        "leworld.hub.pretrained",
+        "a pickle",
+        lambda: hub.pretrained(nn.Linear(2, 2), "hf-hub:me/mine", file="pytorch_model.bin"),
+        ConfigError,
+        ("safetensors",),
+    ),
+    BadInput(
+        "leworld.hub.pretrained",
+        "no such way",
+        lambda: hub.pretrained(nn.Linear(2, 2), "hf-hub:me/mine", stored="here"),  # type: ignore[arg-type]
+        ConfigError,
+        ("reference",),
+    ),
     BadInput(LOAD, "no string", lambda: _load(3), ConfigError, ("name_or_path", "3")),
     BadInput(
         LOAD, "misspelt name", lambda: _load("lewm-tworoom-tin"), CheckpointError, ("`lewm-tworoom-tiny`",)

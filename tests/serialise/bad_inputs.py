@@ -11,7 +11,7 @@ from torch import nn
 from leworld.errors import CheckpointError, ConfigError, LeWorldError, NonFiniteError
 from leworld.nn import Projector
 from leworld.probes import RidgeProbe
-from leworld.serialise import check_saveable, load_module, read_module, save_module
+from leworld.serialise import check_saveable, load_module, load_weights, read_module, save_module
 from tests.bad_input import BadInput
 
 _NOWHERE = "/nowhere/at/all"
@@ -35,6 +35,15 @@ def load(kind: Any = nn.Module, **options: Any) -> object:
 
 
 ROWS: list[BadInput] = [
+    row("load_weights", "no module", lambda: load_weights("x", _NOWHERE), ConfigError, "`module`"),
+    row("load_weights", "no file", lambda: load_weights(Projector(4), _NOWHERE), CheckpointError, _NOWHERE),
+    row(
+        "load_weights",
+        "no such file",
+        lambda: load_weights(Projector(4), __file__),
+        CheckpointError,
+        "damaged",
+    ),
     row("save_module", "no module", lambda: save("x"), ConfigError, "`module`"),
     row("save_module", "no path", lambda: save(Projector(4), 3), ConfigError, "`folder`", "3"),
     row("save_module", "plain", lambda: save(nn.Linear(2, 2)), CheckpointError, "Linear", "configurable"),
