@@ -58,6 +58,6 @@ def incremental_rollout(
     frames = []
     for _ in range(horizon):
         output, memory = predictor.extend(memory, newest)
-        newest = projector(output)
-        frames.append(newest.clone())  # a part may use its output's memory again
+        newest = projector(output).clone()  # the projector may use its memory again, the predictor keep it
+        frames.append(newest.clone())  # the predictor may do with it as it likes
     return torch.stack(frames, dim=2)

@@ -1,25 +1,23 @@
 """LeWorldModel: one encoder, one predictor, two loss terms."""
 
-from typing import Any, final
+from collections.abc import Mapping
+from typing import ClassVar, final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from .._checks import check_number
 from .._config import configurable
 from ..data import Batch
-from ..errors import ConfigError
-from ..predictors import IncrementalPredictor
 from ..regularizers import SIGReg
-from ._incremental import can_roll_incrementally, incremental_rollout
+from ._joint_embedding import JointEmbeddingModel, check_reads, judged
 from ._losses import Losses
-from ._world_model import WorldModel
 
 
 @final
 @configurable
-class LeWM(WorldModel):
+class LeWM(JointEmbeddingModel):
     """LeWorldModel: embeddings that a causal predictor can foresee, kept from collapsing by one regularizer.
 
     Reach for it to learn a small latent world model end to end from pixels and actions and to plan with it.
@@ -31,8 +29,10 @@ class LeWM(WorldModel):
         loss      = mean (zhat_t+1 - z_t+1)^2 + regularizer_weight * regularizer(z)
 
     The squared error is averaged over batch, time and dim. The regularizer sees the embeddings of all frames
-    of a window as (time, batch, dim), so it judges every time step over the batch. Gradients flow into the
-    encoder through prediction and target alike: there is no stop-gradient, no moving average and no teacher.
+    of a window as (time, batch, dim), so it judges every time step over the batch; one that reads something
+    else says so by its attribute `reads`: "trajectories" is called with (batch, time, dim), "actions" with
+    these and the action blocks. Gradients flow into the encoder through prediction and target alike: there is
+    no stop-gradient, no moving average and no teacher.
 
     Shapes: see `WorldModel`.
 
@@ -43,15 +43,18 @@ class LeWM(WorldModel):
         predictor: Causal predictor with `history_size`, (batch, time, dim) and conditions -> (batch, time,
             dim).
         action_encoder: (*batch, action_dim) -> (*batch, condition), with `action_dim` and `embedding_dim`.
-        projector: Maps the encoder's output to the embedding.
-        prediction_projector: Maps the predictor's output to the embedding.
-        regularizer: (*batch, sample, dim) -> scalar; `SIGReg()` when None.
+        projector: Maps the encoder's output to the embedding; None takes it as it is.
+        prediction_projector: Maps the predictor's output to the embedding; None takes it as it is.
+        regularizer: (*batch, sample, dim) -> scalar, or what it `reads`; `SIGReg()` when None.
         regularizer_weight: Its weight. SIGReg scales with the batch size, so the weight is tied to it: 0.09
             is the released value at batch 128 (the paper's text says 0.1); data of few degrees of freedom may
             need less.
+        auxiliary: Further losses by name, called like the regularizer, such as an `EndpointInverseDynamics`
+            beside SIGReg. Each is a term of the loss under its name.
+        auxiliary_weights: Their weights, by the same names.
 
     Raises:
-        ConfigError: If the sizes of the parts do not fit together.
+        ConfigError: If the sizes of the parts do not fit together, or the names of losses and weights.
 
     Randomness: initial weights and dropout come from torch's global generator; the regularizer's directions
     from its own seed or from the `generator` passed to `loss`.
@@ -82,103 +85,44 @@ class LeWM(WorldModel):
         ```
     """
 
+    own_terms: ClassVar[tuple[str, ...]] = ("prediction", "regularizer")
+
     def __init__(
         self,
         encoder: nn.Module,
         predictor: nn.Module,
         *,
         action_encoder: nn.Module,
-        projector: nn.Module,
-        prediction_projector: nn.Module,
+        projector: nn.Module | None,
+        prediction_projector: nn.Module | None,
         regularizer: nn.Module | None = None,
         regularizer_weight: float = 0.09,
+        auxiliary: Mapping[str, nn.Module] | None = None,
+        auxiliary_weights: Mapping[str, float] | None = None,
     ) -> None:
-        super().__init__()
         check_number("LeWM", "regularizer_weight", regularizer_weight, low=0.0)
-        self.encoder = encoder
-        self.predictor = predictor
-        self.action_encoder = action_encoder
-        self.projector = projector
-        self.prediction_projector = prediction_projector
+        super().__init__(
+            encoder,
+            predictor,
+            action_encoder=action_encoder,
+            projector=projector,
+            prediction_projector=prediction_projector,
+            auxiliary=auxiliary,
+            auxiliary_weights=auxiliary_weights,
+        )
         self.regularizer = SIGReg() if regularizer is None else regularizer
+        check_reads("LeWM", "regularizer", self.regularizer)
         self.regularizer_weight = regularizer_weight
-        _check_fit(
-            ("projector", projector, "in_dim"),
-            ("encoder", encoder, "embedding_dim"),
-        )
-        _check_fit(("predictor", predictor, "embedding_dim"), ("projector", projector, "out_dim"))
-        _check_fit(
-            ("predictor", predictor, "condition_dim"), ("action_encoder", action_encoder, "embedding_dim")
-        )
-        _check_fit(
-            ("prediction_projector", prediction_projector, "in_dim"),
-            ("predictor", predictor, "embedding_dim"),
-        )
-        _check_fit(
-            ("prediction_projector", prediction_projector, "out_dim"), ("projector", projector, "out_dim")
-        )
-        if isinstance(predictor, IncrementalPredictor) and not isinstance(_slides(predictor), bool):
-            raise ConfigError(
-                "LeWM needs its predictor to say by `slides` whether it forgets what leaves its window",
-                f"{type(predictor).__name__} has `slides={_slides(predictor)!r}`",
-                "Set `slides = True` for windows of `history_size`, `False` for a recurrent predictor",
-            )
-        self.history_size = _size("predictor", predictor, "history_size")
-        self.latent_shape = (_size("projector", projector, "out_dim"),)
-        self.action_dim = _size("action_encoder", action_encoder, "action_dim")
-        self.observation_parts = tuple(getattr(encoder, "observation_parts", ("pixels",)))
-
-    def _encode(self, observations: Any) -> Tensor:
-        if isinstance(observations, Tensor):
-            frames, leading = observations.flatten(0, 1), observations.shape[:2]
-        else:
-            frames = observations.map(lambda part: part.flatten(0, 1))
-            leading = observations[self.observation_parts[0]].shape[:2]
-        return self.projector(self.encoder(frames)).unflatten(0, leading)
-
-    def _predict(self, embeddings: Tensor, actions: Tensor) -> Tensor:
-        return self.prediction_projector(self.predictor(embeddings, self.action_encoder(actions)))
-
-    def _rollout(self, context: Tensor, past_actions: Tensor, actions: Tensor) -> Tensor:
-        around = self.action_encoder, self.prediction_projector
-        if not can_roll_incrementally(self.predictor, *around):
-            return super()._rollout(context, past_actions, actions)
-        return incremental_rollout(
-            self.predictor, *around, context=context, past_actions=past_actions, actions=actions
-        )
 
     def _loss(self, batch: Batch, generator: torch.Generator | None) -> Losses:
         embeddings = self._encode(batch.observations)
         predictions = self._predict(embeddings[:, :-1].clone(), batch.actions[:, :-1])
         prediction = F.mse_loss(predictions, embeddings[:, 1:])
-        regularizer = self.regularizer(embeddings.transpose(0, 1).clone(), generator=generator)
+        regularizer = judged(self.regularizer, embeddings, batch.actions, generator)
+        further, values = self._auxiliary_terms(embeddings, batch.actions, generator)
+        terms = {"prediction": prediction, "regularizer": self.regularizer_weight * regularizer}
         return Losses(
-            {"prediction": prediction, "regularizer": self.regularizer_weight * regularizer},
+            terms | further,
             latents=embeddings.detach(),
-            values={"regularizer": regularizer},
-        )
-
-
-def _slides(predictor: nn.Module) -> object:
-    return getattr(predictor, "slides", None)
-
-
-def _size(name: str, part: nn.Module, attribute: str) -> int:
-    value = getattr(part, attribute, None)
-    if not isinstance(value, int):
-        raise ConfigError(
-            f"LeWM needs its {name} to say its `{attribute}` as an integer attribute",
-            f"{type(part).__name__} has `{attribute}={value!r}`",
-            f"Set `self.{attribute}` in its constructor",
-        )
-    return value
-
-
-def _check_fit(one: tuple[str, nn.Module, str], other: tuple[str, nn.Module, str]) -> None:
-    size, due = _size(*one), _size(*other)
-    if size != due:
-        raise ConfigError(
-            f"LeWM needs `{one[0]}.{one[2]}` to equal `{other[0]}.{other[2]}`",
-            f"they are {size} and {due}",
-            "Build both with the same size",
+            values={"regularizer": regularizer} | values,
         )

@@ -1,7 +1,8 @@
 """TemporalSimilarity: neighbouring frames, neighbouring embeddings."""
 
-from typing import final
+from typing import ClassVar, final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -43,12 +44,17 @@ class TemporalSimilarity(nn.Module):
         ```
     """
 
+    reads: ClassVar[str] = "trajectories"
+
     def __init__(self) -> None:
         super().__init__()
 
     @shapechecked
-    def forward(self, embeddings: Float[Tensor, "*batch time dim"]) -> Float[Tensor, ""]:
-        """Return the mean squared step."""
+    def forward(
+        self, embeddings: Float[Tensor, "*batch time dim"], *, generator: torch.Generator | None = None
+    ) -> Float[Tensor, ""]:
+        """Return the mean squared step; `generator` is not used."""
+        del generator
         check_trajectories("TemporalSimilarity", embeddings, low=2)
         paths = embeddings.to(accumulation_dtype(embeddings.dtype))
         value = paths.diff(dim=-2).square().mean()

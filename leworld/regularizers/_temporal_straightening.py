@@ -1,6 +1,6 @@
 """TemporalStraightening: paths of embeddings that keep their direction."""
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -55,14 +55,19 @@ class TemporalStraightening(nn.Module):
         ```
     """
 
+    reads: ClassVar[str] = "trajectories"
+
     def __init__(self, min_speed: float = 1e-6) -> None:
         super().__init__()
         check_number("TemporalStraightening", "min_speed", min_speed, low=0)
         self.min_speed = min_speed
 
     @shapechecked
-    def forward(self, embeddings: Float[Tensor, "*batch time dim"]) -> Float[Tensor, ""]:
-        """Return one minus the mean cosine."""
+    def forward(
+        self, embeddings: Float[Tensor, "*batch time dim"], *, generator: torch.Generator | None = None
+    ) -> Float[Tensor, ""]:
+        """Return one minus the mean cosine; `generator` is not used."""
+        del generator
         check_trajectories("TemporalStraightening", embeddings, low=3)
         velocity = embeddings.to(accumulation_dtype(embeddings.dtype)).diff(dim=-2)
         # The largest component, kept out of the gradient, is divided by first: no square under- or overflows.

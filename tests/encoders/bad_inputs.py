@@ -9,7 +9,10 @@ from leworld.encoders import (
     ConvEncoder,
     DINOv2Encoder,
     FusedEncoder,
+    ImpalaEncoder,
     LinearEncoder,
+    PooledTokens,
+    ResNetEncoder,
     VectorEncoder,
     ViTEncoder,
     dinov2_state_dict,
@@ -32,6 +35,16 @@ def dinov2(size=None, **options) -> DINOv2Encoder:
 
 def two_parts() -> FusedEncoder:
     return FusedEncoder({"pixels": ConvEncoder(8, 4, channels=(2,)), "proprio": VectorEncoder(3, 4)})
+
+
+def resnet(**options) -> ResNetEncoder:
+    return ResNetEncoder(8, 4, **{"blocks": (1, 1, 1, 1), "width": 2, **options})
+
+
+def pooled_liar() -> PooledTokens:
+    told = VectorEncoder(3, 4)
+    told.num_tokens = 2
+    return PooledTokens(told)
 
 
 def vectors(**options) -> FusedEncoder:
@@ -138,4 +151,34 @@ ROWS: list[BadInput] = [
     row("FusedEncoder", "blank is a text", lambda: vectors()(PAIR, blank="a"), ConfigError, 'blank=["a"]'),
     row("FusedEncoder", "blank unknown", lambda: vectors()(PAIR, blank=["c"]), ConfigError, "`b`"),
     row("FusedEncoder", "a liar", lambda: liar()(PAIR), ShapeError, "(batch, 4, 6)", "(2, 4)"),
+    row("ResNetEncoder", "depth", lambda: ResNetEncoder(8, depth=50), ConfigError, "18 or 34", "50"),
+    row("ResNetEncoder", "stages", lambda: resnet(blocks=(1, 1)), ConfigError, "four", "(1, 1)"),
+    row("ResNetEncoder", "an empty stage", lambda: resnet(blocks=(1, 0, 1, 1)), ConfigError, "blocks"),
+    row("ResNetEncoder", "blocks a number", lambda: resnet(blocks=4), ConfigError, "four"),
+    row("ResNetEncoder", "no width", lambda: resnet(width=0), ConfigError, "width=0"),
+    row("ResNetEncoder", "stem", lambda: resnet(stem="tiny"), ConfigError, "`small`"),
+    row("ResNetEncoder", "norm", lambda: resnet(norm="layer"), ConfigError, "`group`"),
+    row("ResNetEncoder", "pooling", lambda: resnet(pooling="max"), ConfigError, "`keypoints`"),
+    row("ResNetEncoder", "no keypoints", lambda: resnet(num_keypoints=0), ConfigError, "num_keypoints"),
+    row("ResNetEncoder", "other size", lambda: resnet()(IMAGE[..., :6]), ShapeError, "(3, 8, 8)"),
+    row("ResNetEncoder", "grey", lambda: resnet()(IMAGE[:, :1]), ShapeError, "(3, 8, 8)"),
+    row("ResNetEncoder", "integer pixels", lambda: resnet()(IMAGE.to(torch.uint8)), ShapeError, "processor"),
+    row("ImpalaEncoder", "no stage", lambda: ImpalaEncoder(8, channels=()), ConfigError, "one stage"),
+    row("ImpalaEncoder", "no maps", lambda: ImpalaEncoder(8, channels=(4, 0)), ConfigError, "channels"),
+    row("ImpalaEncoder", "size", lambda: ImpalaEncoder(0), ConfigError, "image_size"),
+    row("ImpalaEncoder", "other size", lambda: ImpalaEncoder(9, 4)(IMAGE), ShapeError, "(3, 9, 9)"),
+    row(
+        "PooledTokens", "a vector", lambda: PooledTokens(VectorEncoder(3, 4)), ConfigError, "num_tokens", "4"
+    ),
+    row("PooledTokens", "no module", lambda: PooledTokens("patches"), ConfigError, "str"),
+    row("PooledTokens", "pooling", lambda: PooledTokens(PatchTokens(), "cls"), ConfigError, "`attention`"),
+    row(
+        "PooledTokens",
+        "heads",
+        lambda: PooledTokens(PatchTokens(), "attention", num_heads=4),
+        ConfigError,
+        "num_heads=4",
+        "6",
+    ),
+    row("PooledTokens", "a liar", lambda: pooled_liar()(IMAGE[:, 0, 0, :3]), ShapeError, "(batch, token, 4)"),
 ]

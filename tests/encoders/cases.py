@@ -1,10 +1,20 @@
 """Every image encoder, small. Adding an encoder is adding a line."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
-from leworld.encoders import ConvEncoder, DINOv2Encoder, FusedEncoder, ViTEncoder
+from leworld.encoders import (
+    ConvEncoder,
+    DINOv2Encoder,
+    FusedEncoder,
+    ImpalaEncoder,
+    PooledTokens,
+    ResNetEncoder,
+    ViTEncoder,
+)
+from tests.encoders.tokens import PatchTokens
 
 SIZE = 16
 
@@ -15,6 +25,16 @@ def dinov2(**options) -> DINOv2Encoder:
     return DINOv2Encoder(size, image_size=SIZE, patch_size=4, position_grid=3, **options)
 
 
+def tokens() -> nn.Module:
+    return PatchTokens(SIZE)
+
+
+def resnet(**options: Any) -> ResNetEncoder:
+    return ResNetEncoder(
+        SIZE, 6, **{"blocks": (1, 1, 1, 1), "width": 4, "stem": "small", "num_keypoints": 5, **options}
+    )
+
+
 IMAGE_ENCODERS: dict[str, Callable[[], nn.Module]] = {
     "conv-flatten": lambda: ConvEncoder(SIZE, 6, channels=(4, 8)),
     "conv-mean": lambda: ConvEncoder(SIZE, 6, channels=(4, 8), pooling="mean"),
@@ -22,6 +42,24 @@ IMAGE_ENCODERS: dict[str, Callable[[], nn.Module]] = {
     "dinov2-patches": lambda: dinov2(output="patches"),
     "dinov2-registers": lambda: dinov2(output="patches", num_registers=2),
     "fused-of-one": lambda: FusedEncoder({"pixels": ConvEncoder(SIZE, 6, channels=(4, 8))}, 5),
+    "impala": lambda: ImpalaEncoder(SIZE, 6, channels=(4, 6)),
+    "pooled-mean": lambda: PooledTokens(tokens()),
+    "pooled-attention": lambda: PooledTokens(tokens(), "attention", num_heads=2),
+    "resnet": lambda: resnet(),
+    "resnet-batch": lambda: resnet(norm="batch", blocks=(2, 1, 1, 1)),
+    "resnet-large": lambda: resnet(stem="large"),
+    "resnet-keypoints": lambda: resnet(pooling="keypoints"),
     "vit": lambda: ViTEncoder(SIZE, 4, hidden_dim=12, depth=2, num_heads=3),
     "vit-one-patch": lambda: ViTEncoder(SIZE, 16, hidden_dim=8, depth=1, num_heads=2, mlp_dim=8),
 }
+TOKEN_ENCODERS: dict[str, Callable[[], nn.Module]] = {
+    "patches": lambda: PatchTokens(SIZE),
+    "fused-tile": lambda: FusedEncoder({"pixels": PatchTokens(SIZE)}, 5, fusion="tile"),
+    "resnet-tokens": lambda: resnet(pooling="tokens"),
+}
+# Graphs of the others are the same but for a layer, and take seconds each.
+TRACED = [
+    name
+    for name in IMAGE_ENCODERS | TOKEN_ENCODERS
+    if name not in ("resnet", "resnet-large", "resnet-tokens")
+]

@@ -15,10 +15,11 @@ def images(count: int = 3) -> torch.Tensor:
 
 
 def check_shape(make: Make) -> None:
-    """A vector a picture, or tokens, and then it says how many."""
+    """A vector, or with an attribute `num_tokens` so many tokens."""
     encoder = make()
-    tokens = (encoder.num_tokens,) if hasattr(encoder, "num_tokens") else ()
-    assert encoder(images()).shape == (3, *tokens, encoder.embedding_dim)
+    tokens = getattr(encoder, "num_tokens", None)
+    due = (3, encoder.embedding_dim) if tokens is None else (3, tokens, encoder.embedding_dim)
+    assert encoder(images()).shape == due
 
 
 def check_rows_are_independent(make: Make) -> None:
@@ -60,10 +61,23 @@ def check_every_parameter_learns(make: Make) -> None:
     assert [name for name in flat if not name.endswith("key.bias")] == []
 
 
+def check_frozen_it_stays_as_it_is(make: Make) -> None:
+    """In evaluation mode and without gradients of its own; the picture still gets one."""
+    encoder = make().eval().requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    x = images().requires_grad_()
+    first, again = encoder(x), encoder(x)
+    (gradient,) = torch.autograd.grad(first.square().sum(), x)
+    assert torch.equal(first, again)
+    assert bool(gradient.any())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.state_dict().items())
+
+
 ALL = [
     check_shape,
     check_rows_are_independent,
     check_sees_the_whole_picture,
     check_memory_layout_does_not_matter,
     check_every_parameter_learns,
+    check_frozen_it_stays_as_it_is,
 ]

@@ -2,15 +2,17 @@ import pytest
 import torch
 
 from tests.encoders import checks
-from tests.encoders.cases import IMAGE_ENCODERS
+from tests.encoders.cases import IMAGE_ENCODERS, TOKEN_ENCODERS, TRACED
 from tests.encoders.wrong import WRONG, Right
 from tests.models.rebuild import rebuild
 
+ENCODERS = IMAGE_ENCODERS | TOKEN_ENCODERS
+
 
 @pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", IMAGE_ENCODERS)
+@pytest.mark.parametrize("name", ENCODERS)
 def test_conforms(name: str, check) -> None:
-    check(IMAGE_ENCODERS[name])
+    check(ENCODERS[name])
 
 
 def rejecting(make) -> list[str]:
@@ -32,26 +34,26 @@ def test_the_right_one_that_they_derive_from_is_not() -> None:
     assert not rejecting(Right)
 
 
-@pytest.mark.parametrize("name", IMAGE_ENCODERS)
+@pytest.mark.parametrize("name", ENCODERS)
 def test_rebuilds_from_its_config(name: str) -> None:
-    encoder = IMAGE_ENCODERS[name]()
+    encoder = ENCODERS[name]()
     twin = rebuild(encoder.config)
     twin.load_state_dict(encoder.state_dict(), strict=True)
     x = checks.images()
     assert torch.equal(twin(x), encoder(x))
 
 
-@pytest.mark.parametrize("name", IMAGE_ENCODERS)
+@pytest.mark.parametrize("name", TRACED)
 def test_compiles_without_a_graph_break(name: str) -> None:
-    encoder = IMAGE_ENCODERS[name]().eval()
+    encoder = ENCODERS[name]().eval()
     compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")
     x = checks.images()
     torch.testing.assert_close(compiled(x), encoder(x), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", IMAGE_ENCODERS)
+@pytest.mark.parametrize("name", TRACED)
 def test_exports_with_a_dynamic_batch(name: str) -> None:
-    encoder = IMAGE_ENCODERS[name]().eval()
+    encoder = ENCODERS[name]().eval()
     batch = torch.export.Dim("batch", min=1, max=64)
     program = torch.export.export(encoder, (checks.images(3),), dynamic_shapes=({0: batch},))
     for count in (1, 7):
@@ -59,9 +61,9 @@ def test_exports_with_a_dynamic_batch(name: str) -> None:
         torch.testing.assert_close(program.module()(x), encoder(x), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", IMAGE_ENCODERS)
+@pytest.mark.parametrize("name", ENCODERS)
 def test_half_precision_is_close(name: str) -> None:
-    encoder = IMAGE_ENCODERS[name]().eval()
+    encoder = ENCODERS[name]().eval()
     x = checks.images()
     exact = encoder(x)
     half = encoder.bfloat16()(x.bfloat16())

@@ -7,8 +7,15 @@ import torch
 from torch import nn
 
 from leworld.data import Processor, VectorPart
-from leworld.encoders import ActionEncoder, ConvEncoder, DINOv2Encoder, LinearEncoder, ViTEncoder
-from leworld.models import DINOWM, LeWM
+from leworld.encoders import (
+    ActionEncoder,
+    ConvEncoder,
+    DINOv2Encoder,
+    LinearEncoder,
+    ResNetEncoder,
+    ViTEncoder,
+)
+from leworld.models import DINOWM, PLDM, LeWM
 from leworld.nn import Projector
 from leworld.predictors import TokenTransformerPredictor, TransformerPredictor
 from leworld.regularizers import SIGReg
@@ -24,6 +31,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "encoders": {"pixels": ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 4))},
         "embedding_dim": 8,
     },
+    "ImpalaEncoder": {"image_size": 16, "embedding_dim": 8, "channels": (4, 4)},
+    "PooledTokens": {
+        "encoder": ResNetEncoder(16, 8, blocks=(1, 1, 1, 1), width=2, stem="small", pooling="tokens"),
+        "pooling": "attention",
+    },
+    "ResNetEncoder": {"image_size": 16, "embedding_dim": 8, "blocks": (1, 1, 1, 1), "width": 2},
     "VectorEncoder": {"in_dim": 4, "embedding_dim": 8},
     "DINOv2Encoder": {
         "size": {"hidden_dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 8},
@@ -57,6 +70,9 @@ def example_of(name: str) -> Any:
         return tiny_lewm()
     if name == "DINOWM":
         return tiny_dinowm()
+    if name == "PLDM":
+        parts = ("encoder", "predictor", "action_encoder", "projector", "prediction_projector")
+        return PLDM(**{part: getattr(tiny_lewm(), part) for part in parts}, open_loop=True)
     needs = {"SlicedNormality": "AndersonDarling", "MultivariateNormality": "BHEP"}
     cls = resolve(name, {}, where="tests")
     return cls(example_of(needs[name])) if name in needs else cls(**ARGUMENTS.get(name, {}))
@@ -86,7 +102,8 @@ def tiny_lewm(encoder: str = "conv", *, seed: int = 0, part: nn.Module | None = 
     `part` takes the place of the encoder, or that of the regularizer if it is one.
     """
     is_regularizer = part is not None and type(part).__module__.startswith("leworld.regularizers")
-    encoders = ("ConvEncoder", "FusedEncoder", "ViTEncoder", "Centre", "Seeded")
+    encoders = ("ConvEncoder", "FusedEncoder", "ImpalaEncoder", "PooledTokens", "ResNetEncoder", "ViTEncoder")
+    encoders += ("Centre", "Seeded")
     is_encoder = part is not None and type(part).__name__ in encoders
     with torch.random.fork_rng():
         torch.manual_seed(seed)

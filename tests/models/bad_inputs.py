@@ -9,6 +9,7 @@ from leworld.encoders import ActionEncoder, ConvEncoder, LinearEncoder
 from leworld.errors import ConfigError, LeWorldError, NonFiniteError, ShapeError
 from leworld.models import (
     DINOWM,
+    PLDM,
     History,
     LeWM,
     Losses,
@@ -25,6 +26,7 @@ from leworld.models import (
 )
 from leworld.nn import Projector, configurable
 from leworld.predictors import IncrementalPredictor, TokenTransformerPredictor
+from leworld.regularizers import SIGReg
 from tests.bad_input import BadInput
 from tests.models.cases import batch, lewm
 from tests.models.dinowm import PatchEncoder, dinowm
@@ -43,6 +45,18 @@ def build(**parts) -> LeWM:
     right = lewm()
     names = ("encoder", "predictor", "action_encoder", "projector", "prediction_projector")
     return LeWM(**{name: getattr(right, name) for name in names} | parts)
+
+
+def build_pldm(**parts) -> PLDM:
+    right = lewm()
+    names = ("encoder", "predictor", "action_encoder", "projector", "prediction_projector")
+    return PLDM(**{name: getattr(right, name) for name in names} | parts)
+
+
+def reading(what: str) -> nn.Module:
+    regularizer = SIGReg(4)
+    regularizer.reads = what
+    return regularizer
 
 
 def encode(frames: torch.Tensor) -> object:
@@ -140,6 +154,50 @@ ROWS: list[BadInput] = [
         "7 and 6",
     ),
     row("LeWM", "encoder without a size", lambda: build(encoder=Sizeless()), ConfigError, "embedding_dim"),
+    row("LeWM", "reads what", lambda: build(regularizer=reading("frames")), ConfigError, "`reads`", "frames"),
+    row("LeWM", "no losses", lambda: build(auxiliary={}), ConfigError, "`auxiliary`", "None"),
+    row(
+        "LeWM",
+        "a loss without a weight",
+        lambda: build(auxiliary={"more": SIGReg(4)}),
+        ConfigError,
+        "`auxiliary_weights`",
+        "`more`",
+    ),
+    row(
+        "LeWM", "a weight without a loss", lambda: build(auxiliary_weights={"more": 1.0}), ConfigError, "none"
+    ),
+    row(
+        "LeWM",
+        "a negative weight of a loss",
+        lambda: build(auxiliary={"more": SIGReg(4)}, auxiliary_weights={"more": -1.0}),
+        ConfigError,
+        "auxiliary_weights['more']",
+    ),
+    row(
+        "LeWM",
+        "a loss by a name of the model's own",
+        lambda: build(auxiliary={"prediction": SIGReg(4)}, auxiliary_weights={"prediction": 1.0}),
+        ConfigError,
+        "`prediction`",
+    ),
+    row(
+        "LeWM",
+        "a loss by a name that no module can have",
+        lambda: build(auxiliary={"a.b": SIGReg(4)}, auxiliary_weights={"a.b": 1.0}),
+        ConfigError,
+        "names that a module can have",
+    ),
+    row("PLDM", "another regularizer", lambda: build_pldm(regularizer=SIGReg(4)), ConfigError, "PLDMTerms"),
+    row(
+        "PLDM",
+        "projector too small",
+        lambda: build_pldm(projector=Projector(4)),
+        ConfigError,
+        "PLDM needs",
+        "projector.in_dim",
+    ),
+    row("PLDM", "no projector", lambda: build_pldm(projector=None), ConfigError, "`encoder.embedding_dim`"),
     row("LeWM.encode", "no time axis", lambda: encode(X[:, 0]), ShapeError, "time"),
     row("LeWM.encode", "integer pixels", lambda: encode(X.to(torch.uint8)), ShapeError, "processor"),
     row("LeWM.encode", "channels last", lambda: encode(X.permute(0, 1, 3, 4, 2)), ShapeError, "channel"),

@@ -1,4 +1,4 @@
-"""Small LeWMs, awake: every parameter and running statistic is away from its initial value."""
+"""Small LeWMs and PLDMs, awake: every parameter and running statistic is away from its initial value."""
 
 import json
 from pathlib import Path
@@ -9,10 +9,10 @@ from torch import Tensor
 
 from leworld.data import Batch
 from leworld.encoders import ActionEncoder, ConvEncoder, ViTEncoder
-from leworld.models import LeWM
+from leworld.models import PLDM, LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
-from leworld.regularizers import SIGReg
+from leworld.regularizers import InverseDynamics, PLDMTerms, SIGReg
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 ENCODERS = ("conv", "vit")
@@ -21,7 +21,31 @@ ENCODERS = ("conv", "vit")
 def lewm(encoder: str = "conv", *, history_size: int = 3, dropout: float = 0.0, weight: float = 0.09) -> LeWM:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = _fresh(encoder, history_size, dropout, weight)
+        parts = _parts(encoder, history_size, dropout)
+        model = LeWM(**parts, regularizer=SIGReg(num_slices=16), regularizer_weight=weight)
+    return _awake(model)
+
+
+def pldm(encoder: str = "conv", *, open_loop: bool = False, **options: Any) -> PLDM:
+    """The same parts with PLDM's loss; options of its terms, whose head is the variant's own."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        parts = _parts(encoder, 3, 0.0)
+        if options.get("inverse_dynamics_weight"):
+            original = options.get("variant") == "original"
+            options["inverse_dynamics"] = InverseDynamics(
+                5,
+                4,
+                hidden_dim=512,
+                layer_norm=not original,
+                activation="relu" if original else "gelu",
+                next_first=not original,
+            )
+        model = PLDM(**parts, regularizer=PLDMTerms(**options), open_loop=open_loop)
+    return _awake(model)
+
+
+def _awake(model: Any) -> Any:
     generator = torch.Generator().manual_seed(4)
     for parameter in model.parameters():
         parameter.data += 0.3 * torch.randn(parameter.shape, generator=generator)
@@ -31,23 +55,21 @@ def lewm(encoder: str = "conv", *, history_size: int = 3, dropout: float = 0.0, 
     return model
 
 
-def _fresh(encoder: str, history_size: int, dropout: float, weight: float) -> LeWM:
+def _parts(encoder: str, history_size: int, dropout: float) -> dict[str, Any]:
     image_encoder = (
         ConvEncoder(8, 6, channels=(4, 4))
         if encoder == "conv"
         else ViTEncoder(8, 4, hidden_dim=6, depth=1, num_heads=2, mlp_dim=8)
     )
-    return LeWM(
-        image_encoder,
-        TransformerPredictor(
+    return {
+        "encoder": image_encoder,
+        "predictor": TransformerPredictor(
             5, history_size, condition_dim=7, depth=2, num_heads=2, head_dim=3, mlp_dim=8, dropout=dropout
         ),
-        action_encoder=ActionEncoder(4, 7, smoothed_dim=3),
-        projector=Projector(6, 5, hidden_dim=9),
-        prediction_projector=Projector(5, hidden_dim=9),
-        regularizer=SIGReg(num_slices=16),
-        regularizer_weight=weight,
-    )
+        "action_encoder": ActionEncoder(4, 7, smoothed_dim=3),
+        "projector": Projector(6, 5, hidden_dim=9),
+        "prediction_projector": Projector(5, hidden_dim=9),
+    }
 
 
 def batch(size: int = 6, time: int = 4) -> Batch:

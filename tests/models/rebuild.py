@@ -5,11 +5,21 @@ from typing import Any
 from torch import nn
 
 from leworld._config import MAPPING, ModuleConfig
-from leworld.encoders import ActionEncoder, ConvEncoder, DINOv2Encoder, FusedEncoder, ViTEncoder
-from leworld.models import LeWM
+from leworld.encoders import (
+    ActionEncoder,
+    ConvEncoder,
+    DINOv2Encoder,
+    FusedEncoder,
+    ImpalaEncoder,
+    PooledTokens,
+    ResNetEncoder,
+    ViTEncoder,
+)
+from leworld.models import PLDM, LeWM
 from leworld.nn import Projector
 from leworld.predictors import GRUPredictor, TransformerPredictor
-from leworld.regularizers import SIGReg
+from leworld.regularizers import InverseDynamics, PLDMTerms, SIGReg
+from tests.encoders.tokens import PatchTokens
 from tests.predictors.tokens import FlatTokens
 
 TABLE: dict[str, type[nn.Module]] = {
@@ -19,8 +29,15 @@ TABLE: dict[str, type[nn.Module]] = {
         ConvEncoder,
         DINOv2Encoder,
         FusedEncoder,
+        ImpalaEncoder,
+        PatchTokens,
+        PooledTokens,
+        ResNetEncoder,
         ViTEncoder,
         LeWM,
+        PLDM,
+        InverseDynamics,
+        PLDMTerms,
         Projector,
         GRUPredictor,
         TransformerPredictor,

@@ -5,11 +5,12 @@ import torch
 from torch import Tensor
 
 from leworld.models import History, Losses, WorldModel
-from tests.models.cases import ENCODERS, lewm
+from tests.models.cases import ENCODERS, lewm, pldm
 from tests.models.contract import CONTRACT
 from tests.models.toys import TOYS, Recurrent, Tokens
 
 MODELS = {toy.__name__: toy for toy in TOYS} | {name: lambda name=name: lewm(name) for name in ENCODERS}
+MODELS |= {"PLDM": pldm, "original PLDM": lambda: pldm(variant="original", open_loop=True)}
 
 
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)

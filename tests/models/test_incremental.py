@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from leworld.encoders import ActionEncoder, ConvEncoder
-from leworld.models import LeWM, WorldModel, _lewm
+from leworld.models import LeWM, WorldModel, _joint_embedding
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
 from tests.models.cases import lewm
@@ -123,8 +123,8 @@ def test_dropout_batch_statistics_and_hooks_get_the_definition(monkeypatch: pyte
         calls.append(1)
         return incremental(*args, **kwargs)
 
-    incremental = _lewm.incremental_rollout
-    monkeypatch.setattr(_lewm, "incremental_rollout", counted)
+    incremental = _joint_embedding.incremental_rollout
+    monkeypatch.setattr(_joint_embedding, "incremental_rollout", counted)
     model = lewm(dropout=0.5).eval()
     arguments = inputs(model, 5, 2, 3, 2, 4)
     model.rollout(*arguments)

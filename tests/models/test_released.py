@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from leworld.errors import CheckpointError
+from leworld.errors import CheckpointError, ConfigError
 from leworld.hub.released._from_released import from_released
-from leworld.models import LeWM
+from leworld.hub.released._to_released import to_released
+from leworld.models import PLDM, LeWM
+from leworld.regularizers import InverseDynamics, PLDMTerms
 from tests.models.cases import FIXTURES, newer_names, released
 
 CONFIG, WEIGHTS, REFERENCE = released()
@@ -128,6 +130,49 @@ def test_the_block_size_comes_from_the_tensor() -> None:
     state = dict(WEIGHTS)
     state["action_encoder.patch_embed.weight"] = torch.zeros(10, 25, 1)
     assert from_released(CONFIG, state).action_dim == 25
+
+
+def pldm_config() -> dict:
+    """The same network as the baseline's training script saves it."""
+    config = copy.deepcopy(CONFIG)
+    config["_target_"] = "stable_worldmodel.wm.pldm.PLDM"
+    for name in ("predictor", "action_encoder", "projector", "pred_proj"):
+        config[name]["_target_"] = (
+            "stable_worldmodel.wm.pldm.module." + config[name]["_target_"].split(".")[-1]
+        )
+    return config
+
+
+@torch.no_grad()
+def test_a_released_pldm_is_a_pldm() -> None:
+    model = from_released(pldm_config(), WEIGHTS)
+    assert isinstance(model, PLDM)
+    assert not model.training
+    assert model.regularizer.weights["covariance"] == 12.0
+    close(model.encode(REFERENCE["pixels"]), REFERENCE["emb"])
+    close(model.predict(REFERENCE["emb"], REFERENCE["actions"]), REFERENCE["prediction"])
+    head = InverseDynamics(model.embedding_dim, model.action_dim)
+    terms = PLDMTerms(1.0, inverse_dynamics=head, inverse_dynamics_weight=1.0)
+    again = from_released(pldm_config(), WEIGHTS, replace={"regularizer": terms})
+    assert again.regularizer is terms
+    config, state = to_released(again)
+    assert config["_target_"] == pldm_config()["_target_"]
+    assert state.keys() == WEIGHTS.keys()
+    with pytest.raises(ConfigError, match="regularizer_weight"):
+        from_released(pldm_config(), WEIGHTS, replace={"regularizer_weight": 0.1})
+
+
+def test_a_baseline_saved_as_the_lewm_of_its_parts_becomes_a_pldm() -> None:
+    model = from_released(CONFIG, WEIGHTS)
+    parts = ("encoder", "predictor", "action_encoder", "projector", "prediction_projector")
+    baseline = PLDM(**{name: getattr(model, name) for name in parts})
+    assert to_released(baseline)[1].keys() == WEIGHTS.keys()
+
+
+def test_full_size_pldm_has_the_published_tensors() -> None:
+    config, state = full_size()
+    config["_target_"] = "stable_worldmodel.wm.pldm.PLDM"
+    assert len(from_released(config, state).state_dict()) == len(state) == 303
 
 
 def changed(path: str, value) -> dict:

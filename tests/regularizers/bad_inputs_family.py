@@ -10,11 +10,13 @@ from leworld.normality import BHEP, EppsPulley
 from leworld.regularizers import (
     InverseDynamics,
     MultivariateNormality,
+    PLDMTerms,
     SIGReg,
     SlicedNormality,
     SubspaceSIGReg,
     TemporalSimilarity,
     TemporalStraightening,
+    TemporalVCReg,
     VCReg,
     VICReg,
     VISReg,
@@ -67,6 +69,18 @@ _SETTINGS: list[tuple[str, str, Callable[[], object], tuple[str, ...]]] = [
     ("VCReg", "negative weight", lambda: VCReg(-1.0), ("std_weight", "at least 0")),
     ("VCReg", "target zero", lambda: VCReg(target_std=0.0), ("target_std", "above 0")),
     ("VCReg", "epsilon zero", lambda: VCReg(epsilon=0.0), ("epsilon", "above 0")),
+    ("VCReg", "another scale", lambda: VCReg(covariance_scale="pair"), ("covariance_scale", "`pairs`")),  # type: ignore[arg-type]
+    ("TemporalVCReg", "negative weight", lambda: TemporalVCReg(-1.0), ("std_weight", "at least 0")),
+    ("TemporalVCReg", "another centre", lambda: TemporalVCReg(centred="frames"), ("centred", "`batch`")),  # type: ignore[arg-type]
+    ("TemporalVCReg", "another scale", lambda: TemporalVCReg(covariance_scale=1), ("covariance_scale",)),  # type: ignore[arg-type]
+    ("TemporalVCReg", "target zero", lambda: TemporalVCReg(target_std=0.0), ("target_std", "above 0")),
+    ("TemporalVCReg", "unknown group", lambda: TemporalVCReg(group="all"), ("group", "world")),
+    ("PLDMTerms", "negative weight", lambda: PLDMTerms(similarity_weight=-1.0), ("similarity_weight",)),
+    ("PLDMTerms", "another variant", lambda: PLDMTerms(variant="wall"), ("variant", "`original`")),  # type: ignore[arg-type]
+    ("PLDMTerms", "no head", lambda: PLDMTerms(inverse_dynamics_weight=1.0), ("head", "InverseDynamics(")),
+    ("PLDMTerms", "a head that is none", lambda: PLDMTerms(inverse_dynamics=len), ("module",)),  # type: ignore[arg-type]
+    ("PLDMTerms", "unknown group", lambda: PLDMTerms(group="all"), ("group", "world")),
+    ("InverseDynamics", "activation", lambda: InverseDynamics(4, 2, activation="tanh"), ("`gelu`",)),  # type: ignore[arg-type]
     ("VICReg", "negative weight", lambda: VICReg(-1.0), ("invariance_weight", "at least 0")),
     ("VICReg", "weight NaN", lambda: VICReg(covariance_weight=float("nan")), ("covariance_weight",)),
     ("WeakSIGReg", "no sketch", lambda: WeakSIGReg(0), ("sketch_dim", "at least 1")),
@@ -109,7 +123,30 @@ def family_rows(embedding_rows: Callable[[str, Callable[[], nn.Module]], list[Ba
     rows += [BadInput(_ROOM + name, case, call, ConfigError, says) for name, case, call, says in _SETTINGS]
     rows += _trajectory_rows(_ROOM + "TemporalSimilarity", TemporalSimilarity)
     rows += _trajectory_rows(_ROOM + "TemporalStraightening", TemporalStraightening)
+    rows += _trajectory_rows(_ROOM + "TemporalVCReg", lambda: TemporalVCReg(centred="time"))
     rows += _trajectory_rows(_ROOM + "InverseDynamics", _inverse)
+    walks = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
+    rows += [
+        BadInput(_ROOM + "TemporalVCReg", case, call, ShapeError, says)
+        for case, call, says in (
+            ("no batch", lambda: TemporalVCReg()(walks[0]), ('centred="time"', "(5, 4)")),
+            ("one trajectory", lambda: TemporalVCReg()(walks[:1]), ("batch=1", 'centred="time"')),
+        )
+    ]
+    blocks = torch.zeros(3, 5, 2)
+    rows += [
+        BadInput(_ROOM + "PLDMTerms", case, call, ShapeError, says)
+        for case, call, says in (
+            ("no batch", lambda: PLDMTerms()(walks[0], blocks[0]), ("`embeddings`",)),
+            ("one trajectory", lambda: PLDMTerms()(walks[:1], blocks[:1]), ("sample=1",)),
+            ("fewer actions", lambda: PLDMTerms()(walks, blocks[:, :4]), ("actions", "time")),
+            (
+                "two frames of the original's",
+                lambda: PLDMTerms(variant="original")(walks[:, :2], blocks[:, :2]),
+                ("TemporalVCReg", "time=1"),
+            ),
+        )
+    ]
     two, z = _ROOM + "VICReg", torch.zeros(8, 4)
     rows += embedding_rows(two, lambda: _Twice())
     inverse = InverseDynamics(4, 2)

@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from leworld.regularizers import (
     InverseDynamics,
+    PLDMTerms,
     TemporalSimilarity,
     TemporalStraightening,
+    TemporalVCReg,
     VCReg,
     VICReg,
     VISReg,
@@ -29,6 +31,10 @@ FAMILY: dict[str, tuple[Make, tuple[Callable[[Make], None], ...]]] = {
         (conformance.check_prefers_gaussian,),
     ),
     "vcreg": (lambda: VCReg(), (conformance.check_prefers_gaussian,)),
+    "vcreg_pairs": (
+        lambda: VCReg(18.0, 12.0, covariance_scale="pairs"),
+        (conformance.check_prefers_gaussian,),
+    ),
 }
 
 
@@ -55,7 +61,22 @@ TRAJECTORY_LOSSES: dict[str, Callable[[], nn.Module]] = {
     "similarity": TemporalSimilarity,
     "straightening": TemporalStraightening,
     "inverse_dynamics": LinearHead,
+    "time_vcreg": lambda: TemporalVCReg(1.0, 0.5, centred="time"),
 }
+
+
+class Terms(nn.Module):
+    """`PLDMTerms` of embeddings (batch, time, dim), every one of them with a weight."""
+
+    def __init__(self, variant: str = "released", embedding_dim: int = 4) -> None:
+        super().__init__()
+        weights = {"time_covariance_weight": 0.5, "inverse_dynamics_weight": 2.0}
+        head = LinearHead(embedding_dim).loss
+        self.terms = PLDMTerms(**weights, inverse_dynamics=head, variant=variant)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        actions = torch.zeros(*embeddings.shape[:-1], 1, dtype=embeddings.dtype)
+        return self.terms(embeddings, actions)
 
 
 def check_vcreg_by_hand(make: Callable[..., nn.Module]) -> None:
@@ -65,6 +86,27 @@ def check_vcreg_by_hand(make: Callable[..., nn.Module]) -> None:
     small = 25 * (1 - (0.02 + 1e-4) ** 0.5) + 0.02**2
     torch.testing.assert_close(make()(points / 10).item(), small, rtol=1e-12, atol=0)
     torch.testing.assert_close(make()(points / 10 + 3).item(), small, rtol=1e-9, atol=0)
+    pairs = make(covariance_scale="pairs")(points.repeat(1, 2))
+    torch.testing.assert_close(pairs.item(), 12 * 2**2 / (4 * 3), rtol=1e-12, atol=0)
+
+
+def check_temporal_vcreg_by_hand(make: Callable[..., nn.Module]) -> None:
+    """Two trajectories of three frames; the second one stands still."""
+    moving = torch.tensor([[0.0, 0.0], [0.3, 0.6], [0.6, 1.2]], dtype=torch.float64)
+    paths = torch.stack([moving, torch.zeros_like(moving) + 5])
+    still, one = 1 - 1e-2, 1 - (0.09 + 1e-4) ** 0.5
+    own = {"centred": "time", "covariance_scale": "dim"}
+    std = (one + (1 - (0.36 + 1e-4) ** 0.5) + 2 * still) / 4
+    torch.testing.assert_close(make(**own)(paths).item(), std, rtol=1e-12, atol=0)
+    covariance = 0.5 * 2 * (0.3 * 0.6) ** 2 / 2
+    torch.testing.assert_close(make(0.0, 1.0, **own)(paths).item(), covariance, rtol=1e-12, atol=0)
+    torch.testing.assert_close(make(0.0, 1.0, centred="time")(paths).item(), covariance, rtol=1e-12, atol=0)
+    # The mean of both moves half as far: each then moves half, to opposite sides of zero.
+    half = (1 - (0.09 / 4 + 1e-4) ** 0.5 + 1 - (0.36 / 4 + 1e-4) ** 0.5) / 2
+    torch.testing.assert_close(make()(paths).item(), half, rtol=1e-12, atol=0)
+    rest = moving / 2 - 2.5
+    second = (rest[:, 0] * rest[:, 1]).sum() / 2
+    torch.testing.assert_close(make(0.0, 1.0)(paths).item(), second.item() ** 2, rtol=1e-12, atol=0)
 
 
 def check_weak_sigreg_by_hand(make: Callable[..., nn.Module]) -> None:
@@ -116,6 +158,9 @@ def check_inverse_dynamics_by_hand(make: Callable[..., nn.Module]) -> None:
     embeddings = torch.tensor([[[0.0], [1.0], [3.0]]], dtype=torch.float64)
     actions = torch.tensor([[[1.0], [5.0], [float("nan")]]], dtype=torch.float64)
     torch.testing.assert_close(loss(embeddings, actions).item(), (0 + 3**2) / 2, rtol=1e-12, atol=0)
+    turned = make(1, 1, next_first=True).double()
+    turned.head.load_state_dict(head.state_dict())
+    torch.testing.assert_close(turned(embeddings, actions).item(), (2**2 + 7**2) / 2, rtol=1e-12, atol=0)
 
 
 def check_vicreg_by_hand(make: Callable[..., nn.Module]) -> None:
@@ -133,6 +178,7 @@ BY_HAND: dict[str, tuple[Callable[..., nn.Module], Callable[[Callable[..., nn.Mo
     "VISReg": (VISReg, check_visreg_by_hand),
     "VICReg": (VICReg, check_vicreg_by_hand),
     "TemporalStraightening": (TemporalStraightening, check_straightening_by_hand),
+    "TemporalVCReg": (TemporalVCReg, check_temporal_vcreg_by_hand),
     "TemporalSimilarity": (TemporalSimilarity, check_similarity_by_hand),
     "InverseDynamics": (InverseDynamics, check_inverse_dynamics_by_hand),
 }

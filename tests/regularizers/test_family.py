@@ -7,17 +7,19 @@ import pytest
 import torch
 from torch import nn
 
-from leworld.errors import ConfigError
+from leworld.errors import ConfigError, NonFiniteError
 from leworld.metrics import temporal_straightness
 from leworld.normality import BHEP, EppsPulley, MultivariateStatistic, UnivariateStatistic
 from leworld.regularizers import (
     InverseDynamics,
     MultivariateNormality,
+    PLDMTerms,
     SIGReg,
     SlicedNormality,
     SubspaceSIGReg,
     TemporalSimilarity,
     TemporalStraightening,
+    TemporalVCReg,
     VCReg,
     VICReg,
     VISReg,
@@ -26,7 +28,7 @@ from leworld.regularizers import (
 from leworld.regularizers._subspaces import subspace_bases
 from leworld.serialise._build import build
 from tests.regularizers.conformance import CHECKS, draw
-from tests.regularizers.family import BY_HAND, FAMILY, TRAJECTORY_LOSSES
+from tests.regularizers.family import BY_HAND, FAMILY, TRAJECTORY_LOSSES, Terms
 from tests.regularizers.published import published_directions, published_sigreg
 from tests.regularizers.published_family import published_vicreg, published_visreg, published_weak_sigreg
 from tests.regularizers.wrong_family import WRONG
@@ -184,6 +186,29 @@ def test_trajectory_losses(name: str) -> None:
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+@pytest.mark.parametrize(
+    "make", [TemporalVCReg, Terms, lambda: Terms("original")], ids=["time", "terms", "original"]
+)
+def test_losses_over_a_batch_of_trajectories(make: Make) -> None:
+    loss = make()
+    paths = (0.4 * draw(5, 4, 4)).requires_grad_()
+    assert torch.autograd.gradcheck(loss, (paths,))
+    assert torch.autograd.gradgradcheck(loss, (paths,))
+    order = torch.tensor([3, 0, 4, 1, 2])
+    torch.testing.assert_close(loss(paths[order]), loss(paths), rtol=1e-12, atol=0)
+    half = paths.detach().bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        time = TemporalVCReg(1.0, 1.0)(half)
+    torch.testing.assert_close(time, TemporalVCReg(1.0, 1.0)(half.float()), rtol=1e-6, atol=0)
+
+
+def test_a_weight_of_zero_is_not_computed() -> None:
+    wild = torch.tensor([[1e30, -1e30], [-1e30, 1e30]])
+    assert VCReg(1.0, 0.0)(wild) == 0
+    with pytest.raises(NonFiniteError):
+        VCReg(1.0, 1.0)(wild)
+
+
 @pytest.mark.parametrize("loss", [TemporalSimilarity(), TemporalStraightening()], ids=["similar", "straight"])
 def test_trajectory_invariances_and_half_precision(loss: nn.Module) -> None:
     paths, rotation = draw(4, 7, 5), torch.linalg.qr(draw(5, 5, seed=2)).Q
@@ -231,12 +256,14 @@ def test_inverse_dynamics_learns_and_looks_at_no_last_action() -> None:
         MultivariateNormality(BHEP(0.3)),
         SubspaceSIGReg(3, num_slices=4, seed=1),
         VISReg(9, shape_weight=0.5, seed=4),
-        VCReg(18.0, 12.0),
+        VCReg(18.0, 12.0, covariance_scale="pairs"),
+        TemporalVCReg(0.7, 0.1, centred="time", covariance_scale="dim"),
+        PLDMTerms(3.0, 2.0, inverse_dynamics=InverseDynamics(3, 2), variant="original", log_all=True),
         VICReg(epsilon=1e-3),
         WeakSIGReg(5, sketch="orthogonal"),
         TemporalSimilarity(),
         TemporalStraightening(1e-5),
-        InverseDynamics(3, 2, hidden_dim=4),
+        InverseDynamics(3, 2, hidden_dim=4, layer_norm=True, activation="relu", next_first=True),
         SIGReg(7, directions="orthogonal"),
     ],
     ids=lambda regularizer: type(regularizer).__name__,

@@ -13,9 +13,11 @@ from torch.multiprocessing.spawn import spawn
 from leworld.normality import BHEP, CramerVonMises
 from leworld.regularizers import (
     MultivariateNormality,
+    PLDMTerms,
     SIGReg,
     SlicedNormality,
     SubspaceSIGReg,
+    TemporalVCReg,
     VCReg,
     VICReg,
     VISReg,
@@ -35,6 +37,19 @@ class _TwoViews(nn.Module):
         return self.vicreg(embeddings, 0.5 * embeddings + 0.1)
 
 
+class _Trajectories(nn.Module):
+    """A loss over trajectories, given (time, batch, dim)."""
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        paths = 0.3 * embeddings.transpose(0, 1)
+        actions = (paths,) if isinstance(self.loss, PLDMTerms) else ()
+        return self.loss(paths, *actions)
+
+
 MAKERS: dict[str, Callable[[str | None], nn.Module]] = {
     "sliced": lambda group: SlicedNormality(CramerVonMises(), 8, group=group),
     "sigreg": lambda group: SIGReg(8, directions="sobol", group=group),
@@ -44,6 +59,11 @@ MAKERS: dict[str, Callable[[str | None], nn.Module]] = {
     "vcreg": lambda group: VCReg(group=group),
     "weak": lambda group: WeakSIGReg(2, group=group),
     "vicreg": _TwoViews,
+    "time": lambda group: _Trajectories(TemporalVCReg(1.0, 1.0, group=group)),
+    "time_own": lambda group: _Trajectories(TemporalVCReg(1.0, 1.0, centred="time", group=group)),
+    "pldm": lambda group: _Trajectories(
+        PLDMTerms(time_covariance_weight=1.0, similarity_weight=0.0, group=group)
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from leworld.regularizers import InverseDynamics
+from leworld.regularizers import InverseDynamics, TemporalVCReg
 
 
 class VCRegWithDiagonal(nn.Module):
@@ -123,6 +123,31 @@ class InverseDynamicsOneStepLate(nn.Module):
         return self.inner(embeddings, actions.nan_to_num(0).roll(-1, dims=-2))
 
 
+class TemporalVCRegNeverOverTheBatch(TemporalVCReg):
+    def forward(self, z: Tensor) -> Tensor:
+        self.centred = "time"
+        return super().forward(z)
+
+
+class TemporalVCRegCentredTwice(TemporalVCReg):
+    """The second moment that the released code does not centre over time."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        if self.centred == "batch":
+            self.centred, z = "time", z - z.mean(0)
+        return super().forward(z)
+
+
+class TemporalVCRegPooled(TemporalVCReg):
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(z.flatten(0, 1).expand(2, -1, -1))
+
+
+class TemporalVCRegOverTheBatch(TemporalVCReg):
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(z.transpose(0, 1))
+
+
 WRONG: dict[str, tuple[type[nn.Module], ...]] = {
     "VCReg": (VCRegWithDiagonal, VCRegOfVariances, VCRegUncentred),
     "WeakSIGReg": (WeakSIGRegUncentred, WeakSIGRegSquared),
@@ -132,6 +157,12 @@ WRONG: dict[str, tuple[type[nn.Module], ...]] = {
         StraighteningNegativeCosine,
         StraighteningCountsStillSteps,
         StraighteningOfPositions,
+    ),
+    "TemporalVCReg": (
+        TemporalVCRegNeverOverTheBatch,
+        TemporalVCRegCentredTwice,
+        TemporalVCRegPooled,
+        TemporalVCRegOverTheBatch,
     ),
     "TemporalSimilarity": (SimilarityAcrossTheBatch, SimilaritySummedOverDim),
     "InverseDynamics": (InverseDynamicsOneStepLate,),

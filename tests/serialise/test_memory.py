@@ -110,7 +110,7 @@ REFUSED: dict[str, tuple[Callable[[Any], object], tuple[str, ...]]] = {
     "directions": (put("regularizer.directions.num", 5), ("`model.regularizer.directions.num`", "5")),
     "a knot more": (put("regularizer.statistic.num_knots", 33), ("`model.regularizer.statistic",)),
     "another history": (put("predictor", predictor(1)), ("`model.history_size`", "2", "1")),
-    "no part": (put("projector", None), ("Saving: model", "projector")),
+    "no part": (put("projector", None), ("`model.projector` was removed",)),
 }  # fmt: skip
 
 

@@ -34,6 +34,10 @@ def call(function: Callable[..., Any], *args: Any, **options: Any) -> Call:
 def _regularizer(name: str) -> Call:
     if name == "InverseDynamics":
         return call(regularizers.InverseDynamics(4, 2), draw(3, 5, 4), draw(3, 5, 2))
+    if name == "PLDMTerms":
+        head = regularizers.InverseDynamics(4, 2)
+        terms = regularizers.PLDMTerms(inverse_dynamics=head, inverse_dynamics_weight=1.0)
+        return call(terms, draw(6, 5, 4), draw(6, 5, 2))
     if name == "VICReg":
         return call(regularizers.VICReg(), draw(12, 4), draw(12, 4, seed=1))
     if name == "MultivariateNormality":
@@ -83,6 +87,11 @@ def _layers() -> dict[str, list[Call]]:
         ],
         "modulate": [call(layers.modulate, tokens, shift=tokens + 1, scale=tokens + 2)],
     }
+
+
+def _pooled(pooling: Any) -> nn.Module:
+    tokens = encoders.ResNetEncoder(8, 6, blocks=(1,) * 4, width=2, stem="small", pooling="tokens")
+    return encoders.PooledTokens(tokens, pooling).eval()
 
 
 def _data() -> dict[str, list[Call]]:
@@ -204,6 +213,17 @@ def _others() -> dict[str, list[Call]]:
         "encoders.ActionEncoder": [call(encoders.ActionEncoder(4, 6), draw(2, 3, 4))],
         "encoders.ConvEncoder": [call(encoders.ConvEncoder(8, 6, channels=(4, 4)).eval(), draw(2, 3, 8, 8))],
         "encoders.LinearEncoder": [call(encoders.LinearEncoder(4, 6), draw(2, 4))],
+        "encoders.ImpalaEncoder": [call(encoders.ImpalaEncoder(8, 6, channels=(4,)), draw(2, 3, 8, 8))],
+        "encoders.ResNetEncoder": [
+            call(
+                encoders.ResNetEncoder(8, 6, blocks=(1,) * 4, width=2, stem="small", pooling=pooling).eval(),
+                draw(2, 3, 8, 8),
+            )
+            for pooling in ("mean", "keypoints", "tokens")
+        ],
+        "encoders.PooledTokens": [
+            call(_pooled(pooling), draw(2, 3, 8, 8)) for pooling in ("mean", "attention")
+        ],
         "encoders.VectorEncoder": [call(encoders.VectorEncoder(4, 6).eval(), draw(2, 4))],
         "encoders.ViTEncoder": [
             call(encoders.ViTEncoder(8, 4, hidden_dim=6, depth=1, num_heads=2).eval(), draw(2, 3, 8, 8))

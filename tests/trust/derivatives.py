@@ -10,11 +10,18 @@ from torch.autograd import forward_ad
 
 from leworld.kernels import ecf_sums
 from leworld.normality import Watson, sliced_statistic
-from leworld.regularizers import ExactSIGReg, SIGReg, TemporalSimilarity, TemporalStraightening, VICReg
+from leworld.regularizers import (
+    ExactSIGReg,
+    SIGReg,
+    TemporalSimilarity,
+    TemporalStraightening,
+    TemporalVCReg,
+    VICReg,
+)
 from tests.normality.conformance import STATISTICS
 from tests.normality.multivariate import MULTIVARIATE
 from tests.regularizers.conformance import REGULARIZERS
-from tests.regularizers.family import FAMILY, LinearHead
+from tests.regularizers.family import FAMILY, LinearHead, Terms
 
 Function = Callable[[Tensor], Tensor]
 # Whose gradient takes a scale as given, so that finite differences disagree by design.
@@ -48,11 +55,22 @@ REGULARIZING: dict[str, Callable[[], nn.Module]] = {
     "sigreg_cpu": lambda: SIGReg(16, implementation="cpu"),
     "exact_sigreg_reference": lambda: ExactSIGReg(implementation="reference"),
 }
+
+
+def of_trajectories(loss: Function) -> Function:
+    """A loss over trajectories, as a function of the samples of one frame of three."""
+    return lambda x: loss(torch.stack([x, 0.5 * x + 0.1 * x.sin(), 0.2 * x.flip(0)], dim=1))
+
+
 FUNCTIONS: dict[str, Function] = {
     **{name: fixed(make) for name, make in REGULARIZING.items()},
     "similarity": TemporalSimilarity(),
     "straightening": TemporalStraightening(),
     "inverse_dynamics": LinearHead(4),
+    "time_vcreg": of_trajectories(TemporalVCReg(1.0, 0.5)),
+    "time_vcreg_own": TemporalVCReg(1.0, 0.5, centred="time"),
+    "pldm_terms": of_trajectories(Terms()),
+    "pldm_terms_original": of_trajectories(Terms("original")),
     **STATISTICS,
     **MULTIVARIATE,
     "vicreg": lambda x: VICReg()(x, x.flip(0) * 0.9),

@@ -41,7 +41,7 @@ from leworld.evaluation import (
     trajectory_pairs,
 )
 from leworld.metrics import goal_monotonicity
-from leworld.models import LeWM, WorldModel, embed
+from leworld.models import PLDM, LeWM, WorldModel, embed
 from leworld.planners import CEMPlanner
 from leworld.probes import Probe, RidgeProbe, fit_probe, split_by_episode
 from leworld.regularizers import SIGReg
@@ -51,7 +51,7 @@ from tests.data.fakes import TwoCameraEnv
 from tests.decoders.worlds import DotModel, films
 from tests.evaluation import imagined, kinds
 from tests.evaluation.kinds import SKIP, Glow, model
-from tests.models.cases import batch, lewm
+from tests.models.cases import batch, lewm, pldm
 from tests.models.toys import Parts, Recurrent, Rewarded, Tokens, toy_batch
 from tests.training.tiny import tiny_model, tiny_windows
 from tests.trust.twins import Twin
@@ -275,7 +275,19 @@ def parts_of_lewm(twin: Twin) -> Any:
     return _drive_lewm(made, twin)
 
 
-def _drive_lewm(made: LeWM, twin: Twin) -> list[Any]:
+@scenario("models.PLDM")
+def parts_of_pldm(twin: Twin) -> Any:
+    found = []
+    for variant in ("released", "original"):
+        made = pldm(variant=variant, open_loop=True, inverse_dynamics_weight=1.0).eval()
+        for name in ("encoder", "action_encoder", "projector", "prediction_projector"):
+            twin.hooks(getattr(made, name), "forward")
+        twin.hooks(made.regularizer.inverse_dynamics, "forward")
+        found.append(_drive_lewm(made, twin))
+    return found
+
+
+def _drive_lewm(made: LeWM | PLDM, twin: Twin) -> list[Any]:
     data = batch()
     with torch.no_grad():
         latents = twin.call(made.encode, data.observations)

@@ -19,7 +19,7 @@ from ..._json import read_json
 from ..._tensor_file import open_tensors
 from ..._tensors import is_finite
 from ...errors import CheckpointError
-from ...models import LeWM
+from ...models import PLDM, LeWM
 from ._from_released import from_released
 from ._pickle_check import check_pickle
 
@@ -27,7 +27,7 @@ RELEASED_WEIGHTS = "weights.pt"
 _SLACK = 2**20  # what a zip archive may unpack to beyond its own size
 
 
-def load_released(folder: Path, replace: Mapping[str, Any]) -> LeWM:
+def load_released(folder: Path, replace: Mapping[str, Any]) -> LeWM | PLDM:
     """Load a folder in the released layout, on the CPU, in evaluation mode, without a processor.
 
     `replace` may hold what is not in the layout: the regularizer and its weight.

@@ -1,4 +1,4 @@
-"""The layout of the published LeWM weights, read into leworld's LeWM: a Hydra tree and a plain state dict.
+"""The layout of the published LeWM weights, read into LeWM or PLDM: a Hydra tree and a plain state dict.
 
 The Hydra tree names callables by `_target_`; none is ever imported: a fixed table says which may appear and
 which fields each may carry. The state dict is renamed by one table, whichever generation of `transformers`
@@ -12,24 +12,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..._checks import describe, nearest
+from ..._checks import describe, nearest, quoted
 from ..._tensors import shapes_only
 from ...encoders import ActionEncoder, ViTEncoder
 from ...errors import CheckpointError, ConfigError, ShapeError
-from ...models import LeWM
+from ...models import PLDM, LeWM
 from ...nn import Projector
 from ...predictors import TransformerPredictor
-from ...regularizers import SIGReg
+from ...regularizers import PLDMTerms, SIGReg
 
 _REQUIRED = object()
 _RULE = "A released checkpoint needs exactly the tensors of the LeWM that its config describes"
 _FIX = "Check that config and weights belong together"
-_MODULE = ("stable_worldmodel.wm.lewm.module.", "module.", "")
+_MODULE = ("stable_worldmodel.wm.lewm.module.", "stable_worldmodel.wm.pldm.module.", "module.", "")
 _VIT = {"stable_pretraining.backbone.utils.vit_hf"}
 _PREDICTOR = {f"{prefix}{name}" for prefix in _MODULE for name in ("Predictor", "ARPredictor")}
 _EMBEDDER = {f"{prefix}Embedder" for prefix in _MODULE}
 _MLP = {f"{prefix}MLP" for prefix in _MODULE}
 _LEWM = {"stable_worldmodel.wm.lewm.LeWM", "stable_worldmodel.wm.lewm.JEPA", "jepa.JEPA"}
+_PLDM = {"stable_worldmodel.wm.pldm.PLDM", "stable_worldmodel.wm.pldm.pldm.PLDM"}
 _NORM = {"torch.nn.BatchNorm1d", "torch.nn.modules.batchnorm.BatchNorm1d"}
 _ACT = {"torch.nn.GELU", "torch.nn.modules.activation.GELU"}
 
@@ -94,24 +95,29 @@ def from_released(
     *,
     replace: Mapping[str, Any] | None = None,
     take_over: bool = False,
-) -> LeWM:
-    """Build a LeWM from a released `config.json` and the contents of its `weights.pt`, in evaluation mode.
+) -> LeWM | PLDM:
+    """Build a model from a released `config.json` and the contents of its `weights.pt`, in evaluation mode.
+
+    A PLDM where the config names one; a baseline that was saved as the LeWM which its parts make is a LeWM.
 
     Args:
         config: The parsed JSON. Nothing in it is instantiated or imported.
         state: The state dict, possibly under "state_dict" and with keys prefixed by `model.` or `module.`.
-        replace: Another `regularizer`, or `regularizer_weight`; neither is in the layout.
+        replace: Another `regularizer`, or a LeWM's `regularizer_weight`; neither is in the layout.
         take_over: Whether the model may keep the tensors themselves, so that none is in memory twice.
 
     Raises:
         CheckpointError: For unknown, missing or unsupported settings and missing, extra or misshapen tensors.
         ConfigError: If `replace` names anything else.
     """
-    replace = {"regularizer": SIGReg(), **(replace or {})}  # not filled from the file: built for good
-    strangers = sorted(replace.keys() - {"regularizer", "regularizer_weight"})
+    is_pldm = config.get("_target_") in _PLDM
+    usual = PLDMTerms() if is_pldm else SIGReg()  # not filled from the file: built for good
+    replace = {"regularizer": usual, **(replace or {})}
+    known = {"regularizer"} if is_pldm else {"regularizer", "regularizer_weight"}
+    strangers = sorted(replace.keys() - known)
     if strangers:
         raise ConfigError(
-            "`replace` can give weights in the published layout a `regularizer` and a `regularizer_weight`",
+            f"`replace` can give weights in the published layout {quoted(sorted(known))} only",
             f"it has `{strangers[0]}`",
             "Convert them with `leworld.hub.convert`, which writes leworld's own layout, and load that",
         )
@@ -144,8 +150,10 @@ def alone(tensor: Tensor, memories: set[int]) -> Tensor:
     return tensor
 
 
-def _build(config: Mapping[str, Any], tensors: Mapping[str, Tensor], beyond: Mapping[str, Any]) -> LeWM:
-    top = _fields(config, "config", _LEWM, dict.fromkeys(_PARTS, _REQUIRED))
+def _build(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor], beyond: Mapping[str, Any]
+) -> LeWM | PLDM:
+    top = _fields(config, "config", _LEWM | _PLDM, dict.fromkeys(_PARTS, _REQUIRED))
     vit = _fields(top["encoder"], "encoder", _VIT, _VIT_FIELDS)
     for name in sorted(_FIXED):
         _demand("encoder", name, vit[name], _VIT_FIELDS[name])
@@ -156,7 +164,7 @@ def _build(config: Mapping[str, Any], tensors: Mapping[str, Tensor], beyond: Map
     smooth = tensors.get("action_encoder.smooth.weight")
     if max(inner["depth"], vit["num_hidden_layers"] or 1) > len(tensors):
         raise CheckpointError(_RULE, f"there are more blocks than tensors ({len(tensors)})", _FIX)
-    return LeWM(
+    return (PLDM if config["_target_"] in _PLDM else LeWM)(
         ViTEncoder(
             vit["image_size"],
             vit["patch_size"],

@@ -1,4 +1,4 @@
-"""leworld's LeWM in the layout of the published weights, so that other readers of it can load ours."""
+"""leworld's LeWM or PLDM in the layout of the published weights, so that its other readers load ours."""
 
 import re
 from collections.abc import Mapping
@@ -11,6 +11,8 @@ from ..._tensors import checked_tensors
 from ...errors import CheckpointError
 from ...models import WorldModel
 
+_TARGETS = {"LeWM": "stable_worldmodel.wm.lewm.LeWM", "PLDM": "stable_worldmodel.wm.pldm.PLDM"}
+_TRAINED_ALONG = ("regularizer.", "auxiliary.")  # heads of losses, which the layout does not hold
 _MODULE = "stable_worldmodel.wm.lewm.module"
 _BLOCK = r"encoder\.blocks\.(\d+)\."
 _LAYER = r"predictor\.blocks\.(\d+)\."
@@ -51,24 +53,29 @@ def to_released(model: WorldModel) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the `config.json` and the state dict that the published layout has for `model`.
 
     Raises:
-        CheckpointError: if the layout cannot express the model: it knows LeWM with a ViT encoder, a
+        CheckpointError: if the layout cannot express the model: it knows LeWM and PLDM with a ViT encoder, a
             transformer predictor whose conditions have the size of the embedding, and BatchNorm projectors.
     """
     config = getattr(model, "config", None)
     if not isinstance(config, ModuleConfig):
         raise _beyond("a model without a recorded config")
     content = _config(config)
-    tensors = {_released_name(name): value for name, value in checked_tensors(model).items()}
+    tensors = {
+        _released_name(name): value
+        for name, value in checked_tensors(model).items()
+        if not name.startswith(_TRAINED_ALONG)
+    }
     smooth = "action_encoder.patch_embed.weight"
     tensors[smooth] = tensors[smooth].unsqueeze(-1)  # there it is a convolution over time of width 1
     return content, tensors
 
 
 def _config(config: ModuleConfig) -> dict[str, Any]:
-    _expect(config, "LeWM", "the model")
+    if config.class_name != "PLDM":
+        _expect(config, "LeWM", "the model")
     parts = config.arguments
     return {
-        "_target_": "stable_worldmodel.wm.lewm.LeWM",
+        "_target_": _TARGETS[config.class_name],
         "encoder": _encoder(parts["encoder"]),
         "predictor": _predictor(parts["predictor"]),
         "action_encoder": _action_encoder(parts["action_encoder"]),
