@@ -64,6 +64,7 @@ def conditioned(make: Callable[[], nn.Module]) -> Callable[[Tensor], Tensor]:
     return lambda tokens: predictor(tokens, conditions)
 
 
+CONDITIONS = draw(2, 3, 5)
 TOKENS = still(TokenTransformerPredictor(4, 2, condition_dim=5, depth=1, num_heads=2, head_dim=3, mlp_dim=8))
 CASES: dict[str, Case] = {
     "encode": (MODEL.encode, draw(2, 3, 3, 8, 8)),
@@ -90,7 +91,7 @@ CASES: dict[str, Case] = {
     "SelfAttention": (still(SelfAttention(6, 2, causal=True, fused=True)), draw(2, 9, 6)),
     "SelfAttention by frame": (still(SelfAttention(6, 2, causal=True, tokens_per_frame=3)), draw(2, 9, 6)),
     "TokenTransformerPredictor": (
-        lambda x: TOKENS(x.unflatten(2, (2, 4)), draw(2, 3, 5)).flatten(2),
+        lambda x: TOKENS(x.unflatten(2, (2, 4)), CONDITIONS).flatten(2),
         draw(2, 3, 8),
     ),
     "TransformerBlock": (still(TransformerBlock(6, num_heads=2, mlp_dim=8)), draw(2, 9, 6)),
