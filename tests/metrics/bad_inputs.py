@@ -194,7 +194,7 @@ ROWS = [
         within_episode_share,
         "episodes of another number",
         ShapeError,
-        ("3 samples", "2 entries"),
+        ("sample=2",),
         torch.ones(3, 2),
         torch.zeros(2, dtype=torch.long),
     ),
@@ -215,7 +215,7 @@ ROWS = [
         torch.ones(3),
     ),
     _call(plan_rank, "one other plan", ShapeError, ("plan=1",), torch.ones(2), torch.ones(2, 1)),
-    _call(plan_rank, "other problems", ShapeError, ("3 problems",), torch.ones(2), torch.ones(3, 4)),
+    _call(plan_rank, "other problems", ShapeError, ("problem=3",), torch.ones(2), torch.ones(3, 4)),
     _call(plan_rank, "no problem", ShapeError, ("problem=0",), torch.ones(0), torch.ones(0, 4)),
     _call(plan_rank, "NaN", NonFiniteError, ("others",), torch.ones(2), torch.full((2, 4), _NAN)),
 ]
