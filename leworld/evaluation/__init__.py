@@ -6,7 +6,8 @@ planner could reach with a perfect model. `probing` tells what the embedding kno
 column), `surprise` whether the model notices impossible events (`perturb` makes them, `SurpriseMonitor`
 watches a running robot), `open_loop` how far it can imagine, and `metric_monotonicity` whether its distances
 lead to goals. `imagined_rollouts` draws what it imagines, and `latent_map` shows its embeddings on a plane.
-Every result is a `Result`.
+`diagnose` looks for what losses do not show, and `plan_cost` counts what a search takes. Every result is a
+`Result`.
 """
 
 from typing import TYPE_CHECKING

@@ -9,7 +9,6 @@ from torch import Tensor
 from .._checks import check_finite, check_size, check_unmapped, measured, plain_numbers
 from .._precision import double
 from .._typing import shapechecked
-from ..errors import ShapeError
 
 
 @final
@@ -81,12 +80,6 @@ def plan_rank(expert: Float[Tensor, " problem"], others: Float[Tensor, "problem 
     check_unmapped("plan_rank", expert=expert, others=others)
     check_size("plan_rank", "others", others, 0, "problem", low=1, fix=fix)
     check_size("plan_rank", "others", others, 1, "plan", low=2, fix=fix)
-    if len(expert) != len(others):
-        raise ShapeError(
-            f"plan_rank needs the expert's cost for each of the {len(others)} problems",
-            f"`expert` has {len(expert)}",
-            "Pass one cost a problem",
-        )
     check_finite("plan_rank", "expert", expert)
     check_finite("plan_rank", "others", others)
     best = double(measured("plan_rank", "expert", expert))[:, None]

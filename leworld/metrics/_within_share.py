@@ -7,7 +7,6 @@ from torch import Tensor
 from .._checks import check_finite, check_size, measured
 from .._precision import back, double
 from .._typing import shapechecked
-from ..errors import ShapeError
 
 
 @shapechecked
@@ -63,12 +62,6 @@ def within_episode_share(
     fix = "Pass the embeddings of several frames, one a row"
     check_size(owner, "embeddings", embeddings, 0, "sample", low=2, fix=fix)
     check_size(owner, "embeddings", embeddings, 1, "dim", low=1, fix=fix)
-    if len(episode) != len(embeddings):
-        raise ShapeError(
-            f"{owner} needs the episode of each of the {len(embeddings)} samples",
-            f"`episode` has {len(episode)} entries",
-            "Pass for example `frame_latents(...)`'s `vectors` and `episode`",
-        )
     check_finite(owner, "embeddings", embeddings)
     samples = double(measured(owner, "embeddings", embeddings))
     centred = samples - samples.mean(dim=0)

@@ -25,6 +25,7 @@ from leworld.evaluation import (
 from leworld.planners import CEMPlanner
 from tests.bad_input import BadInput
 from tests.data.fakes import random_episodes
+from tests.evaluation.bad_comparison_inputs import ROWS as COMPARISON_ROWS
 from tests.evaluation.bad_latent_inputs import ROWS as LATENT_ROWS
 from tests.evaluation.bad_picture_inputs import ROWS as PICTURE_ROWS
 from tests.evaluation.checks import scripted, walks
@@ -433,6 +434,7 @@ ROWS = [
         ("kind",),
         lambda: GoalReachingResult.from_json([]),
     ),
+    *COMPARISON_ROWS,
     *LATENT_ROWS,
     *PICTURE_ROWS,
 ]

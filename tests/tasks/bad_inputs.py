@@ -7,13 +7,17 @@ import numpy as np
 
 from leworld.envs import TwoRoomArena
 from leworld.errors import CheckpointError, ConfigError, LeWorldError, NonFiniteError, ShapeError
+from leworld.planners import MPPIPlanner
 from leworld.regularizers import SIGReg
 from leworld.tasks import (
+    Contender,
     ExpertPolicy,
     LeWMRecipe,
     SmoothPolicy,
     TwoRoomRecipe,
     TwoRoomTask,
+    compare,
+    get_contender,
     get_task,
     load_task,
     register,
@@ -111,6 +115,16 @@ def _chosen(actions):
     env = Switched().make(3, 8)
     env.reset(seed=0)
     return env.step(actions)
+
+
+def _compare(case, *mentions, **changes):
+    def call():
+        with tempfile.TemporaryDirectory() as folder:
+            options = {"contenders": ["lewm"], "seeds": (0,)} | changes
+            contenders = options.pop("contenders")
+            return compare(get_task("tworoom"), contenders, folder=folder, progress=False, **options)
+
+    return _row("compare", case, call, *mentions)
 
 
 ROWS = [
@@ -252,5 +266,37 @@ ROWS = [
         lambda: ExpertPolicy()({**INFO, "state": HERE[None] * np.nan}),
         NonFiniteError,
         "info['state']",
+    ),
+    _compare("no model", "at least one Contender", contenders={}),
+    _compare("no contender", "at least one Contender", contenders={"mine": lambda request: None}),
+    _compare("an unknown model", "Did you mean `lewm`", contenders=["lewmm"]),
+    _compare("a name that is no folder's", "a/b", contenders={"a/b": get_contender("lewm")}),
+    _compare("no seed", "seeds", seeds=()),
+    _compare("a negative seed", "seeds", seeds=(-1,)),
+    _compare("an unknown protocol", "far-away", protocols=("far-away",)),
+    _compare("no protocol", "protocols", protocols=()),
+    _compare("no pairs", "num_pairs", num_pairs=0),
+    _compare("too few episodes to probe", "num_probed", num_probed=2),
+    _compare("another planner", "CEMPlanner", planner=MPPIPlanner()),
+    _row("get_contender", "an unknown name", lambda: get_contender("pldmm"), "Did you mean `pldm`"),
+    _row("get_contender", "no file", lambda: get_contender("nowhere.py:MINE"), "nowhere.py"),
+    _row("get_contender", "something else", lambda: get_contender("math:pi"), "3.14", "Contender"),
+    _row(
+        "Contender",
+        "no function",
+        lambda: Contender(build=1, loss_weights=()),  # type: ignore[arg-type]
+        "build",
+    ),
+    _row(
+        "Contender",
+        "weights that are no names",
+        lambda: Contender(build=print, loss_weights=(1,)),  # type: ignore[arg-type]
+        "loss_weights",
+    ),
+    _row(
+        "Contender",
+        "nothing left for the model",
+        lambda: Contender(build=print, loss_weights=(), pretraining_share=1.0),  # type: ignore[arg-type]
+        "pretraining_share",
     ),
 ]
