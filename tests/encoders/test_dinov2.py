@@ -1,6 +1,8 @@
 """DINOv2 against what three libraries computed with the same weights, and the layouts that it reads."""
 
+import json
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -9,8 +11,10 @@ from safetensors.torch import load_file
 
 from leworld.encoders import DINOv2Encoder, dinov2_state_dict
 from leworld.errors import CheckpointError, ConfigError
-from leworld.nn import interpolate_positions
+from leworld.hub import export
+from leworld.nn import Frozen, interpolate_positions
 from tests._source import ROOT
+from tests.training.test_frozen import model_of
 
 FOLDER = ROOT / "tests" / "fixtures" / "dinov2_mini"
 RULES = {"hub": "torch_hub", "timm": "timm", "transformers": "transformers"}
@@ -215,3 +219,13 @@ def test_the_settings_are_recorded_and_checked() -> None:
         mini(position_interpolation="dinov2")
     literal = DINOv2Encoder.__init__.__annotations__["position_interpolation"]
     assert set(get_args(literal)) == set(RULES.values())
+
+
+@pytest.mark.parametrize("rule", ["torch_hub"])
+def test_interpolated_positions_reach_onnx(rule, tmp_path: Path) -> None:
+    """The export compares its programs with the model, positions of 2 x 2 patches from a table of 3 x 3."""
+    size = {"hidden_dim": 12, "depth": 1, "num_heads": 3, "mlp_dim": 12}
+    encoder = DINOv2Encoder(size, image_size=8, patch_size=4, position_grid=3, position_interpolation=rule)
+    torch.nn.init.normal_(encoder.positions)
+    facts = json.loads((export(model_of(Frozen(encoder)), tmp_path / "robot") / "export.json").read_text())
+    assert facts["programs"]["encoder"]["largest_difference"] < 1e-4
