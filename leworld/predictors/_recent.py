@@ -82,8 +82,8 @@ class RecentFramesPredictor(IncrementalPredictor, ABC):
             past_conditions: The action embeddings that leave them.
             conditions: The candidates' action embeddings.
         """
-        sizes = {"dim": self.embedding_dim, "condition_dim": self.condition_dim}
-        check_start(self.owner, embeddings, past_conditions, conditions, **sizes)
+        latent, size = (self.embedding_dim,), self.condition_dim
+        check_start(self.owner, embeddings, past_conditions, conditions, latent=latent, condition_dim=size)
         return RecentMemory(self._before(embeddings), self._before(past_conditions), conditions)
 
     @shapechecked
@@ -100,7 +100,7 @@ class RecentFramesPredictor(IncrementalPredictor, ABC):
             ShapeError: If `prepare` got conditions of fewer steps or of other rows.
         """
         step = memory.step
-        check_next(self.owner, embeddings, memory.conditions, step=step, dim=self.embedding_dim)
+        check_next(self.owner, embeddings, memory.conditions, step=step, latent=(self.embedding_dim,))
         newest = memory.conditions[:, :, step : step + 1]
         frames = _appended(memory.frames, embeddings.unsqueeze(2))
         conditions = _appended(memory.past_conditions, newest)
