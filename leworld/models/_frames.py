@@ -158,8 +158,8 @@ def model_batch(model: WorldModel, raw: RawBatch) -> Batch:
         from leworld.models import model_batch
 
         model = leworld.load("lewm-tworoom-tiny").double()
-        frames = torch.zeros(2, 3, 64, 64, 3, dtype=torch.uint8)
-        raw = RawBatch(frames, torch.zeros(2, 15, 2), torch.zeros(2, 3, dtype=torch.int64))
+        frames = torch.zeros(2, 2, 64, 64, 3, dtype=torch.uint8)
+        raw = RawBatch(frames, torch.zeros(2, 10, 2), torch.zeros(2, 2, dtype=torch.int64))
         assert model.loss(model_batch(model, raw)).total.dtype == torch.float64
         ```
     """
