@@ -10,6 +10,7 @@ import torch
 import leworld
 from benchmarks.kills import harness
 from leworld import _folder
+from leworld._random import usual_defaults
 from leworld.encoders import ActionEncoder, ViTEncoder
 from leworld.hub import convert
 from leworld.models import LeWM
@@ -19,7 +20,7 @@ from leworld.predictors import TransformerPredictor
 
 @cache
 def _model(seed: int) -> LeWM:
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), usual_defaults():  # alike in the processes that are killed
         torch.manual_seed(seed)
         return LeWM(
             ViTEncoder(28, 14, hidden_dim=8, depth=1, num_heads=2, mlp_dim=16),

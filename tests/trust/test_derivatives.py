@@ -115,6 +115,7 @@ def value_and_gradient(function: Function, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def check_far(function: Function, exact: Function, x: Tensor) -> None:
     """Value and gradient in float32 are those of float64, as far as float32 can say them."""
+    x = x.float()
     value, gradient = value_and_gradient(function, x)
     due, slope = value_and_gradient(exact, x.double())
     size = due.abs().max().item()

@@ -112,7 +112,7 @@ def test_no_single_setting_reaches_a_formula(case: str, room: str) -> None:
 @pytest.mark.parametrize("set_precision", ["torch.set_float32_matmul_precision", "torch.backends"])
 def test_products_keep_their_digits(set_precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this processor makes of the setting: digits are float64's, rounded once."""
-    x = torch.randn(40, 300, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(40, 300, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
     exact = (x.double() @ x.double().T).float()
     assert not torch.equal(product(x, x.T), exact), "without the setting, products are the processor's own"
     if set_precision == "torch.backends":
