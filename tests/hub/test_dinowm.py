@@ -172,6 +172,24 @@ def test_a_backbone_of_stable_worldmodel_comes_along() -> None:
     close(model.encode(pixels)[:, 0], recorded["transformers.42x42.patch"])
 
 
+class Around(nn.Module):
+    """Stands around an encoder and says what it says."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module, self.num_tokens, self.embedding_dim = module, module.num_tokens, module.embedding_dim
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.module(images)
+
+
+def test_an_encoder_inside_another_module_is_filled() -> None:
+    stored, encoder = PatchEncoder(8, 4, 16), Around(PatchEncoder(8, 4, 16))
+    state = weights("swm") | {f"backbone.{key}": value for key, value in stored.state_dict().items()}
+    load_dinowm(state, encoder, head_dim=8)
+    assert torch.equal(encoder.module.layer.weight, stored.layer.weight)
+
+
 class Module(nn.Module):
     """Pickled whole, as the authors save theirs."""
 

@@ -280,6 +280,8 @@ def _check_mask(name: str, mask: Tensor, model: DINOWM, source: str) -> None:
 def _load_encoder(encoder: nn.Module, features: Mapping[str, Tensor], source: str) -> None:
     if not features:
         return
+    held = getattr(encoder, "module", None)  # of one that stands around another, to freeze it
+    encoder = held if isinstance(held, nn.Module) else encoder
     due = encoder.state_dict()
     if isinstance(encoder, DINOv2Encoder) and features.keys() != due.keys():
         features = dinov2_state_dict(features)
