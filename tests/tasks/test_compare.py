@@ -81,12 +81,12 @@ def test_operations_of_a_plan() -> None:
     model = leworld.load("lewm-tworoom-tiny")
     episodes = TASK.held_out(2)
     start, goal = (episodes.observation(model.observation_parts, [row]) for row in (0, 9))
-    found = plan_cost(model, PLANNER, start, goal, repeats=1)
+    found = plan_cost(model, PLANNER, start=start, goal=goal, repeats=1)
     alone = rollout_flops(model, horizon=PLANNER.horizon)
     assert found.formula_flops == found.encode_flops + 12 * 4 * alone
     assert 0.9 * found.formula_flops < found.flops <= found.formula_flops
     assert found.flops <= found.plain_flops <= found.plain_formula_flops
-    twice = plan_cost(model, with_search(PLANNER, 12, 8), start, goal, repeats=1)
+    twice = plan_cost(model, with_search(PLANNER, 12, 8), start=start, goal=goal, repeats=1)
     assert twice.flops - twice.encode_flops == 2 * (found.flops - found.encode_flops)
     assert found.seconds > 0
 
