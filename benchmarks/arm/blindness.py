@@ -1,9 +1,9 @@
 """The arm with picture and joint angles: does the model look? `python -m benchmarks.arm.blindness`.
 
-The light over the arm flickers from frame to frame, as no action foretells. Trains LeWM on both inputs, once
-as it is and once with the joints left out of half of the frames in training, and diagnoses each twice: with
-both inputs, and with the joints off for good (the encoder's own embedding of a missing part). Writes
-benchmarks/results/arm_blindness.json. CPU seconds of the process, on one thread. Resumable: a row a model.
+The light over the arm flickers from frame to frame, as no action foretells. Trains LeWM on both inputs, as
+it is and with the joints left out of half of the frames in training, at two lambdas, and diagnoses each
+twice: with both inputs, and with the joints off for good (the encoder's own embedding of a missing part).
+Writes benchmarks/results/arm_blindness.json. CPU seconds of the process, on one thread. Resumable.
 """
 
 import json
@@ -29,7 +29,12 @@ from leworld.training import train
 NUM_EPISODES, NUM_HELD_OUT, SEED = 300, 60, 0
 LIGHTS = (0.3, 1.0)
 FLICKER = np.array([[1298.9, 3941.2, 2755.7], [7823.3, 1187.4, 4571.9]])
-DROPOUTS = {"joints and picture": 0.0, "joints left out of half of the frames": 0.5}
+MODELS = (  # lambda, and how often the joints are left out
+    (0.09, 0.0),
+    (0.09, 0.5),
+    (0.01, 0.0),
+    (0.01, 0.5),
+)
 
 
 class FeltArm(Arm):
@@ -85,11 +90,12 @@ def told(found: DiagnosisResult) -> dict[str, Any]:
     }
 
 
-def measured(name: str, dropout: float, steps: int) -> dict[str, Any]:
+def measured(weight: float, dropout: float, steps: int) -> dict[str, Any]:
     """Train one model and diagnose it."""
     task = FeltArm()
     recipe = task.recipe()
-    recipe = replace(recipe, num_episodes=NUM_EPISODES, settings=replace(recipe.settings, num_steps=steps))
+    settings = replace(recipe.settings, num_steps=steps)
+    recipe = replace(recipe, num_episodes=NUM_EPISODES, regularizer_weight=weight, settings=settings)
     episodes = recipe.collect(progress=False)
     held_out = task.held_out(NUM_HELD_OUT, seed=SEED)
     processor = fit_processor(episodes, frameskip=task.frameskip, parts=("proprio",))
@@ -118,8 +124,9 @@ def measured(name: str, dropout: float, steps: int) -> dict[str, Any]:
     with_joints = diagnose(model, held_out, quantities=task.quantities)
     model.encoder = WithoutJoints(encoder)
     without = diagnose(model, held_out, quantities=task.quantities)
-    click.echo(f"{name}: {seconds:.0f} CPU seconds\n{with_joints}\n\njoints off\n{without}\n")
-    row = {"model": name, "input_dropout": dropout, "cpu_seconds": seconds}
+    click.echo(f"lambda {weight}, dropout {dropout}: {seconds:.0f} CPU seconds")
+    click.echo(f"{with_joints}\n\njoints off\n{without}\n")
+    row = {"regularizer_weight": weight, "input_dropout": dropout, "cpu_seconds": seconds}
     row |= {key: last[key] for key in ("prediction", "regularizer", "prediction_over_copy", "effective_rank")}
     return row | {"both": told(with_joints), "joints_off": told(without)}
 
@@ -133,20 +140,19 @@ def main(steps: int, out: Path, only: int | None) -> None:
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for index, (name, dropout) in enumerate(DROPOUTS.items()):
+    for index, (weight, dropout) in enumerate(MODELS):
         place = out / f"{index}-{steps}.json"
         if not place.exists() and only in (None, index):
-            place.write_text(json.dumps(measured(name, dropout, steps)), encoding="utf-8")
+            place.write_text(json.dumps(measured(weight, dropout, steps)), encoding="utf-8")
         if place.exists():
             rows.append(json.loads(place.read_text(encoding="utf-8")))
     if only is None:
         recipe = FeltArm().recipe()
         settings = {"num_episodes": NUM_EPISODES, "held_out": NUM_HELD_OUT, "steps": steps, "seed": SEED}
         settings |= {"batch_size": recipe.settings.batch_size, "light": list(LIGHTS)}
-        settings |= {"regularizer_weight": recipe.regularizer_weight, "embedding_dim": recipe.embedding_dim}
-        write_result(
-            "arm_blindness", command="python -m benchmarks.arm.blindness", settings=settings, rows=rows
-        )
+        settings |= {"embedding_dim": recipe.embedding_dim, "probe": "MLPProbe", "horizon": 5}
+        command = "python -m benchmarks.arm.blindness"
+        write_result("arm_blindness", command=command, settings=settings, rows=rows)
 
 
 if __name__ == "__main__":

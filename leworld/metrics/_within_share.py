@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._checks import check_finite, check_size, measured
+from .._checks import check_finite, check_size, check_unmapped, measured
 from .._precision import back, double
 from .._typing import shapechecked
 
@@ -59,6 +59,7 @@ def within_episode_share(
         ```
     """
     owner = "within_episode_share"
+    check_unmapped(owner, embeddings=embeddings, episode=episode)
     fix = "Pass the embeddings of several frames, one a row"
     check_size(owner, "embeddings", embeddings, 0, "sample", low=2, fix=fix)
     check_size(owner, "embeddings", embeddings, 1, "dim", low=1, fix=fix)

@@ -56,8 +56,9 @@ def _diagnose(case, *mentions, error: type[LeWorldError] = ConfigError, count: i
 def _cost(case, kind, *mentions, **options):
     def call():
         made, data = kinds.model(kind), kinds.episodes(2)
-        moments = [data.observation(made.observation_parts, [at]) for at in (0, 1)]
-        return plan_cost(made, CEMPlanner(num_samples=2, num_iterations=1), *moments, **options)
+        start, goal = (data.observation(made.observation_parts, [at]) for at in (0, 1))
+        planner = CEMPlanner(num_samples=2, num_iterations=1)
+        return plan_cost(made, planner, start=start, goal=goal, **options)
 
     return _row("plan_cost", case, call, *mentions)
 

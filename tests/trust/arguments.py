@@ -158,6 +158,8 @@ def _metrics() -> dict[str, list[Call]]:
         ],
         "lidar": [call(metrics.lidar, draw(5, 4, 3))],
         "paired_t_test": [call(metrics.paired_t_test, rows[:, 0], rows[:, 1])],
+        "plan_rank": [call(metrics.plan_rank, rows[:, 0], rows)],
+        "within_episode_share": [call(metrics.within_episode_share, rows, torch.arange(20) // 5)],
         "participation_ratio": [call(metrics.participation_ratio, rows)],
         "psnr": [call(metrics.psnr, pictures, pictures.flip(0))],
         "sliced_normality": [call(metrics.sliced_normality, rows, normality.EppsPulley(), num_slices=4)],

@@ -30,7 +30,13 @@ _NETWORKS = (
     "control._inverse_model",
     "_inverse_dynamics",
 )
-_CLOCKS = {"milliseconds", "seconds", "median_milliseconds"}  # what a clock says is no result
+_CLOCKS = {
+    "milliseconds",
+    "seconds",
+    "median_milliseconds",
+    "training_seconds",
+    "pretraining_seconds",
+}  # what a clock says is no result
 
 
 @contextmanager

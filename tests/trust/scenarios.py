@@ -28,12 +28,14 @@ from leworld.evaluation import (
     OraclePolicy,
     Quantity,
     SurpriseMonitor,
+    diagnose,
     frame_latents,
     goal_reaching,
     imagined_rollouts,
     metric_monotonicity,
     open_loop,
     perturb,
+    plan_cost,
     prediction_errors,
     probe_states,
     probing,
@@ -496,6 +498,19 @@ class _Mean(Probe):
     def _predict(self, embeddings):
         embeddings *= 2
         return embeddings.flatten(1)[:, :1] * self.slope + self.mean
+
+
+@scenario("evaluation.diagnose", "evaluation.plan_cost")
+def diagnosed(twin: Twin) -> Any:
+    model, data = kind_of_model(Tokens, twin), episodes(8)
+    found = twin.call(
+        diagnose, model, data, quantities={"light": Quantity("state")}, probe=RidgeProbe, horizon=2,
+        num_problems=4, num_plans=2,
+    )  # fmt: skip
+    start, goal = (data.observation(("pixels",), [row]) for row in (0, 1))
+    planner = CEMPlanner(horizon=2, num_samples=3, num_iterations=1)
+    cost = twin.call(plan_cost, model, planner, start=start, goal=goal, repeats=1)
+    return [found.to_json(), cost.flops, cost.plain_flops]
 
 
 def _own_probe(twin: Twin) -> Callable[[int, int], Probe]:

@@ -179,6 +179,8 @@ REFUSED: dict[str, Callable[[Tensor], Any]] = {
     "goal_monotonicity": lambda x: metrics.goal_monotonicity(
         x, x, goal=x, distance=x[:, 0], edges=(0.0, 1.0)
     ),
+    "plan_rank": lambda x: metrics.plan_rank(x[:, 0], x),
+    "within_episode_share": lambda x: metrics.within_episode_share(x, torch.arange(len(x))),
     "RidgeProbe.fit": lambda x: RidgeProbe(6, 1).fit(
         x, x[:, :1], validation_embeddings=x, validation_targets=x[:, :1]
     ),
@@ -219,7 +221,7 @@ def test_every_public_one_is_mapped() -> None:
         "IncrementalPredictor",
     }  # parts of the predictors
     no_tensors = {"RolloutModel", "wilson_interval", "interpolate_positions", "modulate"}
-    results = {"GoalMonotonicity", "Interval", "NormalityTest", "PairedTest"}
+    results = {"GoalMonotonicity", "Interval", "NormalityTest", "PairedTest", "PlanRank"}
     files = {"load_decoder", "save_decoder", "configurable", "evaluation_mode"}
     for path, value in public_objects().items():
         _, room, name = path.split(".")

@@ -68,9 +68,9 @@ class PlanCost:
 def plan_cost(
     model: WorldModel,
     planner: CEMPlanner,
+    *,
     start: Observation,
     goal: Observation,
-    *,
     action_limits: Limits = (-1.0, 1.0),
     repeats: int = 3,
 ) -> PlanCost:
@@ -99,8 +99,9 @@ def plan_cost(
 
         model = leworld.load("lewm-tworoom-tiny")
         episodes = task_of(model).held_out(2)
-        frames = [episodes.observation(model.observation_parts, [row]) for row in (0, 20)]
-        cost = plan_cost(model, CEMPlanner(num_samples=20, num_iterations=2), *frames, repeats=1)
+        start, goal = (episodes.observation(("pixels",), [row]) for row in (0, 20))
+        planner = CEMPlanner(num_samples=20, num_iterations=2)
+        cost = plan_cost(model, planner, start=start, goal=goal, repeats=1)
         assert 0 < cost.encode_flops < cost.flops <= cost.plain_flops
         ```
     """

@@ -210,15 +210,16 @@ class _Problems:
         after = torch.stack([true[e].latents[s + last + 1] for e, s in self.starts])
         goal = torch.stack([seen[e].latents[s + last + horizon] for e, s in self.starts])
         error = float(distance(model, expert[:, 0], after).mean())
+        best = distance(model, expert[:, -1], goal).clone()
         costs = [
             distance(
                 model,
                 imagined_paths(model, seen, self.starts, self.actions[order], owner="diagnose")[:, -1],
                 goal,
-            )
+            ).clone()  # a model's own distance may use its memory again
             for order in self.others
         ]
-        return error, plan_rank(distance(model, expert[:, -1], goal), torch.stack(costs, dim=1))
+        return error, plan_rank(best, torch.stack(costs, dim=1))
 
 
 @dataclass(frozen=True)

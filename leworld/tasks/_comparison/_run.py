@@ -212,7 +212,7 @@ class _Comparison:
         held_out = task.held_out(max(self.num_probed, self.num_pairs), seed=seed)
         start, goal = (_moment(held_out, model, row) for row in (0, 1))
         limits = task.action_limits
-        cost = plan_cost(model, self.planner, start, goal, action_limits=limits)
+        cost = plan_cost(model, self.planner, start=start, goal=goal, action_limits=limits)
         budget = cost.flops if self.budget is None else self.budget
         search = self.planner.num_samples, self.planner.num_iterations
         fixed = fitting_search(budget, cost, *search)
@@ -225,7 +225,7 @@ class _Comparison:
         fixed_reached = reached
         if fixed != search:
             other = with_search(self.planner, *fixed)
-            fixed_cost = plan_cost(model, other, start, goal, action_limits=limits)
+            fixed_cost = plan_cost(model, other, start=start, goal=goal, action_limits=limits)
             fixed_reached = self._played(model, pairs, other, seed)
         known = probing(
             {name: model}, held_out, quantities=task.quantities, seed=seed, progress=self.progress
