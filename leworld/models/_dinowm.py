@@ -102,6 +102,8 @@ class DINOWM(WorldModel):
         ```
     """
 
+    learns_latents = False
+
     def __init__(
         self,
         encoder: nn.Module,

@@ -57,6 +57,7 @@ class WorldModel(nn.Module, ABC):
         action_dim: Size of an action block.
         observation_parts: Names of the parts that the model reads.
         batch_columns: Columns such as "reward" that `loss` reads from `batch.columns`.
+        learns_latents: Whether training changes the latents; False on frozen features, which cannot collapse.
         processor: How the world's units become the model's numbers and back; None if unknown.
         trained_on: The record of the episodes that it was trained on; None where there is none.
 
@@ -97,6 +98,7 @@ class WorldModel(nn.Module, ABC):
     action_dim: int
     observation_parts: tuple[str, ...] = ("pixels",)
     batch_columns: tuple[str, ...] = ()
+    learns_latents: bool = True
     processor: Processor | None = None
     trained_on: TrainingEpisodes | None = None
 

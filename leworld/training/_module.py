@@ -56,7 +56,7 @@ class WorldModelModule(ResumableModule):
     predictor is worse than a copy); `embedding_std` (of latents, mean over their entries), `effective_rank`
     (of at most 512 latents, as vectors), `within_window_share` (of the latents' variance, see
     `leworld.metrics.within_episode_share`), `learning_rate`, and `collapsing` (0 or 1). It feeds a
-    `CollapseMonitor`, which warns once in plain words.
+    `CollapseMonitor`, which warns once in plain words, unless the model says that its latents do not learn.
 
     The model is put into training mode here and again when a fit starts, so that one that was loaded, which
     is in evaluation mode, trains as one should. Parts stay in evaluation mode that are in it and whose
@@ -181,7 +181,7 @@ class WorldModelModule(ResumableModule):
         if "prediction" in numbers:
             copying = float((latents[:, 1:] - latents[:, :-1]).square().mean())
             numbers["prediction_over_copy"] = numbers["prediction"] / copying if copying > 0 else float("nan")
-        message = self.monitor.update(step + 1, latents)
+        message = self.monitor.update(step + 1, latents) if self.model.learns_latents else None
         rate = self.settings.optimizer.learning_rate_at(step, num_steps=self.settings.num_steps)
         numbers |= {
             "embedding_std": float(rows.std(dim=0).mean()),

@@ -132,3 +132,21 @@ def test_a_run_without_sigreg_is_reported_within_300_steps_and_others_are_not(
     if collapses:
         assert len(reports) == 1
         assert "collapsing" in str(reports[0].message)
+
+
+def test_frozen_features_are_not_taken_for_a_collapse(windows, tmp_path):
+    """Their spread is what it is; a model that learns them and shows the same is reported."""
+    model = small_lewm(0.0)
+    for part in (model.encoder, model.projector):
+        part.requires_grad_(False).eval()
+    torch.nn.init.normal_(model.encoder.output.weight, std=1e-3)
+    model.processor = fit_processor(windows.episodes, frameskip=5)
+    settings = TrainSettings(num_steps=150, save_every=150, batchnorm_windows=128)
+    reported = {}
+    for learns in (True, False):
+        model.learns_latents = learns
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            train(model, windows, folder=tmp_path / str(learns), settings=settings, progress=False)
+        reported[learns] = any(issubclass(warning.category, CollapseWarning) for warning in caught)
+    assert reported == {True: True, False: False}
