@@ -127,7 +127,7 @@ class FusedEncoder(nn.Module):
             self.pooling = AttentionPooling("FusedEncoder", embedding_dim, num_heads)
         self.input_dropout = _probabilities(input_dropout, tuple(encoders))
         self.absent = nn.ParameterList(
-            torch.zeros(self._dims[name]) for name, p in self.input_dropout.items() if p > 0
+            nn.Parameter(torch.zeros(self._dims[name])) for name, p in self.input_dropout.items() if p > 0
         )
 
     @property

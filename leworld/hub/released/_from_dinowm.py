@@ -267,7 +267,9 @@ def _build(
 
 
 def _check_mask(name: str, mask: Tensor, model: DINOWM, source: str) -> None:
-    frames = torch.arange(model.history_size, device="cpu").repeat_interleave(model.latent_shape[0])
+    frames = torch.arange(model.history_size, dtype=torch.int64, device="cpu").repeat_interleave(
+        model.latent_shape[0]
+    )
     due = frames[:, None] >= frames[None]
     if tuple(mask.shape) != (1, 1, *due.shape) or not torch.equal(mask[0, 0].cpu() != 0, due):
         raise CheckpointError(
