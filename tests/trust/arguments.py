@@ -93,6 +93,8 @@ def _layers() -> dict[str, list[Call]]:
         "Projector": [call(layers.Projector(8, hidden_dim=8).eval(), tokens)],
         "SelfAttention": [call(layers.SelfAttention(8, num_heads=2).eval(), tokens)],
         "TransformerBlock": [call(layers.TransformerBlock(8, num_heads=2, mlp_dim=8).eval(), tokens)],
+        "Frozen": [call(layers.Frozen(layers.MLP(8, 8)), tokens)],
+        "RepReLU": [call(layers.RepReLU(), tokens)],
         "interpolate_positions": [
             # At its own size the table itself is returned, as its page says.
             call(layers.interpolate_positions, draw(1, 10, 4), grid_height=2, grid_width=4),
@@ -169,6 +171,8 @@ def _metrics() -> dict[str, list[Call]]:
 
 
 def _others() -> dict[str, list[Call]]:
+    from tests.encoders.cases import dinov2, hugging, timm
+
     arena, vector, single = TwoRoomArena(), TwoRoomVector(2, autoreset_mode="SameStep"), TwoRoom()
     places = np.array([[60.0, 50.0], [160.0, 60.0]], np.float32)
     options = {"state": places, "goal": places[::-1].copy()}
@@ -235,6 +239,11 @@ def _others() -> dict[str, list[Call]]:
         ],
         "encoders.ActionEncoder": [call(encoders.ActionEncoder(4, 6), draw(2, 3, 4))],
         "encoders.ConvEncoder": [call(encoders.ConvEncoder(8, 6, channels=(4, 4)).eval(), draw(2, 3, 8, 8))],
+        "encoders.DINOv2Encoder": [
+            call(dinov2(output=output).eval(), draw(2, 3, 16, 16)) for output in ("cls", "patches")
+        ],
+        "encoders.HuggingFaceEncoder": [call(hugging().eval(), draw(2, 3, 16, 16))],
+        "encoders.TimmEncoder": [call(timm("resnet18").eval(), draw(2, 3, 16, 16))],
         "encoders.ImpalaEncoder": [call(encoders.ImpalaEncoder(8, 6, channels=(4,)), draw(2, 3, 8, 8))],
         "encoders.ResNetEncoder": [
             call(

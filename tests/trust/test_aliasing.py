@@ -35,6 +35,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
         "data.write_hdf5",
         "decoders.load_decoder",
         "decoders.save_decoder",
+        "encoders.dinov2_state_dict",
         "hub.",
         "serialise.",
         "training.load_inverse",

@@ -63,6 +63,12 @@ def inverse_dynamics(embeddings: Tensor, actions: Tensor, weight: Tensor, bias: 
     return functional_call(loss, {"head.weight": weight, "head.bias": bias}, (embeddings, actions))
 
 
+def endpoint(embeddings: Tensor, actions: Tensor, *weights: Tensor) -> Tensor:
+    loss = regularizers.EndpointInverseDynamics(4, 2, horizon=1, hidden_dim=6)
+    named = zip(dict(loss.named_parameters()), weights, strict=True)
+    return functional_call(loss, dict(named), (embeddings, actions))
+
+
 def monotone(before: Tensor, after: Tensor, far: Tensor) -> Any:
     return metrics.goal_monotonicity(before, after, goal=after * 0, distance=far, edges=(0, 1, 9))
 
@@ -81,9 +87,11 @@ OF_METRICS: dict[str, Call] = {
     "lidar": (metrics.lidar, (PATHS,)),
     "paired_t_test": (metrics.paired_t_test, (SCORES, draw(9, seed=1))),
     "participation_ratio": (metrics.participation_ratio, (SAMPLES,)),
+    "plan_rank": (metrics.plan_rank, (SCORES, draw(9, 5, seed=1))),
     "psnr": (metrics.psnr, (PICTURES, 0.9 * PICTURES)),
     "sliced_normality": (lambda x: metrics.sliced_normality(x, normality.Watson()), (SAMPLES,)),
     "ssim": (metrics.ssim, (PICTURES, 0.9 * PICTURES)),
+    "within_episode_share": (metrics.within_episode_share, (SAMPLES, torch.arange(len(SAMPLES)) // 4)),
     "temporal_straightness": (metrics.temporal_straightness, (PATHS,)),
 }
 OF_PROBES: dict[str, Call] = {
@@ -101,6 +109,13 @@ OTHERS: dict[str, Call] = {
     "VICReg": (regularizers.VICReg(), (SAMPLES, SAMPLES + 1)),
     "TemporalSimilarity": (regularizers.TemporalSimilarity(), (PATHS,)),
     "TemporalStraightening": (regularizers.TemporalStraightening(), (PATHS,)),
+    "TemporalVCReg": (regularizers.TemporalVCReg(), (PATHS,)),
+    "Centred": (seeded(regularizers.Centred(regularizers.VCReg(), window=None)), (draw(32, 3, 4),)),
+    "PLDMTerms": (regularizers.PLDMTerms(), (draw(32, 3, 4), draw(32, 3, 2))),
+    "EndpointInverseDynamics": (
+        endpoint,
+        (PATHS, PATHS[..., :2], draw(6, 8), draw(6), draw(2, 6, seed=1), draw(2, seed=1)),
+    ),
     "InverseDynamics": (inverse_dynamics, (PATHS, PATHS[..., :2], draw(2, 8), draw(2))),
 }
 P_VALUES: dict[str, Call] = {
@@ -160,7 +175,8 @@ def test_every_public_number_is_asked() -> None:
     asked = {*OF_METRICS, *OF_PROBES, *OTHERS}
     asked |= {type(module).__name__ for module in (*STATISTICS.values(), *MULTIVARIATE.values())}
     asked |= {type(make()).__name__ for make in REGULARIZING.values()}
-    results = {"GoalMonotonicity", "Interval", "NormalityTest", "PairedTest", "ProbeScore", "EpisodeSplit"}
+    results = {"GoalMonotonicity", "Interval", "NormalityTest", "PairedTest", "PlanRank"}
+    results |= {"ProbeScore", "EpisodeSplit"}
     counts = {"wilson_interval", "split_by_episode"}  # of Python numbers and row numbers
     # The first is below; the others train a network, whose parameters torch moves only to a real device.
     elsewhere = {"fit_probe", "AttentiveProbe", "LinearProbe", "MLPProbe"}
