@@ -11,7 +11,7 @@ from leworld.regularizers import InverseDynamics, TemporalSimilarity, VCReg
 
 
 @configurable
-class PLDM(WorldModel):
+class UserPLDM(WorldModel):
     history_size = 3  # frames of a training window, less one: the predictor looks at the last frame alone
 
     def __init__(self, encoder: nn.Module, action_dim: int, *, similarity_weight: float = 0.5):
@@ -44,9 +44,9 @@ class PLDM(WorldModel):
         return Losses(terms, latents=latents.detach(), values={"time_similarity": slow})
 
 
-CLASSES = (PLDM,)
+CLASSES = (UserPLDM,)
 TERMS = ("prediction", "variance", "covariance", "time_similarity", "inverse_dynamics")
 
 
 def build(processor):
-    return PLDM(ConvEncoder(processor.image_size, 6, channels=(4, 8)), processor.block_dim)
+    return UserPLDM(ConvEncoder(processor.image_size, 6, channels=(4, 8)), processor.block_dim)
