@@ -10,6 +10,7 @@ from leworld.normality import BHEP, BHEPM, COMB, EnergyDistance, EppsPulley, Hen
 from leworld.regularizers import (
     ExactSIGReg,
     MultivariateNormality,
+    RDMReg,
     SIGReg,
     SlicedNormality,
     SubspaceSIGReg,
@@ -32,6 +33,7 @@ def modules() -> dict[str, torch.nn.Module]:
         "VISReg": VISReg(),
         "WeakSIGReg": WeakSIGReg(),
         "VCReg": VCReg(),
+        "RDMReg": RDMReg(1024),
     }
     for name, test in STATISTICS.items():
         if not isinstance(test, EppsPulley):

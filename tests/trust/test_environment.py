@@ -165,6 +165,8 @@ def writing() -> dict[str, list[str]]:
                 words.append(place.get(parameter.name or "", "/nowhere/at/all"))
         if any(parameter.name == "out" for parameter in command.params):
             words += ["--out", "{out}"]
+        if command.name == "compare":
+            words += ["--task", "tworoom"]
         if command.name == "stats":
             words += ["--model", "/nowhere/at/all"]
         if "{out}" in words:
