@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils.flop_counter import FlopCounterMode
 
 from .._checks import check_number, describe, plain_numbers
 from ..errors import ConfigError
@@ -47,6 +46,8 @@ def rollout_flops(model: WorldModel, *, horizon: int, context: int = 1, cached: 
         )
     check_number("rollout_flops", "horizon", horizon, low=1, integer=True)
     check_number("rollout_flops", "context", context, low=1, integer=True)
+    from torch.utils.flop_counter import FlopCounterMode  # brings triton with it
+
     weight = next(model.parameters(), None)
     dtype = torch.float32 if weight is None else weight.dtype
 

@@ -9,7 +9,6 @@ from typing import final
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..._checks import check_number, plain_numbers
 from ..._typing import Limits
@@ -147,6 +146,8 @@ def _seconds(model: WorldModel, policy: MPCPolicy, start: Observation, goal: Obs
 
 def _count(work: Callable[[], object]) -> int:
     """Count the operations of `work`, with attention in a form that torch's counter knows on every device."""
+    from torch.utils.flop_counter import FlopCounterMode  # brings triton with it
+
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         work()
     return counter.get_total_flops()
