@@ -66,6 +66,7 @@ def test_the_command_writes_every_part(report: Path) -> None:
         "Training",
         "Gaussianity",
         "Probes",
+        "What the losses do not show",
         "Surprise",
         "Planning",
         "Imagination",
