@@ -8,8 +8,16 @@ import pytest
 
 import leworld.evaluation
 from leworld.errors import ConfigError
-from leworld.evaluation import OpenLoopResult, Result, latent_map
-from tests.report.examples import normals, planning_result, probing_result, rollouts, surprise_result
+from leworld.evaluation import ComparisonResult, OpenLoopResult, Result, latent_map
+from tests.evaluation.bad_comparison_inputs import row
+from tests.report.examples import (
+    diagnosis_result,
+    normals,
+    planning_result,
+    probing_result,
+    rollouts,
+    surprise_result,
+)
 
 CURVES = {"model": (0.1, 0.2), "copy": (1.0, 2.0), "shuffled": (1.5, 3.0)}
 RESULTS: list[Result] = [
@@ -19,6 +27,8 @@ RESULTS: list[Result] = [
     rollouts(),
     OpenLoopResult(latent=CURVES, physical=CURVES | {"probe": (0.1, 0.1)}, num_windows=9),
     latent_map(normals(20)),
+    diagnosis_result(),
+    ComparisonResult("room", rows=(row(), row(model="pldm")), budget="2 steps", settings={}),
 ]
 
 
