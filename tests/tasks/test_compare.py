@@ -4,6 +4,7 @@ import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,13 +98,12 @@ def tiny_recipe(**changes) -> TwoRoomRecipe:
 
 
 def run(folder: Path, contenders, **changes) -> ComparisonResult:
-    options = {"seeds": [0], "protocols": ["same-room"], "num_pairs": 2, "num_probed": 4}
+    options = {"seeds": [0], "protocols": ["same-room"], "num_pairs": 2, "num_probed": 4, "planner": PLANNER}
     return compare(
         TASK,
         contenders,
         folder=folder,
         recipe=tiny_recipe(),
-        planner=PLANNER,
         progress=False,
         **options | changes,
     )
@@ -156,10 +156,11 @@ def test_every_known_model_trains_and_plans(zoo: ComparisonResult) -> None:
     assert all(word in str(zoo) for word in ("lewm", "pldm", "dinowm", "fixed FLOPs", "GFLOP a plan"))
 
 
-def test_an_interrupted_comparison_ends_with_the_same_rows(zoo: ComparisonResult, tmp_path: Path) -> None:
-    def stop(request: BuildRequest):
-        raise KeyboardInterrupt
+def stop(request: BuildRequest):
+    raise KeyboardInterrupt
 
+
+def test_an_interrupted_comparison_ends_with_the_same_rows(zoo: ComparisonResult, tmp_path: Path) -> None:
     names = {"lewm": get_contender("lewm"), "dinowm": Contender(build=stop, loss_weights=())}
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, names)
@@ -193,3 +194,19 @@ def test_a_spoilt_row_is_told(tmp_path: Path) -> None:
     row.write_text("{")
     with pytest.raises(ConfigError, match=r"row\.json"):
         run(tmp_path, ["lewm"])
+
+
+@pytest.mark.parametrize("change", [{"init_std": 0.3}, {"num_elites": 5}, {"returns": "mean"}])
+def test_a_planner_that_differs_in_anything_is_another_comparison(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = tmp_path / "comparison.json"
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, {"stop": Contender(build=stop, loss_weights=())})
+    assert json.loads(settings.read_text())["planner"] == {"horizon": 5, "samples": 12, "iterations": 4}
+    with pytest.raises(ConfigError, match="differs in planner"):
+        run(
+            tmp_path,
+            {"stop": Contender(build=stop, loss_weights=())},
+            planner=CEMPlanner(num_samples=12, num_iterations=4, **change),
+        )

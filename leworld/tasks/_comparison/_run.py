@@ -140,8 +140,7 @@ def compare(
         "task": task.name,
         "recipe": _without_seed(recipe),
         "reference": next(iter(found)),
-        "planner": {"horizon": planner.horizon, "samples": planner.num_samples}
-        | {"iterations": planner.num_iterations},
+        "planner": _planner_facts(planner),
         "protocols": list(protocols),
         "pairs": num_pairs,
         "probed_episodes": num_probed,
@@ -338,6 +337,14 @@ def _without_seed(recipe: Recipe) -> dict[str, Any]:
     settings = asdict(recipe.settings)
     del settings["seed"]
     return facts | {"settings": settings}
+
+
+def _planner_facts(planner: CEMPlanner) -> dict[str, Any]:
+    """Return the planner's counts, and what else was set otherwise than such a planner has it by itself."""
+    counts = {"horizon": planner.horizon, "samples": planner.num_samples}
+    usual = vars(CEMPlanner(planner.horizon, planner.num_samples, num_iterations=planner.num_iterations))
+    own = {name: value for name, value in vars(planner).items() if usual.get(name) != value}
+    return counts | {"iterations": planner.num_iterations} | own
 
 
 def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
