@@ -23,6 +23,7 @@ from leworld.tasks import (
     list_contenders,
 )
 from leworld.tasks._comparison._search import fitting_search, with_search
+from leworld.tasks._comparison._seconds import timed
 from tests.training.tiny import tiny_settings
 
 TASK = get_task("tworoom")
@@ -156,7 +157,7 @@ def test_every_known_model_trains_and_plans(zoo: ComparisonResult) -> None:
     assert all(word in str(zoo) for word in ("lewm", "pldm", "dinowm", "fixed FLOPs", "GFLOP a plan"))
 
 
-def stop(request: BuildRequest):
+def stop(request: BuildRequest | None):
     raise KeyboardInterrupt
 
 
@@ -210,3 +211,21 @@ def test_a_planner_that_differs_in_anything_is_another_comparison(
             {"stop": Contender(build=stop, loss_weights=())},
             planner=CEMPlanner(num_samples=12, num_iterations=4, **change),
         )
+
+
+def test_seconds_of_former_tries_count(tmp_path: Path) -> None:
+    (first,) = run(tmp_path, ["lewm"]).rows
+    (tmp_path / "lewm" / "seed0" / "row.json").unlink()  # as if the process had ended while it measured
+    (again,) = run(tmp_path, ["lewm"]).rows
+    assert again.reached == first.reached
+    assert again.training_seconds >= first.training_seconds
+
+
+def test_seconds_of_a_try_that_fails_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 5.0, 10.0, 12.0, 20.0, 21.0])
+    monkeypatch.setattr("time.process_time", lambda: next(clock))
+    record = tmp_path / "new" / "seconds.json"
+    with pytest.raises(KeyboardInterrupt):
+        timed(lambda: stop(None), record, "training")
+    assert timed(lambda: "done", record, "training") == ("done", 7.0)
+    assert timed(lambda: "other", record, "build") == ("other", 1.0)

@@ -2,11 +2,10 @@
 
 import gc
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..._checks import check_choice, check_number, describe, plain_numbers
 from ..._files import write_atomically
@@ -28,9 +27,9 @@ from .._task import Task
 from ._contender import BuildRequest, Contender
 from ._known import get_contender, list_contenders
 from ._search import fitting_search, with_search
+from ._seconds import timed
 
-T = TypeVar("T")
-_SETTINGS, _ROW = "comparison.json", "row.json"
+_SETTINGS, _ROW, _SECONDS = "comparison.json", "row.json", "seconds.json"
 
 
 @plain_numbers
@@ -260,7 +259,7 @@ class _Comparison:
             folder=place / "before",
             num_steps=before,
         )
-        model, pretraining = _timed(lambda: contender.build(request))
+        model, pretraining = timed(lambda: contender.build(request), place / _SECONDS, "build")
         if not isinstance(model, WorldModel):
             raise ConfigError(
                 "compare needs a contender's `build` to return a WorldModel",
@@ -269,10 +268,12 @@ class _Comparison:
             )
         windows = Windows(episodes, model.history_size, frameskip=self.task.frameskip)
         rest = replace(settings, num_steps=settings.num_steps - before)
-        _, seconds = _timed(
+        _, seconds = timed(
             lambda: train(
                 model, windows, folder=place, settings=rest, progress=self.progress, accelerator="cpu"
-            )
+            ),
+            place / _SECONDS,
+            "training",
         )
         save(model, place / MODEL_FOLDER, overwrite=True)
         frames = settings.num_steps * settings.batch_size * (model.history_size + 1)
@@ -384,9 +385,3 @@ def _read(path: Path) -> ComparisonRow | None:
 
 def _moment(episodes: Episodes, model: WorldModel, row: int) -> Observation:
     return episodes.observation(model.observation_parts, [row])
-
-
-def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    began = time.process_time()
-    found = work()
-    return found, time.process_time() - began
