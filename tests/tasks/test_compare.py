@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import leworld
+from leworld.data import Batch
 from leworld.errors import ConfigError, DataError
 from leworld.evaluation import ComparisonResult, ComparisonRow, PlanCost, plan_cost
-from leworld.models import rollout_flops
+from leworld.models import Losses, rollout_flops
 from leworld.planners import CEMPlanner
 from leworld.tasks import (
     BuildRequest,
@@ -22,6 +24,7 @@ from leworld.tasks import (
     get_task,
     list_contenders,
 )
+from leworld.tasks._comparison._frame_features import FrameFeatures
 from leworld.tasks._comparison._search import fitting_search, with_search
 from leworld.tasks._comparison._seconds import timed
 from tests.training.tiny import tiny_settings
@@ -229,3 +232,31 @@ def test_seconds_of_a_try_that_fails_count(tmp_path: Path, monkeypatch: pytest.M
         timed(lambda: stop(None), record, "training")
     assert timed(lambda: "done", record, "training") == ("done", 7.0)
     assert timed(lambda: "other", record, "build") == ("other", 1.0)
+
+
+def test_what_a_contender_trains_beforehand_sees_windows_of_as_many_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, ...]] = []
+    plain = FrameFeatures._loss
+
+    def noted(self: FrameFeatures, batch: Batch, generator: torch.Generator | None) -> Losses:
+        seen.append(tuple(batch.observations.shape[:2]))
+        return plain(self, batch, generator)
+
+    monkeypatch.setattr(FrameFeatures, "_loss", noted)
+    recipe = tiny_recipe(history_size=3)
+    episodes = recipe.collect(progress=False)
+    processor = recipe.processor(episodes)
+    model = get_contender("dinowm").build(
+        BuildRequest(recipe=recipe, processor=processor, episodes=episodes, folder=tmp_path, num_steps=2)
+    )
+    assert model.history_size == 3
+    assert seen == [(4, 4)] * 2
+
+
+def test_a_row_of_another_contender_of_that_name_is_told(tmp_path: Path) -> None:
+    contender = get_contender("lewm")
+    run(tmp_path, {"mine": contender})
+    with pytest.raises(ConfigError, match="loss weights"):
+        run(tmp_path, {"mine": replace(contender, loss_weights=("one", "two"))})

@@ -192,6 +192,13 @@ class _Comparison:
             for name, contender in contenders.items():
                 place = folder / name / f"seed{seed}"
                 row = _read(place / _ROW)
+                if row is not None and row.loss_weights != contender.loss_weights:
+                    raise ConfigError(
+                        "compare needs the rows in its folder to be of the contenders that it is given",
+                        f"that in {place} has the loss weights {list(row.loss_weights)} and `{name}` "
+                        f"{list(contender.loss_weights)}",
+                        "Delete that folder to train anew, or call the contender by another name",
+                    )
                 if row is None:
                     episodes = recipe.collect(progress=self.progress) if episodes is None else episodes
                     row = self._measured(name, contender, recipe, episodes, place)
