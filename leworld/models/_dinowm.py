@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._checks import check_number
+from .._checks import check_number, quoted
 from .._config import configurable
 from ..data import Batch
 from ..errors import ConfigError, ShapeError
@@ -126,6 +126,7 @@ class DINOWM(WorldModel):
             if proprio_encoder is None
             else part_size("DINOWM", "proprio_encoder", proprio_encoder, "embedding_dim")
         )
+        _check_reads(encoder)
         tokens = part_size("DINOWM", "predictor", predictor, "num_tokens")
         _check_grid(encoder, tokens)
         dim = self.visual_dim + self.proprio_dim
@@ -212,6 +213,16 @@ class DINOWM(WorldModel):
             "predictor was built for",
             f"of pictures of {pixels.shape[-2]} x {pixels.shape[-1]} pixels it makes {made}, shape {shape}",
             "Give the processor the `image_size` of the settings that the predictor was trained with",
+        )
+
+
+def _check_reads(encoder: nn.Module) -> None:
+    parts = tuple(getattr(encoder, "observation_parts", ("pixels",)))
+    if parts != ("pixels",):
+        raise ConfigError(
+            "DINOWM needs an `encoder` that reads `pixels` alone",
+            f"{type(encoder).__name__} reads {quoted(parts)}",
+            "Hand in what encodes the pictures as `encoder`, and what encodes `proprio` as `proprio_encoder`",
         )
 
 

@@ -5,6 +5,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
+from ..nn import Frozen
 from ..predictors import IncrementalPredictor
 
 
@@ -12,12 +13,18 @@ def can_roll_incrementally(predictor: nn.Module, *around: nn.Module) -> TypeGuar
     """Whether `incremental_rollout` may take the place of the plain rollout.
 
     Not in training mode, where dropout and batch statistics make a result depend on what else is computed.
+    A frozen predictor remembers what the one inside does.
 
     Args:
         predictor: The model's predictor.
         around: Its action encoder and prediction projector.
     """
-    if not isinstance(predictor, IncrementalPredictor) or not predictor.can_extend:
+    inner: nn.Module = predictor
+    while isinstance(inner, Frozen):
+        if inner._forward_hooks or inner._forward_pre_hooks:  # which expect the calls of `forward`
+            return False
+        inner = inner.module
+    if not isinstance(inner, IncrementalPredictor) or not inner.can_extend:
         return False
     return not any(module.training for part in around for module in part.modules())
 

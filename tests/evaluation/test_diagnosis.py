@@ -56,3 +56,25 @@ def test_a_quantity_that_does_not_vary_says_so() -> None:
     result = diagnose(kinds.model(KINDS[0]), still, quantities={"still": Quantity("still")}, **QUICK)
     assert result.r2 == {}
     assert list(result.undefined) == ["still"]
+
+
+def test_one_latent_for_all_frames_is_called_a_collapse() -> None:
+    model = kinds.model(KINDS[0])
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    result = diagnose(model, kinds.episodes(), **QUICK)
+    assert result.collapsed
+    assert result.blind_parts == model.observation_parts
+    assert "collapsed: all frames have the same latent" in str(result)
+    assert "blind to" not in str(result)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "latent", "lost"),
+    [(0.02, -0.5, False), (-3.0, -5.0, False), (0.3, -5.0, True), (0.3, 0.25, False), (0.9, 0.7, True)],
+)
+def test_what_no_probe_finds_is_not_lost(
+    found: DiagnosisResult, pixels: float, latent: float, lost: bool
+) -> None:
+    assert replace(found, pixel_r2={"a": pixels}, r2={"a": latent}).lost == (("a",) if lost else ())
+    assert replace(found, pixel_r2={"a": pixels}, r2={}).lost == ()

@@ -5,7 +5,8 @@ import torch
 
 from leworld.costs import GoalCost
 from leworld.data import Batch
-from leworld.encoders import LinearEncoder
+from leworld.encoders import FusedEncoder, LinearEncoder
+from leworld.errors import ConfigError
 from leworld.models import DINOWM, WorldModel, rollout_flops
 from leworld.models import _dinowm as module
 from leworld.planners import CEMPlanner, GradientPlanner
@@ -13,7 +14,7 @@ from leworld.predictors import TokenTransformerPredictor
 from tests.models.checks import plan_inputs
 from tests.models.checks_dinowm import ALL
 from tests.models.contract import CONTRACT
-from tests.models.dinowm import batch, dinowm
+from tests.models.dinowm import PatchEncoder, batch, dinowm
 from tests.models.wrong_dinowm import RIGHT, WRONG, spoiled
 
 CHECKS = {check.__name__: check for check in (*ALL, *CONTRACT)}
@@ -201,3 +202,13 @@ def test_plans_reach_a_goal_that_the_model_can_imagine() -> None:
     ):
         plan = planner.plan(cost, batch=2, action_dim=4)
         assert (plan.cost < 0.2 * idle).all()
+
+
+def test_an_encoder_of_several_parts_is_refused_at_once() -> None:
+    pictures = PatchEncoder()
+    several = FusedEncoder({"pixels": pictures, "proprio": LinearEncoder(2, 2)}, 6, fusion="tile")
+    predictor, actions = dinowm(proprio=False).predictor, LinearEncoder(4, 3)
+    with pytest.raises(ConfigError, match="reads `pixels`, `proprio`"):
+        DINOWM(several, predictor, action_encoder=actions)
+    one = FusedEncoder({"pixels": pictures}, 6, fusion="tile")
+    assert DINOWM(one, predictor, action_encoder=actions).observation_parts == ("pixels",)

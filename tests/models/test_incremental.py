@@ -9,8 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from leworld.encoders import ActionEncoder, ConvEncoder
 from leworld.models import LeWM, WorldModel, _joint_embedding
-from leworld.nn import Projector
-from leworld.predictors import TransformerPredictor
+from leworld.nn import Frozen, Projector
+from leworld.predictors import GRUPredictor, TransformerPredictor
 from tests.models.cases import lewm
 
 SIZES = list(itertools.product([1, 2, 3, 4, 6], [1, 2, 3, 5, 8], [1, 2, 5, 14]))
@@ -168,3 +168,19 @@ def test_a_wrong_predictor_would_be_noticed(spoil) -> None:
     expected = plain(model, *arguments)
     spoil(model)
     assert (model.rollout(*arguments) - expected).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_frozen_predictor_rolls_out_as_the_one_inside_does(layers: int) -> None:
+    model = lewm(history_size=2)
+    dim, conditions = model.embedding_dim, model.predictor.condition_dim
+    model.predictor = GRUPredictor(dim, 2, condition_dim=conditions)
+    model.eval()
+    arguments = inputs(model, 0, 2, 3, 4, 6)
+    expected = model.rollout(*arguments)
+    assert not torch.allclose(expected, plain(model, *arguments), atol=1e-4)  # it remembers older frames
+    for _ in range(layers):
+        model.predictor = Frozen(model.predictor)
+    assert torch.equal(model.rollout(*arguments), expected)
+    model.predictor.register_forward_hook(lambda *_: None)
+    assert torch.equal(model.rollout(*arguments), plain(model, *arguments))

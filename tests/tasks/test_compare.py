@@ -4,13 +4,16 @@ import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 import leworld
+from leworld.data import Batch
 from leworld.errors import ConfigError, DataError
 from leworld.evaluation import ComparisonResult, ComparisonRow, PlanCost, plan_cost
-from leworld.models import rollout_flops
+from leworld.models import Losses, rollout_flops
 from leworld.planners import CEMPlanner
 from leworld.tasks import (
     BuildRequest,
@@ -21,7 +24,9 @@ from leworld.tasks import (
     get_task,
     list_contenders,
 )
+from leworld.tasks._comparison._frame_features import FrameFeatures
 from leworld.tasks._comparison._search import fitting_search, with_search
+from leworld.tasks._comparison._seconds import timed
 from tests.training.tiny import tiny_settings
 
 TASK = get_task("tworoom")
@@ -97,13 +102,12 @@ def tiny_recipe(**changes) -> TwoRoomRecipe:
 
 
 def run(folder: Path, contenders, **changes) -> ComparisonResult:
-    options = {"seeds": [0], "protocols": ["same-room"], "num_pairs": 2, "num_probed": 4}
+    options = {"seeds": [0], "protocols": ["same-room"], "num_pairs": 2, "num_probed": 4, "planner": PLANNER}
     return compare(
         TASK,
         contenders,
         folder=folder,
         recipe=tiny_recipe(),
-        planner=PLANNER,
         progress=False,
         **options | changes,
     )
@@ -156,10 +160,11 @@ def test_every_known_model_trains_and_plans(zoo: ComparisonResult) -> None:
     assert all(word in str(zoo) for word in ("lewm", "pldm", "dinowm", "fixed FLOPs", "GFLOP a plan"))
 
 
-def test_an_interrupted_comparison_ends_with_the_same_rows(zoo: ComparisonResult, tmp_path: Path) -> None:
-    def stop(request: BuildRequest):
-        raise KeyboardInterrupt
+def stop(request: BuildRequest | None):
+    raise KeyboardInterrupt
 
+
+def test_an_interrupted_comparison_ends_with_the_same_rows(zoo: ComparisonResult, tmp_path: Path) -> None:
     names = {"lewm": get_contender("lewm"), "dinowm": Contender(build=stop, loss_weights=())}
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, names)
@@ -193,3 +198,65 @@ def test_a_spoilt_row_is_told(tmp_path: Path) -> None:
     row.write_text("{")
     with pytest.raises(ConfigError, match=r"row\.json"):
         run(tmp_path, ["lewm"])
+
+
+@pytest.mark.parametrize("change", [{"init_std": 0.3}, {"num_elites": 5}, {"returns": "mean"}])
+def test_a_planner_that_differs_in_anything_is_another_comparison(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = tmp_path / "comparison.json"
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, {"stop": Contender(build=stop, loss_weights=())})
+    assert json.loads(settings.read_text())["planner"] == {"horizon": 5, "samples": 12, "iterations": 4}
+    with pytest.raises(ConfigError, match="differs in planner"):
+        run(
+            tmp_path,
+            {"stop": Contender(build=stop, loss_weights=())},
+            planner=CEMPlanner(num_samples=12, num_iterations=4, **change),
+        )
+
+
+def test_seconds_of_former_tries_count(tmp_path: Path) -> None:
+    (first,) = run(tmp_path, ["lewm"]).rows
+    (tmp_path / "lewm" / "seed0" / "row.json").unlink()  # as if the process had ended while it measured
+    (again,) = run(tmp_path, ["lewm"]).rows
+    assert again.reached == first.reached
+    assert again.training_seconds >= first.training_seconds
+
+
+def test_seconds_of_a_try_that_fails_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 5.0, 10.0, 12.0, 20.0, 21.0])
+    monkeypatch.setattr("time.process_time", lambda: next(clock))
+    record = tmp_path / "new" / "seconds.json"
+    with pytest.raises(KeyboardInterrupt):
+        timed(lambda: stop(None), record, "training")
+    assert timed(lambda: "done", record, "training") == ("done", 7.0)
+    assert timed(lambda: "other", record, "build") == ("other", 1.0)
+
+
+def test_what_a_contender_trains_beforehand_sees_windows_of_as_many_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, ...]] = []
+    plain = FrameFeatures._loss
+
+    def noted(self: FrameFeatures, batch: Batch, generator: torch.Generator | None) -> Losses:
+        seen.append(tuple(batch.observations.shape[:2]))
+        return plain(self, batch, generator)
+
+    monkeypatch.setattr(FrameFeatures, "_loss", noted)
+    recipe = tiny_recipe(history_size=3)
+    episodes = recipe.collect(progress=False)
+    processor = recipe.processor(episodes)
+    model = get_contender("dinowm").build(
+        BuildRequest(recipe=recipe, processor=processor, episodes=episodes, folder=tmp_path, num_steps=2)
+    )
+    assert model.history_size == 3
+    assert seen == [(4, 4)] * 2
+
+
+def test_a_row_of_another_contender_of_that_name_is_told(tmp_path: Path) -> None:
+    contender = get_contender("lewm")
+    run(tmp_path, {"mine": contender})
+    with pytest.raises(ConfigError, match="loss weights"):
+        run(tmp_path, {"mine": replace(contender, loss_weights=("one", "two"))})

@@ -78,7 +78,7 @@ def diagnose(
         num_problems: Starts and goals; fewer where there are not so many, at least 2.
         num_plans: Others' plans for each, 2 or more.
         blind_below: Largest `moved` by shuffling that is called blind.
-        lost_above: Smallest difference of R2 that is called lost.
+        lost_above: Smallest difference of R2 that is called lost; one below 0 counts as 0.
         seed: Which frames are exchanged, which problems and plans, the split and the probes' weights.
 
     Raises:

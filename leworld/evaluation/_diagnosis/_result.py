@@ -106,15 +106,23 @@ class DiagnosisResult(Result):
 
     @property
     def blind_parts(self) -> tuple[str, ...]:
-        """Parts that the latent hardly depends on."""
+        """Parts that the latent hardly depends on: all of them where it is the same for all frames."""
         return tuple(
-            row.part for row in self.parts if row.change == "shuffled" and row.moved < self.blind_below
+            row.part
+            for row in self.parts
+            if row.change == "shuffled" and (self.collapsed or row.moved < self.blind_below)
         )
 
     @property
+    def collapsed(self) -> bool:
+        """Whether all frames have one latent, to rounding; `moved` and `error_ratio` say nothing then."""
+        return math.isnan(self.within_share)
+
+    @property
     def lost(self) -> tuple[str, ...]:
-        """Quantities that a probe finds in the pixels and not in the latent."""
-        found = ((name, r2 - self.r2.get(name, math.nan)) for name, r2 in self.pixel_r2.items())
+        """Quantities that a probe finds in the pixels and not in the latent; an R2 below 0 finds nothing."""
+        kept = {name: 0.0 if value < 0 else value for name, value in self.r2.items()}
+        found = ((name, r2 - kept.get(name, math.nan)) for name, r2 in self.pixel_r2.items())
         return tuple(name for name, missing in found if missing > self.lost_above)
 
     def table(self) -> str:
@@ -150,11 +158,10 @@ class DiagnosisResult(Result):
     @property
     def findings(self) -> tuple[str, ...]:
         """What is wrong, each in a sentence."""
-        found = [
-            f"blind to {part}: shuffling it over the frames moves the latent by less than "
-            f"{_percent(self.blind_below)} of the distance of two frames"
-            for part in self.blind_parts
-        ]
+        if self.collapsed:
+            found = ["collapsed: all frames have the same latent, so that nothing can be read off it"]
+        else:
+            found = self._blindness()
         found += [
             f"lost: {name}: a probe reads it off the pixels with R2 {_number(self.pixel_r2[name])} and off "
             f"the latent with {_number(self.r2[name])}"
@@ -162,6 +169,13 @@ class DiagnosisResult(Result):
         ]
         found += [f"undefined: {name}: {reason}" for name, reason in self.undefined.items()]
         return tuple(found)
+
+    def _blindness(self) -> list[str]:
+        return [
+            f"blind to {part}: shuffling it over the frames moves the latent by less than "
+            f"{_percent(self.blind_below)} of the distance of two frames"
+            for part in self.blind_parts
+        ]
 
     def _content(self) -> dict[str, Any]:
         data = asdict(self) | {"blind_parts": self.blind_parts, "lost": self.lost}

@@ -38,11 +38,12 @@ def dinowm(request: BuildRequest) -> WorldModel:
             processor,
             regularizer_weight=_WEIGHT,
             num_slices=recipe.num_slices,
+            history_size=recipe.history_size,  # windows of as many frames as all models get
         )
     if request.num_steps:
         train(
             features,
-            Windows(request.episodes, 1, frameskip=processor.frameskip),
+            Windows(request.episodes, features.history_size, frameskip=processor.frameskip),
             folder=request.folder,
             settings=replace(settings, num_steps=request.num_steps),
             progress=False,

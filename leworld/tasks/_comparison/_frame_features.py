@@ -15,8 +15,8 @@ class FrameFeatures(WorldModel):
     """An encoder of tokens that learns from pairs of neighbouring frames, without their actions.
 
     LeJEPA's two terms (Balestriero and LeCun, arXiv 2511.08544) on the projected mean of a frame's tokens,
-    with the two frames of a window as the two views: they shall lie near each other, and SIGReg keeps the
-    embeddings of all frames from collapsing.
+    with two neighbouring frames of a window as the two views: they shall lie near each other, and SIGReg
+    keeps the embeddings of all frames from collapsing.
 
         loss = mean (e_t+1 - e_t)^2 + regularizer_weight * SIGReg(e),   e = projector(mean over tokens)
 
@@ -29,9 +29,8 @@ class FrameFeatures(WorldModel):
         processor: Of the training episodes.
         regularizer_weight: SIGReg's weight.
         num_slices: SIGReg's directions.
+        history_size: A window has one frame more.
     """
-
-    history_size = 1
 
     def __init__(
         self,
@@ -41,8 +40,10 @@ class FrameFeatures(WorldModel):
         *,
         regularizer_weight: float,
         num_slices: int,
+        history_size: int,
     ) -> None:
         super().__init__()
+        self.history_size = history_size
         self.encoder = encoder
         self.projector = projector
         self.regularizer = SIGReg(num_slices)

@@ -2,11 +2,10 @@
 
 import gc
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..._checks import check_choice, check_number, describe, plain_numbers
 from ..._files import write_atomically
@@ -28,9 +27,9 @@ from .._task import Task
 from ._contender import BuildRequest, Contender
 from ._known import get_contender, list_contenders
 from ._search import fitting_search, with_search
+from ._seconds import timed
 
-T = TypeVar("T")
-_SETTINGS, _ROW = "comparison.json", "row.json"
+_SETTINGS, _ROW, _SECONDS = "comparison.json", "row.json", "seconds.json"
 
 
 @plain_numbers
@@ -140,8 +139,7 @@ def compare(
         "task": task.name,
         "recipe": _without_seed(recipe),
         "reference": next(iter(found)),
-        "planner": {"horizon": planner.horizon, "samples": planner.num_samples}
-        | {"iterations": planner.num_iterations},
+        "planner": _planner_facts(planner),
         "protocols": list(protocols),
         "pairs": num_pairs,
         "probed_episodes": num_probed,
@@ -194,6 +192,13 @@ class _Comparison:
             for name, contender in contenders.items():
                 place = folder / name / f"seed{seed}"
                 row = _read(place / _ROW)
+                if row is not None and row.loss_weights != contender.loss_weights:
+                    raise ConfigError(
+                        "compare needs the rows in its folder to be of the contenders that it is given",
+                        f"that in {place} has the loss weights {list(row.loss_weights)} and `{name}` "
+                        f"{list(contender.loss_weights)}",
+                        "Delete that folder to train anew, or call the contender by another name",
+                    )
                 if row is None:
                     episodes = recipe.collect(progress=self.progress) if episodes is None else episodes
                     row = self._measured(name, contender, recipe, episodes, place)
@@ -261,7 +266,7 @@ class _Comparison:
             folder=place / "before",
             num_steps=before,
         )
-        model, pretraining = _timed(lambda: contender.build(request))
+        model, pretraining = timed(lambda: contender.build(request), place / _SECONDS, "build")
         if not isinstance(model, WorldModel):
             raise ConfigError(
                 "compare needs a contender's `build` to return a WorldModel",
@@ -270,10 +275,12 @@ class _Comparison:
             )
         windows = Windows(episodes, model.history_size, frameskip=self.task.frameskip)
         rest = replace(settings, num_steps=settings.num_steps - before)
-        _, seconds = _timed(
+        _, seconds = timed(
             lambda: train(
                 model, windows, folder=place, settings=rest, progress=self.progress, accelerator="cpu"
-            )
+            ),
+            place / _SECONDS,
+            "training",
         )
         save(model, place / MODEL_FOLDER, overwrite=True)
         frames = settings.num_steps * settings.batch_size * (model.history_size + 1)
@@ -340,6 +347,14 @@ def _without_seed(recipe: Recipe) -> dict[str, Any]:
     return facts | {"settings": settings}
 
 
+def _planner_facts(planner: CEMPlanner) -> dict[str, Any]:
+    """Return the planner's counts, and what else was set otherwise than such a planner has it by itself."""
+    counts = {"horizon": planner.horizon, "samples": planner.num_samples}
+    usual = vars(CEMPlanner(planner.horizon, planner.num_samples, num_iterations=planner.num_iterations))
+    own = {name: value for name, value in vars(planner).items() if usual.get(name) != value}
+    return counts | {"iterations": planner.num_iterations} | own
+
+
 def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
     """Write the settings, or raise unless those that are there are the same."""
     text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
@@ -377,9 +392,3 @@ def _read(path: Path) -> ComparisonRow | None:
 
 def _moment(episodes: Episodes, model: WorldModel, row: int) -> Observation:
     return episodes.observation(model.observation_parts, [row])
-
-
-def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    began = time.process_time()
-    found = work()
-    return found, time.process_time() - began
