@@ -25,7 +25,9 @@ def state_column(owner: str, episodes: Episodes, column: str) -> np.ndarray:
         raise DataError(
             f"{owner} needs episodes with the column `{column}`",
             "there is no such column",
-            nearest(column, episodes.columns) if episodes.columns else "Record states beside the pixels",
+            f"{nearest(column, episodes.columns)}. Name one of them by `column=` or in a `Quantity`"
+            if episodes.columns
+            else "Record states beside the pixels",
         )
     values = np.asarray(episodes.columns[column])
     if values.dtype.kind not in "fiu":
