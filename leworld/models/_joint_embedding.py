@@ -43,6 +43,8 @@ class JointEmbeddingModel(WorldModel):
         self.projector = nn.Identity() if projector is None else projector
         self.prediction_projector = nn.Identity() if prediction_projector is None else prediction_projector
         owner = type(self).__name__
+        _check_vectors(owner, "encoder", encoder, "Make one vector of them with `encoders.PooledTokens`")
+        _check_vectors(owner, "predictor", predictor, "Take another, or a `DINOWM`, which predicts tokens")
         embedded = part_size(owner, "encoder", encoder, "embedding_dim")
         said = "`encoder.embedding_dim`"
         if projector is not None:
@@ -125,6 +127,16 @@ def judged(
     if reads == "trajectories":
         return regularizer(embeddings.clone(), generator=generator)
     return regularizer(embeddings.clone(), actions.clone(), generator=generator)
+
+
+def _check_vectors(owner: str, name: str, part: nn.Module, fix: str) -> None:
+    tokens = getattr(part, "num_tokens", None)
+    if isinstance(tokens, int):
+        raise ConfigError(
+            f"{owner} needs its {name} to be one of vectors",
+            f"{type(part).__name__} is one of {tokens} tokens",
+            fix,
+        )
 
 
 def _named(

@@ -57,7 +57,8 @@ class WorldModel(nn.Module, ABC):
         action_dim: Size of an action block.
         observation_parts: Names of the parts that the model reads.
         batch_columns: Columns such as "reward" that `loss` reads from `batch.columns`.
-        learns_latents: Whether training changes the latents; False on frozen features, which cannot collapse.
+        learns_latents: Whether latents are learned; False for those that are mostly frozen features, whose
+            spread says nothing of a collapse.
         processor: How the world's units become the model's numbers and back; None if unknown.
         trained_on: The record of the episodes that it was trained on; None where there is none.
 

@@ -91,8 +91,12 @@ def lossless() -> LeWM:
     return model
 
 
+def token_predictor() -> TokenTransformerPredictor:
+    return TokenTransformerPredictor(6, 4, condition_dim=3, depth=1, num_heads=1, head_dim=2, mlp_dim=4)
+
+
 def tokens_of(encoder: nn.Module, action_encoder: nn.Module | None = None) -> DINOWM:
-    predictor = TokenTransformerPredictor(6, 4, condition_dim=3, depth=1, num_heads=1, head_dim=2, mlp_dim=4)
+    predictor = token_predictor()
     return DINOWM(encoder, predictor, action_encoder=action_encoder or LinearEncoder(4, 3))
 
 
@@ -153,6 +157,8 @@ ROWS: list[BadInput] = [
         "condition_dim",
         "7 and 6",
     ),
+    row("LeWM", "encoder of tokens", lambda: build(encoder=PatchEncoder()), ConfigError, "PooledTokens"),
+    row("LeWM", "predictor of tokens", lambda: build(predictor=token_predictor()), ConfigError, "DINOWM"),
     row("LeWM", "encoder without a size", lambda: build(encoder=Sizeless()), ConfigError, "embedding_dim"),
     row("LeWM", "reads what", lambda: build(regularizer=reading("frames")), ConfigError, "`reads`", "frames"),
     row("LeWM", "no losses", lambda: build(auxiliary={}), ConfigError, "`auxiliary`", "None"),
