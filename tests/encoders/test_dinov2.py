@@ -146,7 +146,7 @@ def test_with_registers_every_library_interpolates_alike(rule) -> None:
 
 
 def test_registers_are_read_from_each_layout() -> None:
-    registers = torch.randn(1, 4, 24)
+    registers = torch.randn(1, 4, 24, dtype=torch.float32)
     hub, hugging = weights("hub"), weights("transformers")
     hub["register_tokens"], hugging["embeddings.register_tokens"] = registers, registers
     found = dinov2_state_dict(hub)
@@ -155,7 +155,7 @@ def test_registers_are_read_from_each_layout() -> None:
     timm = weights("timm")  # which has no position for the class token then, but has added it
     timm["reg_token"], table = registers, timm["pos_embed"]
     timm["pos_embed"], timm["cls_token"] = table[:, 1:], timm["cls_token"] + table[:, :1]
-    encoders = [mini(num_registers=4), mini(num_registers=4)]
+    encoders = [mini(num_registers=4).float() for _ in range(2)]
     for encoder, tensors in zip(encoders, (found, dinov2_state_dict(timm)), strict=True):
         encoder.load_state_dict(tensors)
     torch.testing.assert_close(encoders[0](pixels("42x42")), encoders[1](pixels("42x42")), atol=1e-5, rtol=0)

@@ -172,11 +172,11 @@ def test_without_the_library_the_extra_is_named(library: str, extra: str, monkey
 
 def test_a_backbone_enters_lewm_in_one_line(tmp_path: Path) -> None:
     """It trains frozen, is saved, loads and is exported."""
-    model = model_of(Frozen(TimmEncoder("resnet18")))
+    model = model_of(Frozen(TimmEncoder("resnet18"))).float()  # as programs are
     train(model, tiny_windows(), folder=tmp_path / "run", settings=tiny_settings(num_steps=2), progress=False)
     again = leworld.load(leworld.save(model, tmp_path / "m"))
     assert isinstance(again.encoder, Frozen)
-    x = pictures(8)[:, None]
+    x = pictures(8)[:, None].float()
     assert torch.equal(again.encode(x), model.encode(x))
     folder = leworld.hub.export(again, tmp_path / "robot", format="pt2")
     program = torch.export.load(folder / "encoder.pt2").module()

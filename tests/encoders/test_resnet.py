@@ -107,7 +107,9 @@ def test_tokens_are_the_cells_row_by_row(size: int, stem, side: int) -> None:
     x[..., : size // (2 * side), -size // (2 * side) :] = 9.0
     with torch.no_grad():
         moved = (encoder(x) - encoder(torch.zeros_like(x))).abs().sum(-1).view(side, side)
-    assert moved.argmax() == moved[0].argmax()  # in the first row
+    row, column = divmod(int(moved.argmax()), side)
+    assert row <= side // 3  # the weights decide where in that corner
+    assert column >= side - 1 - side // 3
     assert moved[0, -1] > moved[-1, 0]
 
 
@@ -189,4 +191,4 @@ def test_keypoints_follow_what_moves() -> None:
     right[0, :, 60:68, 84:92] = spot
     with torch.no_grad():
         moved = (encoder(right) - encoder(left)).view(32, 2)
-    assert moved[:, 0].abs().max() > 3 * moved[:, 1].abs().max()
+    assert moved[:, 0].abs().mean() > 2 * moved[:, 1].abs().mean()

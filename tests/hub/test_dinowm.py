@@ -152,20 +152,18 @@ def test_a_backbone_of_stable_worldmodel_comes_along() -> None:
     size = {"hidden_dim": 24, "depth": 2, "num_heads": 3, "mlp_dim": 48}
     encoder = DINOv2Encoder(
         size, image_size=42, position_grid=5, output="patches", position_interpolation="transformers"
-    )
-    predictor = TokenTransformerPredictor(
-        24, 9, condition_dim=4, depth=1, num_heads=1, head_dim=8, mlp_dim=8
-    ).state_dict()
+    ).float()
+    predictor = TokenTransformerPredictor(24, 9, condition_dim=4, depth=1, num_heads=1, head_dim=8, mlp_dim=8)
     ours = {"positions": "pos_embedding", "norm": "transformer.norm"} | {
         f"blocks.0.{one}": f"transformer.layers.0.{other}" for other, one in _BLOCK.items()
     }
     state = {f"backbone.backbone.{key}": value for key, value in backbone.items()}
-    for key, value in predictor.items():
+    for key, value in predictor.float().state_dict().items():
         name = next(one for one in ours if key.startswith(one))
         state["predictor." + key.replace(name, ours[name])] = value
     state |= {
-        "extra_encoders.action.patch_embed.weight": torch.randn(4, 6, 1),
-        "extra_encoders.action.patch_embed.bias": torch.randn(4),
+        "extra_encoders.action.patch_embed.weight": torch.randn(4, 6, 1, dtype=torch.float32),
+        "extra_encoders.action.patch_embed.bias": torch.randn(4, dtype=torch.float32),
     }
     model = load_dinowm(state, encoder, head_dim=8)
     pixels = recorded["pixels.42x42"].unsqueeze(1)
@@ -209,7 +207,7 @@ def test_pickled_modules_are_refused_with_advice(tmp_path: Path) -> None:
 
 def test_the_advice_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the error says to run, on a checkpoint of modules as the authors have them."""
-    path, module = tmp_path / "model_3.pth", Module()
+    path, module = tmp_path / "model_3.pth", Module().float()
     torch.save({"epoch": 3, "action_encoder": module}, path)
     with pytest.raises(CheckpointError) as caught:
         load_dinowm(path, Given(4, 16))

@@ -33,14 +33,17 @@ def test_it_comes_back_with_its_encoder_frozen(proprio: bool, tmp_path: Path) ->
 @pytest.mark.parametrize("format", ["pt2", "onnx"])
 @torch.no_grad()
 def test_it_is_exported_without_proprioception(format: str, tmp_path: Path) -> None:
-    model = tiny_dinowm(proprio=False).eval()
+    model = tiny_dinowm(proprio=False).eval().float()  # as programs are
     folder = leworld.hub.export(model, tmp_path / "robot", format=format)
     facts = json.loads((folder / "export.json").read_text())["programs"]
     assert facts["predictor"]["outputs"]["predictions"] == ["batch", 3, 4, 6]
     assert facts["encoder"]["largest_difference"] < 1e-4
     if format == "pt2":
         predict = torch.export.load(folder / "predictor.pt2").module()
-        latents, actions = torch.randn(5, 3, 4, 6), torch.randn(5, 3, 4)
+        latents, actions = (
+            torch.randn(5, 3, 4, 6, dtype=torch.float32),
+            torch.randn(5, 3, 4, dtype=torch.float32),
+        )
         torch.testing.assert_close(predict(latents, actions), model.predict(latents, actions))
 
 

@@ -48,11 +48,11 @@ def model_of(encoder: torch.nn.Module) -> LeWM:
         action_encoder=ActionEncoder(2, 4),
         projector=Projector(encoder.embedding_dim, 4, hidden_dim=4),
         prediction_projector=Projector(4, hidden_dim=4),
-    )
+    ).float()  # as the weights of files are
 
 
 def pictures() -> torch.Tensor:
-    return torch.randn(2, 3, 42, 42, generator=torch.Generator().manual_seed(5))
+    return torch.randn(2, 3, 42, 42, generator=torch.Generator().manual_seed(5), dtype=torch.float32)
 
 
 def test_it_reads_the_weights_freezes_them_and_notes_where_they_are_from(hub: Hub, tmp_path: Path) -> None:
@@ -187,11 +187,11 @@ def test_a_part_that_is_replaced_needs_no_file(hub: Hub, tmp_path: Path) -> None
 def test_a_file_of_timm_comes_without_its_classifier(hub: Hub, tmp_path: Path) -> None:
     import timm
 
-    whole = timm.create_model("resnet18", num_classes=7)
+    whole = timm.create_model("resnet18", num_classes=7).float()  # as its files are
     save_file(whole.state_dict(), tmp_path / "w.safetensors")
     hub.add("timm/resnet18", {"model.safetensors": (tmp_path / "w.safetensors").read_bytes()})
     frozen = pretrained(TimmEncoder("resnet18"), "hf-hub:timm/resnet18", cache_dir=tmp_path / "cache")
-    x = torch.randn(2, 3, 64, 64)
+    x = torch.randn(2, 3, 64, 64, dtype=torch.float32)
     whole.eval()
     assert torch.equal(frozen(x), whole.forward_head(whole.forward_features(x), pre_logits=True))
 

@@ -61,7 +61,7 @@ def test_a_processor_gets_the_pictures_and_keeps_the_rest() -> None:
     processor = settings.processor(PROCESSOR)
     assert processor == replace(PROCESSOR, image_size=196, image_mean=(0.5,) * 3, image_std=(0.5,) * 3)
     white = torch.full((1, 196, 196, 3), 255, dtype=torch.uint8)
-    torch.testing.assert_close(processor.observations(white), torch.ones(1, 3, 196, 196))
+    torch.testing.assert_close(processor.observations(white), torch.ones(1, 3, 196, 196, dtype=torch.float32))
 
 
 def test_weights_of_one_grid_and_settings_of_another_are_told_in_tokens_and_pixels() -> None:
