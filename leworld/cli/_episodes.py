@@ -86,7 +86,7 @@ def _episodes(
         known = None if processor is None else processor.environment_id
         raise ConfigError(
             "leworld collects episodes for models whose world is a known task",
-            f"this model is of `{known}`",
+            f"this model is of `{known}`" if known else "this model names no world",
             "Pass recorded episodes with --data, or name its task with --task FILE.py:NAME",
         )
     size = processor.image_size or 0

@@ -124,7 +124,7 @@ def task_of(model: WorldModel) -> Task:
     worlds = quoted(task.environment_id for task in _KNOWN.values())
     raise ConfigError(
         f"leworld needs the task of the model's world; it knows those of {worlds}",
-        f"this model is of `{world}`",
+        f"this model is of `{world}`" if world else "this model names no world",
         "Make its world a task and `leworld.tasks.register` it; commands take `--task FILE.py:NAME`",
     )
 

@@ -130,7 +130,7 @@ def _compare(case, *mentions, **changes):
 ROWS = [
     _row("get_task", "a misspelt name", lambda: get_task("twroom"), "Did you mean `tworoom`"),
     _row("task_of", "a name", lambda: task_of("lewm-tworoom-tiny"), "WorldModel"),  # type: ignore[arg-type]
-    _row("task_of", "no processor", lambda: task_of(_without_processor()), "None", "register"),
+    _row("task_of", "no processor", lambda: task_of(_without_processor()), "names no world", "register"),
     _row("task_of", "an unknown world", lambda: task_of(tiny_model()), "register", "--task", "TwoRoom-v0"),
     _row("register", "a class", lambda: register(Dot), "Task", "instance"),  # type: ignore[arg-type]
     _register("a known name", "known already", "overwrite=True", name="tworoom"),
