@@ -28,9 +28,9 @@ from ..nn import evaluation_mode
 from ..planners import Planner
 from ._action_limits import limit_arrays
 from ._decision import Decision
-from ._home import at_home, guesses_at_home
 from ._inverse_model import GoalConditionedInverseModel
 from ._memory import Memory
+from ._placement import place_cost, place_guesses
 from ._policy import Policy
 from ._situation import Situation, former_plan, goal_cost
 from ._state_goal import Goal, goal_latents
@@ -284,7 +284,7 @@ class MPCPolicy(Policy):
         with evaluation_mode(self._model):  # a situation each, so that none can change what another sees
             latents = self._situation(memories, indices).latents
             plan = self._planner.plan(
-                at_home(self._cost(self._situation(memories, indices)), self._model),
+                place_cost(self._cost(self._situation(memories, indices)), self._model),
                 batch=len(memories),
                 action_dim=self._processor.block_dim,
                 init=self._proposed(memories, indices),
@@ -333,7 +333,7 @@ class MPCPolicy(Policy):
         situation = self._situation(memories, indices)
         if isinstance(self._propose, GoalConditionedInverseModel):
             return self._propose.propose(situation.goal_cost(), situation.horizon)
-        return guesses_at_home(self._propose(situation), self._model)
+        return place_guesses(self._propose(situation), self._model)
 
     @torch.no_grad()
     def _surprise(self, memories: list[Memory], latents: Tensor) -> Tensor:

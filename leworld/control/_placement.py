@@ -9,7 +9,7 @@ from torch import Tensor
 from ..models import WorldModel, to_weights
 
 
-class HomedCost:
+class PlacedCost:
     """A cost that does not say where it computes, such as a function, with its model's device and dtype."""
 
     def __init__(self, cost: Callable[[Tensor], Tensor], like: Tensor) -> None:
@@ -24,14 +24,14 @@ class HomedCost:
         return getattr(self._cost, name)
 
 
-def at_home(cost: Callable[[Tensor], Tensor], model: WorldModel) -> Callable[[Tensor], Tensor]:
+def place_cost(cost: Callable[[Tensor], Tensor], model: WorldModel) -> Callable[[Tensor], Tensor]:
     """Return a cost that is shown candidates as the model reads them, unless it says otherwise."""
     if not callable(cost) or isinstance(getattr(cost, "dtype", None), torch.dtype):
         return cost
-    return HomedCost(cost, to_weights(model, torch.zeros((), dtype=torch.float32, device="cpu")))
+    return PlacedCost(cost, to_weights(model, torch.zeros((), dtype=torch.float32, device="cpu")))
 
 
-def guesses_at_home(guesses: Tensor | None, model: WorldModel) -> Tensor | None:
+def place_guesses(guesses: Tensor | None, model: WorldModel) -> Tensor | None:
     """Return first guesses as the model reads them; what is no such tensor is left to the planner."""
     if isinstance(guesses, Tensor) and guesses.is_floating_point():
         return to_weights(model, guesses)
