@@ -12,8 +12,8 @@ from ._options import (
     MOST,
     MOST_EPISODES,
     MOST_PAIRS,
-    MOST_SAMPLES,
     Place,
+    search_options,
 )
 from ._out import prove_writable
 
@@ -64,20 +64,7 @@ _EPILOG = """Examples:
     show_default=True,
     help="Held-out episodes to probe.",
 )
-@click.option(
-    "--iterations",
-    type=click.IntRange(min=1, max=MOST),
-    default=10,
-    show_default=True,
-    help="Rounds of CEM a plan.",
-)
-@click.option(
-    "--samples",
-    type=click.IntRange(min=2, max=MOST_SAMPLES),
-    default=300,
-    show_default=True,
-    help="Candidate plans a round.",
-)
+@search_options(10)
 @click.option(
     "--out",
     type=Place(folder=True),

@@ -58,6 +58,29 @@ class RegularFile(click.Path):
         return path
 
 
+def search_options(iterations: int) -> Option:
+    """How long CEM searches for a plan: its rounds, so many by default, and the candidates of each."""
+
+    def both(command: Command) -> Command:
+        samples = click.option(
+            "--samples",
+            type=click.IntRange(min=2, max=MOST_SAMPLES),
+            default=300,
+            show_default=True,
+            help="Candidate plans a round; the best tenth shapes the next round.",
+        )
+        rounds = click.option(
+            "--iterations",
+            type=click.IntRange(min=1, max=MOST),
+            default=iterations,
+            show_default=True,
+            help="Rounds of CEM a plan.",
+        )
+        return rounds(samples(command))
+
+    return both
+
+
 def pairs_option(default: int) -> Option:
     """How many pairs of start and goal to play."""
     return click.option(

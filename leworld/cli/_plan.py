@@ -8,12 +8,11 @@ from ._episodes import find_task, load_model
 from ._measure import result_names, write_result
 from ._memory import candidates, check_memory
 from ._options import (
-    MOST,
-    MOST_SAMPLES,
     class_option,
     out_option,
     overwrite_option,
     pairs_option,
+    search_options,
     seed_option,
     task_option,
 )
@@ -41,20 +40,7 @@ _EPILOG = """Examples:
 @class_option()
 @pairs_option(100)
 @seed_option("the pairs and the planner's noise")
-@click.option(
-    "--iterations",
-    type=click.IntRange(min=1, max=MOST),
-    default=30,
-    show_default=True,
-    help="Rounds of CEM a plan.",
-)
-@click.option(
-    "--samples",
-    type=click.IntRange(min=2, max=MOST_SAMPLES),
-    default=300,
-    show_default=True,
-    help="Candidate plans a round; the best tenth shapes the next round.",
-)
+@search_options(30)
 @click.option(
     "--baselines/--no-baselines",
     default=True,
