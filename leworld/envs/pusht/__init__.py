@@ -1,0 +1,1 @@
+"""Push-T: pushing a T-shaped block with a disc, in pymunk."""

@@ -1,0 +1,89 @@
+"""The physics of Push-T: one disc, one block, four walls."""
+
+import math
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+
+from ..._checks import require
+
+require("pymunk", extra="pusht", purpose="Push-T")
+import pymunk  # noqa: E402 -- after the check
+
+SIZE = 512.0
+AGENT_RADIUS = 15.0
+WALL_RADIUS = 2.0
+WALLS = (((5, 506), (5, 5)), ((5, 5), (506, 5)), ((506, 5), (506, 506)), ((5, 506), (506, 506)))
+BAR = ((-60, 0), (60, 0), (60, 30), (-60, 30))
+STEM = ((-15, 30), (15, 30), (15, 120), (-15, 120))
+CENTRE_OF_GRAVITY = (0.0, 45.0)  # of the bodies' two centroids, without weights
+REACH = 100.0  # how far from the agent an action of 1 puts its target
+_MASS, _MOMENT = 1.0, 3000.0  # the moment of two bars: the stem's own was never counted
+_TIME_STEP, _SUB_STEPS = 0.01, 10
+# Where the published versions add agent and block before they move them: it decides which way overlaps part.
+_ADDED_AT = ((256.0, 400.0), (256.0, 300.0))
+_STIFFNESS, _DAMPING = 100.0, 20.0
+
+
+@final
+class PushTPhysics:
+    """One space with an agent, a block and walls, moved by pymunk as the published versions move theirs.
+
+    A state is the agent's x and y, the block's x, y and angle, and the agent's velocity along x and y, in
+    pixels of a picture of 512 with y downward. The block's place is the middle of its bar's far edge.
+
+    The agent is driven, not pushed: neither walls nor the block stop it. The block stops at once where
+    nothing pushes it, and has no friction.
+    """
+
+    def __init__(self) -> None:
+        self.set_state(np.array([256.0, 400.0, 400.0, 100.0, 0.0, 0.0, 0.0]))
+
+    def set_state(self, state: Float[np.ndarray, "7"], *, settle: bool = False) -> None:
+        """Put everything where `state` says, in a new space: what follows depends on `state` alone.
+
+        A space that was used before resolves contacts in another order, which is seen after a few pushes.
+        With `settle`, one sub-step of 0.01 s follows, as in the published versions: the agent drifts by a
+        hundredth of its velocity, and overlaps are pushed apart a little.
+        """
+        agent_x, agent_y, x, y, angle, velocity_x, velocity_y = map(float, state)
+        space = pymunk.Space()
+        space.damping = 0.0
+        for start, end in WALLS:
+            space.add(pymunk.Segment(space.static_body, start, end, WALL_RADIUS))
+        agent, block = pymunk.Body(body_type=pymunk.Body.KINEMATIC), pymunk.Body(_MASS, _MOMENT)
+        block.center_of_gravity = CENTRE_OF_GRAVITY
+        agent.position, block.position = _ADDED_AT
+        space.add(agent, pymunk.Circle(agent, AGENT_RADIUS))
+        space.add(block, pymunk.Poly(block, BAR), pymunk.Poly(block, STEM))
+        agent.velocity, agent.position = (velocity_x, velocity_y), (agent_x, agent_y)
+        block.angle = angle  # turns about the centre of gravity, so it comes before the place
+        block.position = x, y
+        if settle:
+            space.step(_TIME_STEP)
+        self._space, self._agent, self._block = space, agent, block
+
+    def state(self) -> Float[np.ndarray, "7"]:
+        """Return the state, float64, with the angle in [0, 2 pi)."""
+        (agent_x, agent_y), (x, y) = self._agent.position, self._block.position
+        angle = self._block.angle % (2 * math.pi)
+        return np.array([agent_x, agent_y, x, y, angle, *self._agent.velocity])
+
+    def step(self, action: Float[np.ndarray, "2"]) -> None:
+        """Move for a tenth of a second toward a target `REACH` times `action` away from the agent.
+
+        A proportional-derivative control sets the agent's velocity in each of ten sub-steps; the target
+        stays where it is.
+        """
+        agent, space = self._agent, self._space
+        (place_x, place_y), (speed_x, speed_y) = agent.position, agent.velocity
+        away_x, away_y = REACH * float(action[0]), REACH * float(action[1])
+        target_x, target_y = place_x + away_x, place_y + away_y
+        for _ in range(_SUB_STEPS):
+            speed_x += (_STIFFNESS * (target_x - place_x) - _DAMPING * speed_x) * _TIME_STEP
+            speed_y += (_STIFFNESS * (target_y - place_y) - _DAMPING * speed_y) * _TIME_STEP
+            agent.velocity = speed_x, speed_y
+            space.step(_TIME_STEP)
+            place_x += speed_x * _TIME_STEP
+            place_y += speed_y * _TIME_STEP
