@@ -11,6 +11,7 @@ from .._names import room_names
 from .tworoom import _registration
 
 if TYPE_CHECKING:
+    from .pusht._drawing import PushTDrawing as PushTDrawing
     from .tworoom._arena import TwoRoomArena as TwoRoomArena
     from .tworoom._two_room import TwoRoom as TwoRoom
     from .tworoom._two_room_vector import TwoRoomVector as TwoRoomVector
@@ -18,6 +19,7 @@ else:
     __getattr__, __dir__ = room_names(
         __name__,
         late={
+            "PushTDrawing": ".pusht._drawing",
             "TwoRoom": ".tworoom._two_room",
             "TwoRoomArena": ".tworoom._arena",
             "TwoRoomVector": ".tworoom._two_room_vector",

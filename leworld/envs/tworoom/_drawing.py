@@ -4,6 +4,7 @@ from typing import final
 
 import numpy as np
 
+from .._disc import disc_coverage
 from ._geometry import BORDER, RADIUS, SIZE, WALL, WALL_THICKNESS, Interval
 
 Array = np.ndarray
@@ -50,13 +51,7 @@ class Painter:
         return np.clip(first, 0, self.image_size - self._patch)
 
     def _coverage(self, corner: Array, centres: Array) -> Array:
-        """Return which share of each pixel of the patches the discs cover, as (picture, row, column)."""
-        edges = corner[:, :, None] + np.arange(self._patch + 1) - centres[:, :, None]
-        edges /= self._radius
-        area = _quadrant_area(edges[:, None, 0, :], edges[:, 1, :, None])
-        share = np.diff(np.diff(area, axis=1), axis=2)
-        share *= self._radius**2
-        return share
+        return disc_coverage(corner, centres, self._radius, self._patch)
 
     def _add(self, frames: Array, corner: Array, share: Array, colour: tuple[int, int, int]) -> None:
         """Replace floor by `colour` where a disc lies. Discs touch no wall, so shares simply add up."""
@@ -82,22 +77,3 @@ class Painter:
         """Return which share of each pixel along one axis lies in an interval of arena units."""
         edges = np.clip(np.arange(self.image_size + 1) / self._pixels_per_unit, low, high)
         return np.diff(edges) * self._pixels_per_unit
-
-
-def _quadrant_area(x: Array, y: Array) -> Array:
-    r"""Return the area of the unit disc's part left of `x` and above `y` (rows grow downward).
-
-    With $s(t) = \sqrt{1 - t^2}$, $G(x) = \int_{-1}^x s\,dt$, $a = -|y|$, $q = s(a)$ and $x_q$ = x clipped to
-    $\pm q$, the part for $y \le 0$ is $G(x_q) - G(-q) + a (x_q + q)$; for $y > 0$ it is $2 G(x)$ less the
-    mirrored part.
-    """
-    x, y = np.clip(x, -1.0, 1.0), np.clip(y, -1.0, 1.0)
-    lower = -np.abs(y)
-    reach = np.sqrt(1 - lower**2)
-    inner = np.minimum(np.maximum(x, -reach), reach)
-    part = _half_area(inner) - _half_area(-reach) + lower * (inner + reach)
-    return np.where(y <= 0, part, 2 * _half_area(x) - part)
-
-
-def _half_area(x: Array) -> Array:
-    return 0.5 * (x * np.sqrt(1 - x * x) + np.arcsin(x)) + np.pi / 4
