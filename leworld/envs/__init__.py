@@ -11,6 +11,7 @@ from .._names import room_names
 from .tworoom import _registration
 
 if TYPE_CHECKING:
+    from .pusht._arena import PushTArena as PushTArena
     from .pusht._drawing import PushTDrawing as PushTDrawing
     from .tworoom._arena import TwoRoomArena as TwoRoomArena
     from .tworoom._two_room import TwoRoom as TwoRoom
@@ -19,6 +20,7 @@ else:
     __getattr__, __dir__ = room_names(
         __name__,
         late={
+            "PushTArena": ".pusht._arena",
             "PushTDrawing": ".pusht._drawing",
             "TwoRoom": ".tworoom._two_room",
             "TwoRoomArena": ".tworoom._arena",

@@ -6,14 +6,12 @@ from typing import Any
 import numpy as np
 
 from ..._random import fold_seed
+from ...envs import PushTArena
 
-# The block's outline in its own frame, clockwise as seen on screen, and its centre of gravity.
-_OUTLINE = np.array(
-    [(-60, 0), (60, 0), (60, 30), (15, 30), (15, 120), (-15, 120), (-15, 30), (-60, 30)], dtype=np.float64
-)
+_OUTLINE = np.array(PushTArena.outline, dtype=np.float64)  # of the block in its own frame
 _CENTRE = np.array([0.0, 45.0])
 _MOMENT = 3000.0  # per mass: how much pushing off the centre turns instead of moving
-_RADIUS = 15.0
+_RADIUS = PushTArena.agent_radius
 _CORNER = 16.0  # no contact nearer than this to the end of an edge that meets an inner corner
 _INNER = ((2, 1), (3, 0), (5, 1), (6, 0))  # edges and their ends that lie in the two inner corners
 _ROUND = 100.0  # from the block's centre of gravity, the agent passes it freely
@@ -24,6 +22,7 @@ _PLACES = (140.0, 372.0)  # of the block's centre that errands head for
 _CONTACTS, _PUSHES = 24, 8
 _TRAVEL, _PUSH, _VISIT, _DRIFT = range(4)
 _PATIENCE = 40
+_FAR = 100.0  # pixels of travel that weigh as much as 40 of the block's
 _JUMP = 70.0  # more than a step: the episode is another
 
 
@@ -63,7 +62,7 @@ class Pusher:
     are small and slow as often as they are quick. The task's own goals are ignored.
     """
 
-    def __init__(self, *, push_share: float = 0.7, visit_share: float = 0.2) -> None:
+    def __init__(self, *, push_share: float = 0.85, visit_share: float = 0.1) -> None:
         self.push_share = push_share
         self.visit_share = visit_share
         self.reset(0)
@@ -119,7 +118,7 @@ class Pusher:
     def _renew(self, index: int, state: np.ndarray) -> None:
         """Give one copy another errand."""
         draws = self._generator
-        self._speed[index] = draws.uniform(0.1, 0.7)
+        self._speed[index] = draws.uniform(0.1, 0.6)
         self._noise[index] = draws.choice([0.0, 0.05, 0.15])
         kind = draws.random()
         if kind < self.push_share:
@@ -128,6 +127,7 @@ class Pusher:
                 self._pushes_left[index] = draws.integers(1, _PUSHES)
             self._pushes_left[index] -= 1
             self._kind[index], self._left[index] = _TRAVEL, _PATIENCE
+            self._speed[index] = draws.uniform(0.2, 0.8)
             self._choose(index, state)
         elif kind < self.push_share + self.visit_share:
             self._kind[index], self._left[index] = _VISIT, _PATIENCE
@@ -142,7 +142,7 @@ class Pusher:
         points, normals = _POINTS[found], _NORMALS[found]
         arm = points - _CENTRE
         lever = arm[:, 1] * normals[:, 0] - arm[:, 0] * normals[:, 1]  # of the inward push
-        distance = draws.uniform(10.0, 90.0, len(found))
+        distance = draws.uniform(20.0, 120.0, len(found))
         moved = distance / (1 + lever**2 / _MOMENT)
         turn = lever / _MOMENT * moved
         centre = state[2:4] + _turned(_CENTRE, state[4])
@@ -150,9 +150,14 @@ class Pusher:
         pose = self._pose[index]
         apart = np.linalg.norm(ends - pose[:2], axis=1) / 40 + np.abs(_wrapped(state[4] + turn - pose[2]))
         starts = state[2:4] + _turned(points + normals * (_RADIUS + _STANDOFF), state[4])
+        apart += np.linalg.norm(starts - state[:2], axis=1) / _FAR
         inside = ((starts > _LOW) & (starts < _HIGH)).all(axis=1)
         apart = np.where(inside, apart, np.inf)
-        best = int(apart.argmin()) if draws.random() < 0.8 else int(np.flatnonzero(inside | (apart == apart.min()))[0])
+        best = (
+            int(apart.argmin())
+            if draws.random() < 0.8
+            else int(np.flatnonzero(inside | (apart == apart.min()))[0])
+        )
         self._contact[index] = found[best]
         self._length = getattr(self, "_length", np.zeros(len(self._left)))
         if len(self._length) != len(self._left):
@@ -166,6 +171,7 @@ class Pusher:
             tilt = self._generator.normal() * 0.2
             self._direction[index] = _turned(-normal, np.array(tilt))
             self._kind[index] = _PUSH
+            self._speed[index] = self._generator.uniform(0.08, 0.4)
             steps = (self._length[index] + _STANDOFF) / (_STEADY * self._speed[index])
             self._left[index] = max(1, round(steps))
 
