@@ -75,9 +75,7 @@ class SmoothPainter:
         rows = corner[:, 1, None, None] + reach[:, None]
         return corner, (picture, rows, corner[:, 0, None, None] + reach)
 
-    def _blend(
-        self, frames: Array, index: tuple[Array, Array, Array], outer: Share, inner: Share
-    ) -> None:
+    def _blend(self, frames: Array, index: tuple[Array, Array, Array], outer: Share, inner: Share) -> None:
         """Put a shape over the frames, under the walls, and an inner part of it in another colour."""
         patch = frames[index]
         (outer_share, edge), (inner_share, fill) = outer, inner
