@@ -1,18 +1,22 @@
 """Environments: worlds with exact physics and pictures. Protocols, data and recipes are in `leworld.tasks`.
 
-`TwoRoomArena` needs numpy only. `TwoRoom` and `TwoRoomVector` follow gymnasium's API and need the extra
-`envs`. Importing this room registers `leworld/TwoRoom-v0` where gymnasium is installed (since its version
-1.0 gymnasium looks for no plugins by itself).
+`TwoRoomArena`, `PushTDrawing` and `PushTSuccess` need numpy only. Environments follow gymnasium's API:
+`TwoRoom` and `TwoRoomVector` need the extra `envs`, `PushT` and `PushTVector` the extra `pusht` (gymnasium
+and pymunk). Importing this room registers `leworld/TwoRoom-v0` and `leworld/PushT-v0` where gymnasium is
+installed (since its version 1.0 gymnasium looks for no plugins by itself).
 """
 
 from typing import TYPE_CHECKING
 
 from .._names import room_names
-from .tworoom import _registration
+from . import _registration
 
 if TYPE_CHECKING:
     from .pusht._arena import PushTArena as PushTArena
     from .pusht._drawing import PushTDrawing as PushTDrawing
+    from .pusht._push_t import PushT as PushT
+    from .pusht._push_t_vector import PushTVector as PushTVector
+    from .pusht._success import PushTSuccess as PushTSuccess
     from .tworoom._arena import TwoRoomArena as TwoRoomArena
     from .tworoom._two_room import TwoRoom as TwoRoom
     from .tworoom._two_room_vector import TwoRoomVector as TwoRoomVector
@@ -21,7 +25,10 @@ else:
         __name__,
         late={
             "PushTArena": ".pusht._arena",
+            "PushT": ".pusht._push_t",
             "PushTDrawing": ".pusht._drawing",
+            "PushTSuccess": ".pusht._success",
+            "PushTVector": ".pusht._push_t_vector",
             "TwoRoom": ".tworoom._two_room",
             "TwoRoomArena": ".tworoom._arena",
             "TwoRoomVector": ".tworoom._two_room_vector",

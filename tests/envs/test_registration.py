@@ -21,7 +21,7 @@ KNOWN = "\nassert 'leworld/TwoRoom-v0' in gymnasium.registry"
         "import gymnasium, leworld.envs",
         "import leworld.envs, gymnasium",
         "import leworld.envs\nfrom gymnasium.envs import registration\nimport gymnasium",
-        "import leworld.envs\nleworld.envs.tworoom._registration.register_if_installed()\nimport gymnasium",
+        "import leworld.envs\nleworld.envs._registration.register_if_installed()\nimport gymnasium",
         "import importlib, leworld.envs\nimportlib.reload(leworld.envs)\nimport gymnasium",
     ],
 )

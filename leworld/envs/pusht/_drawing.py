@@ -1,5 +1,6 @@
 """Pictures of Push-T at any size, from states. Needs numpy only."""
 
+from functools import cache
 from typing import Literal, final
 
 import numpy as np
@@ -92,3 +93,9 @@ class PushTDrawing:
         flat = states.reshape(-1, states.shape[-1]).astype(np.float64)
         flat[:, :4] = np.clip(flat[:, :4], -_FAR, _FAR)
         return self._painter.paint(flat).reshape(*states.shape[:-1], self.image_size, self.image_size, 3)
+
+
+@cache
+def published_drawing(show_goal: bool) -> PushTDrawing:
+    """Return the (kept) drawing of what environments show on request."""
+    return PushTDrawing(PUBLISHED_SIZE, show_goal=show_goal)

@@ -6,10 +6,11 @@ from typing import Any, final
 import numpy as np
 
 from ..._checks import check_float_array, check_number, plain_numbers, require
+from .._options import RENDER_SIZE, check_render_mode, check_seed, check_started
 from ._arena import TwoRoomArena
 from ._geometry import DEFAULT_DOORS
 from ._motion import move
-from ._options import RENDER_SIZE, check_render_mode, check_seed, check_started, draw_task, read_options
+from ._options import draw_task, read_options
 
 require("gymnasium", extra="envs", purpose="TwoRoom")
 import gymnasium  # noqa: E402 -- after the check
