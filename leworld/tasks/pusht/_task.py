@@ -18,7 +18,7 @@ from ._criteria import BLOCK, PUBLISHED, STRICT, PushTCriterion
 from ._pusher import Pusher
 
 if TYPE_CHECKING:
-    from .._recipe import Recipe
+    pass
 
 _PICTURE_SIZE = 224
 _HELD = 3  # steps in a row, in the strict criterion
