@@ -18,17 +18,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.arm import Arm
 from benchmarks.harness import write_result
 from leworld.data import Observation, Windows, fit_processor
 from leworld.encoders import ConvEncoder, FusedEncoder, VectorEncoder
 from leworld.evaluation import DiagnosisResult, diagnose
 from leworld.models import LeWM
+from leworld.tasks import ArmTask, StateTask
 from leworld.training import train
 
 NUM_EPISODES, NUM_HELD_OUT, SEED = 300, 60, 0
 LIGHTS = (0.3, 1.0)
 FLICKER = np.array([[1298.9, 3941.2, 2755.7], [7823.3, 1187.4, 4571.9]])
+ARM = ArmTask()
 MODELS = (  # lambda, and how often the joints are left out
     (0.09, 0.0),
     (0.09, 0.5),
@@ -37,16 +38,34 @@ MODELS = (  # lambda, and how often the joints are left out
 )
 
 
-class FeltArm(Arm):
+class FeltArm(StateTask):
     """The arm under a flickering light, which feels its joints: sines and cosines of both angles."""
 
-    name, environment_id = "felt-arm", "example/FeltArm-v0"
+    name, environment_id, action_dim = "felt-arm", "example/FeltArm-v0", ARM.action_dim
+    success_words, distance_unit = ARM.success_words, ARM.distance_unit
+    quantities = ARM.quantities
+
+    def draw_states(self, count: int, generator: np.random.Generator) -> np.ndarray:
+        """Draw the states in which episodes start."""
+        return ARM.draw_states(count, generator)
+
+    def step(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Turn the joints."""
+        return ARM.step(states, actions)
+
+    def distance(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """Return how far the joint that is farther off has to turn."""
+        return ARM.distance(state, goal)
+
+    def reached(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """Say whether both joints are right."""
+        return ARM.reached(state, goal)
 
     def render(self, states: np.ndarray, image_size: int) -> np.ndarray:
         """Return pictures whose colours follow from the states in no way that a network could foretell."""
         mixed = np.sin(states.astype(np.float64) @ FLICKER) * 43758.5453
         light = LIGHTS[0] + (LIGHTS[1] - LIGHTS[0]) * (mixed - np.floor(mixed))
-        return (super().render(states, image_size) * light[..., None, None, :]).astype(np.uint8)
+        return (ARM.render(states, image_size) * light[..., None, None, :]).astype(np.uint8)
 
     def sense(self, states: np.ndarray) -> dict[str, np.ndarray]:
         """Return what the joints tell."""

@@ -3,10 +3,10 @@
 A `Task` makes the environment, draws start and goal pairs, collects episodes and says what counts as reached;
 a `StateTask` needs only how states move and look. `register` makes a task known, `task_of` finds that of a
 model, `get_task` one by its name. A `Recipe` trains a model of a task from nothing: `LeWMRecipe` in any,
-`TwoRoomRecipe` as the shipped model was. `TwoRoomTask` is the task that leworld brings, with
-`two_room_pairs`, `two_room_held_out` and `ExpertPolicy`. `compare` trains and measures several models (each a
-`Contender`) alike. Environments need the extra `envs` where they are
-gymnasium's, recipes the extra `train`.
+`TwoRoomRecipe` as the shipped model was. leworld brings the tasks `TwoRoomTask`, with
+`two_room_pairs`, `two_room_held_out` and `ExpertPolicy`, `ArmTask` and `PushTTask`. `compare` trains and measures several
+models (each a `Contender`) alike. Environments need the extra `envs` where they are gymnasium's, recipes the
+extra `train`.
 """
 
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from ._smooth_policy import SmoothPolicy as SmoothPolicy
 from ._state_task import StateTask as StateTask
 from ._task import CollectingPolicy as CollectingPolicy
 from ._task import Task as Task
+from .arm._task import ArmTask as ArmTask
 from .pusht._task import PushTTask as PushTTask
 from .tworoom._expert import ExpertPolicy as ExpertPolicy
 from .tworoom._held_out import two_room_held_out as two_room_held_out

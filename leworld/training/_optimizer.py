@@ -13,7 +13,13 @@ def scheduled_adamw(parameters: Iterable[nn.Parameter], settings: TrainSettings)
     """Return AdamW over the `parameters` that learn, and the schedule of `settings`, counted in steps."""
     chosen, num_steps = settings.optimizer, settings.num_steps
     learning = [parameter for parameter in parameters if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learning, lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
+    # One pass over all weights, several times as fast on a CPU. torch's pass reads memory as it lies, and
+    # Lightning clips no gradients for it where they are scaled.
+    plain = all(parameter.device.type == "cpu" and parameter.is_contiguous() for parameter in learning)
+    fused = True if plain and settings.precision != "16-mixed" else None
+    optimizer = torch.optim.AdamW(
+        learning, lr=chosen.learning_rate, weight_decay=chosen.weight_decay, fused=fused
+    )
 
     def factor(step: int) -> float:
         return chosen.learning_rate_at(step, num_steps=num_steps) / chosen.learning_rate

@@ -99,7 +99,7 @@ def test_any_leading_axes_and_any_frame_shape(shape: tuple[int, ...]) -> None:
     assert images.shape == (*shape[:-3], 3, 9, 9)
     flat = processor.observations(pixels.reshape(-1, 5, 6, 3)).reshape(images.shape)
     assert torch.equal(images, flat)
-    assert images.is_contiguous()
+    assert images.movedim(-3, -1).is_contiguous()
 
 
 def test_resizing_keeps_a_uniform_picture() -> None:
@@ -108,6 +108,18 @@ def test_resizing_keeps_a_uniform_picture() -> None:
     assert torch.allclose(
         processor.observations(pixels), torch.tensor(128 / 255, dtype=torch.float32), atol=1e-6
     )
+
+
+def test_pictures_keep_the_channel_last_in_memory_and_the_bits_of_the_formula() -> None:
+    frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8, 3), np.uint8))
+    turned = frames.transpose(2, 3)  # no longer contiguous
+    processor = Processor(8, frameskip=1, action_dim=1)
+    for raw in (frames, turned, frames[0], frames[0, 0]):
+        images = processor.observations(raw)
+        mean, std = images.new_tensor(processor.image_mean), images.new_tensor(processor.image_std)
+        due = raw.float().mul(1 / (255 * std)).sub(mean / std).movedim(-1, -3)
+        assert torch.equal(images, due)
+        assert images.movedim(-3, -1).is_contiguous()
 
 
 def test_frames_are_left_alone() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from leworld.envs import TwoRoom, TwoRoomArena, TwoRoomVector
+from leworld.envs import TwoLinkArm, TwoRoom, TwoRoomArena, TwoRoomVector
 from leworld.errors import ConfigError, NonFiniteError, ShapeError
 from tests.bad_input import BadInput
 
@@ -19,6 +19,10 @@ def _arena(case, call, error, *mentions, method=""):
     return BadInput(f"leworld.envs.TwoRoomArena{method}", case, call, error, mentions)
 
 
+def _arm(case, call, error, *mentions, method):
+    return BadInput(f"leworld.envs.TwoLinkArm{method}", case, call, error, mentions)
+
+
 def _env(case, call, error, *mentions, method=""):
     return BadInput(f"leworld.envs.TwoRoom{method}", case, call, error, mentions)
 
@@ -28,6 +32,20 @@ def _envs(case, call, error, *mentions, method=""):
 
 
 ROWS = [
+    _arm("wrong axis", lambda: TwoLinkArm().step(np.ones(3), RIGHT), ShapeError, "(3,)", method=".step"),
+    _arm("NaN", lambda: TwoLinkArm().step(HERE, HERE * np.nan), NonFiniteError, "actions", method=".step"),
+    _arm(
+        "other rows",
+        lambda: TwoLinkArm().step(np.ones((3, 2)), np.ones((4, 2))),
+        ShapeError,
+        "broadcast",
+        method=".step",
+    ),
+    _arm(
+        "wrong axis", lambda: TwoLinkArm().distance(HERE, np.ones(3)), ShapeError, "goals", method=".distance"
+    ),
+    _arm("size 0", lambda: TwoLinkArm().render(HERE, 0), ConfigError, "image_size=0", method=".render"),
+    _arm("infinite", lambda: TwoLinkArm().render(HERE * np.inf), NonFiniteError, "states", method=".render"),
     _arena("narrow door", lambda: TwoRoomArena([(49, 6)]), ConfigError, "wider than the agent", "6"),
     _arena("door as wide as the agent", lambda: TwoRoomArena([(49, 7)]), ConfigError, "above 7"),
     _arena("door in the border", lambda: TwoRoomArena([(20, 10)]), ConfigError, "14", "210", "10 to 30"),

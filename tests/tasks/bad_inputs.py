@@ -10,6 +10,7 @@ from leworld.errors import CheckpointError, ConfigError, LeWorldError, NonFinite
 from leworld.planners import MPPIPlanner
 from leworld.regularizers import SIGReg
 from leworld.tasks import (
+    ArmTask,
     Contender,
     ExpertPolicy,
     LeWMRecipe,
@@ -233,6 +234,8 @@ ROWS = [
         "module",
     ),
     _row("TwoRoomRecipe.train", "half a state", _half_a_state, "state.ckpt", error=CheckpointError),
+    _row("ArmTask", "no tolerance", lambda: ArmTask(0.0), "tolerance"),
+    _row("ArmTask", "all around", lambda: ArmTask(3.5), "tolerance", "3.5"),
     _row("TwoRoomTask", "doors", lambda: TwoRoomTask([(49, 14)]), "TwoRoomArena"),  # type: ignore[arg-type]
     _two_room("unknown protocol", "protocol", "cross-door", protocol="cross-doors"),
     _two_room("trajectory without episodes", "two_room_held_out", protocol="trajectory-25"),

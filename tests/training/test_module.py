@@ -1,5 +1,6 @@
 """The LightningModule: losses as a function of the step, the schedule, its numbers, other Trainers."""
 
+import copy
 import csv
 import io
 import math
@@ -17,6 +18,7 @@ from leworld.metrics import effective_rank
 from leworld.models import LeWM, Losses, WorldModel, model_batch
 from leworld.regularizers import SIGReg
 from leworld.training import OptimizerSettings, WorldModelModule, train
+from leworld.training._optimizer import scheduled_adamw
 from tests.training.tiny import tiny_model, tiny_settings, tiny_windows
 
 
@@ -58,6 +60,38 @@ def test_the_schedule_rises_linearly_and_falls_as_a_half_cosine():
     assert rates[55] == pytest.approx(1.0 + math.cos(math.pi * 0.5))
     assert all(a >= b for a, b in pairwise(rates[9:]))
     assert rates[-1] < 2e-3
+
+
+def six_steps(layer: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    for step in range(6):
+        generator = torch.Generator().manual_seed(step)
+        optimizer.zero_grad()
+        images = torch.randn(2, 3, 8, 8, generator=generator, dtype=torch.float32)
+        layer(images.contiguous(memory_format=torch.channels_last)).square().sum().backward()
+        optimizer.step()
+    return [parameter.detach() for parameter in layer.parameters()]
+
+
+@pytest.mark.parametrize(
+    ("precision", "layout", "fused"),
+    [
+        ("32-true", torch.contiguous_format, True),
+        ("16-mixed", torch.contiguous_format, None),
+        ("32-true", torch.channels_last, None),
+    ],
+)
+def test_the_optimizer_is_adamw_whichever_pass_it_takes(precision, layout, fused):
+    layer = nn.Conv2d(3, 4, 3, dtype=torch.float32)
+    layer = layer.to(memory_format=layout)  # type: ignore[call-overload]
+    twin = copy.deepcopy(layer)
+    chosen = OptimizerSettings(learning_rate=0.05, weight_decay=0.1)
+    settings = tiny_settings(precision=precision, optimizer=chosen)
+    optimizer = scheduled_adamw(layer.parameters(), settings)["optimizer"]
+    optimizer.param_groups[0]["lr"] = 0.05  # the schedule's beginning is another matter
+    assert optimizer.param_groups[0]["fused"] is fused
+    plain = torch.optim.AdamW(twin.parameters(), lr=0.05, weight_decay=0.1, foreach=False, fused=False)
+    for ours, due in zip(six_steps(layer, optimizer), six_steps(twin, plain), strict=True):
+        torch.testing.assert_close(ours, due, atol=1e-6, rtol=1e-5)
 
 
 def test_the_log_holds_what_it_says(tmp_path):

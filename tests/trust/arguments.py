@@ -14,7 +14,7 @@ from leworld import encoders, metrics, models, normality, probes, regularizers
 from leworld import nn as layers
 from leworld.data import Episodes, Observation, Processor, Windows, fit_processor, to_batch
 from leworld.decoders import CrossAttentionDecoder
-from leworld.envs import TwoRoom, TwoRoomArena, TwoRoomVector
+from leworld.envs import TwoLinkArm, TwoRoom, TwoRoomArena, TwoRoomVector
 from leworld.evaluation import LatentMap, Recording, latent_map
 from leworld.kernels import ecf_sums, explain
 from leworld.predictors import (
@@ -180,6 +180,11 @@ def _others() -> dict[str, list[Call]]:
     states = np.ones((2, 3, 2), np.float32)
     picture = np.zeros((1, 3, 8, 8, 3), np.uint8)
     return {
+        "envs.TwoLinkArm": [
+            call(TwoLinkArm().step, places, np.full((2, 2), 3.0, np.float32)),
+            call(TwoLinkArm().distance, places, places[::-1].copy()),
+            call(TwoLinkArm().render, places, 16),
+        ],
         "envs.TwoRoomArena": [
             call(arena.step, places, np.zeros((2, 2), np.float32)),
             call(arena.is_free, places),

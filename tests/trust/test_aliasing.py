@@ -87,6 +87,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
         "models.to_weights",
     ),
     "registers, finds or is made of what the scenarios of `Task` drive": (
+        "tasks.ArmTask",
         "tasks.BuildRequest",
         "tasks.Contender",
         "tasks.get_contender",

@@ -1,0 +1,1 @@
+"""A two-link arm: its exact motion and its pictures."""

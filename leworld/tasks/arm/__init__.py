@@ -1,0 +1,1 @@
+"""The two-link arm as a task."""
