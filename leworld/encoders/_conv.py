@@ -22,7 +22,8 @@ class ConvEncoder(nn.Module):
     """Encode small images with a few convolutions that each halve the picture.
 
     Reach for it where a vision transformer is too slow: on a CPU, or at 64 pixels. Every stage is a 3x3
-    convolution with stride 2 and a ReLU. The last feature map is flattened, which keeps where things are, or
+    convolution with stride 2, a BatchNorm if asked for, and a ReLU. With it the network takes several times
+    the learning rate, and sees shapes and angles after far fewer steps. The last feature map is flattened, which keeps where things are, or
     averaged over the picture, which does not but needs fewer weights; a linear layer makes it the embedding.
 
     Shapes:
@@ -34,6 +35,7 @@ class ConvEncoder(nn.Module):
         channels: Output channels of the stages; n stages need image_size to be a multiple of 2**n.
         in_channels: Channels of an image.
         pooling: "flatten" or "mean".
+        norm: "none", or "batch" for a BatchNorm in each stage; in training it mixes the pictures of a batch.
 
     Raises:
         ConfigError: If image_size is no multiple of 2**len(channels), or an option is out of range.
@@ -62,12 +64,14 @@ class ConvEncoder(nn.Module):
         channels: Sequence[int] = (16, 32, 64, 64),
         in_channels: int = 3,
         pooling: Literal["flatten", "mean"] = "flatten",
+        norm: Literal["none", "batch"] = "none",
     ) -> None:
         super().__init__()
         check_number("ConvEncoder", "image_size", image_size, low=1, integer=True)
         check_number("ConvEncoder", "embedding_dim", embedding_dim, low=1, integer=True)
         check_number("ConvEncoder", "in_channels", in_channels, low=1, integer=True)
         check_choice("ConvEncoder", "pooling", pooling, ("flatten", "mean"))
+        check_choice("ConvEncoder", "norm", norm, ("none", "batch"))
         for width in channels:
             check_number("ConvEncoder", "channels", width, low=1, integer=True)
         reduction = 2 ** len(channels)
@@ -78,12 +82,16 @@ class ConvEncoder(nn.Module):
                 f"Take an image size that is a multiple of {reduction}, or another number of stages",
             )
         widths = (in_channels, *channels)
-        stages = [nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in pairwise(widths)]
+        plain = norm == "none"  # a BatchNorm has biases of its own
+        stages = [
+            nn.Conv2d(before, after, 3, stride=2, padding=1, bias=plain) for before, after in pairwise(widths)
+        ]
         for stage in stages:
             nn.init.kaiming_normal_(stage.weight, nonlinearity="relu")
             if stage.bias is not None:
                 nn.init.zeros_(stage.bias)
         self.stages = nn.ModuleList(stages)
+        self.norms = nn.ModuleList(nn.Identity() if plain else nn.BatchNorm2d(width) for width in channels)
         cells = (image_size // reduction) ** 2 if pooling == "flatten" else 1
         self.output = nn.Linear(channels[-1] * cells, embedding_dim)
         self.image_size = image_size
@@ -105,7 +113,7 @@ class ConvEncoder(nn.Module):
         # a copy: hence the features are flattened in the order height, width, channel.
         # vmap does not say how what it maps over lies in memory
         features = images if transforming() else images.contiguous(memory_format=torch.channels_last)
-        for stage in self.stages:
-            features = F.relu(stage(features), inplace=True)
+        for stage, norm in zip(self.stages, self.norms, strict=True):
+            features = F.relu(norm(stage(features)), inplace=True)
         features = features.permute(0, 2, 3, 1)
         return self.output(features.mean(dim=(1, 2)) if self.pooling == "mean" else features.flatten(1))

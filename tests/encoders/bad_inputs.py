@@ -118,6 +118,7 @@ ROWS: list[BadInput] = [
     row("ConvEncoder", "odd size", lambda: ConvEncoder(50), ConfigError, "image_size=50", "16"),
     row("ConvEncoder", "no stages", lambda: ConvEncoder(channels=()), ConfigError, "0 stages"),
     row("ConvEncoder", "pooling", lambda: ConvEncoder(pooling="flat"), ConfigError, "flatten"),
+    row("ConvEncoder", "norm", lambda: ConvEncoder(norm="layer"), ConfigError, "batch"),
     row("ConvEncoder", "fraction", lambda: ConvEncoder(embedding_dim=0.5), ConfigError, "embedding_dim"),
     row("ConvEncoder", "other size", lambda: ConvEncoder(16, 4, channels=(2,))(IMAGE), ShapeError, "16"),
     row("ConvEncoder", "rank", lambda: ConvEncoder(8, 4, channels=(2,))(IMAGE[0]), ShapeError, "batch"),

@@ -50,6 +50,7 @@ def timm(name: str, **options) -> TimmEncoder:
 
 IMAGE_ENCODERS: dict[str, Callable[[], nn.Module]] = {
     "conv-flatten": lambda: ConvEncoder(SIZE, 6, channels=(4, 8)),
+    "conv-norm": lambda: ConvEncoder(SIZE, 6, channels=(16, 16), norm="batch"),
     "conv-mean": lambda: ConvEncoder(SIZE, 6, channels=(4, 8), pooling="mean"),
     "dinov2-cls": lambda: dinov2(position_interpolation="timm"),
     "dinov2-patches": lambda: dinov2(output="patches"),

@@ -18,8 +18,8 @@ _ROUND = 100.0  # from the block's centre of gravity, the agent passes it freely
 _STANDOFF = 12.0
 _STEADY = 40.8  # pixels a step that an action of 1 moves, once under way
 _LOW, _HIGH = 24.0, 488.0  # where approaches may start
-_PLACES = (140.0, 372.0)  # of the block's centre that errands head for
-_CONTACTS, _PUSHES = 24, 8
+_PLACES = (216.0, 296.0)  # of the block's centre that errands head for
+_CONTACTS, _PUSHES = 64, 8
 _TRAVEL, _PUSH, _VISIT, _DRIFT = range(4)
 _PATIENCE = 40
 _FAR = 100.0  # pixels of travel that weigh as much as 40 of the block's
@@ -168,7 +168,7 @@ class Pusher:
         """Turn travels that have arrived into pushes."""
         for index in indices:
             normal = _NORMALS[self._contact[index]]
-            tilt = self._generator.normal() * 0.2
+            tilt = self._generator.normal() * 0.1
             self._direction[index] = _turned(-normal, np.array(tilt))
             self._kind[index] = _PUSH
             self._speed[index] = self._generator.uniform(0.08, 0.4)
