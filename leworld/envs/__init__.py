@@ -12,6 +12,7 @@ from .._names import room_names
 from . import _registration
 
 if TYPE_CHECKING:
+    from .pusht._arena import PushTArena as PushTArena
     from .pusht._drawing import PushTDrawing as PushTDrawing
     from .pusht._push_t import PushT as PushT
     from .pusht._push_t_vector import PushTVector as PushTVector
@@ -23,6 +24,7 @@ else:
     __getattr__, __dir__ = room_names(
         __name__,
         late={
+            "PushTArena": ".pusht._arena",
             "PushT": ".pusht._push_t",
             "PushTDrawing": ".pusht._drawing",
             "PushTSuccess": ".pusht._success",

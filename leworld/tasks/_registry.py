@@ -80,7 +80,7 @@ def register(task: Task, *, overwrite: bool = False) -> Task:
     taken = [
         known
         for known in _KNOWN.values()
-        if task.name == known.name or task.environment_id == known.environment_id
+        if task.name == known.name or _ids(task) & _ids(known)
     ]
     if taken and not overwrite and taken != [task]:
         raise ConfigError(
@@ -119,7 +119,7 @@ def task_of(model: WorldModel) -> Task:
         )
     world = None if model.processor is None else model.processor.environment_id
     for task in _KNOWN.values():
-        if task.environment_id == world:
+        if world in _ids(task):
             return task
     worlds = quoted(task.environment_id for task in _KNOWN.values())
     raise ConfigError(
@@ -163,6 +163,10 @@ def load_task(place: str) -> Task:
             "Name an instance of `leworld.tasks.Task`",
         )
     return register(found, overwrite=True)
+
+
+def _ids(task: Task) -> set[str]:
+    return {task.environment_id, *task.other_ids}
 
 
 def _check(task: object) -> None:

@@ -68,6 +68,7 @@ class Task(ABC):
     Attributes:
         name: Short name, for the command line: `leworld train NAME`.
         environment_id: Name of the world in data and checkpoints; `task_of` finds the task by it.
+        other_ids: Further names of the same world, as others write them into data and checkpoints.
         action_dim: Components of a raw action; for choices their number.
         action_limits: Lowest and highest raw action, each a number or one a component.
         action_choices: Number of choices where the action is one, or None. Environments then take, and
@@ -107,6 +108,7 @@ class Task(ABC):
 
     name: str
     environment_id: str
+    other_ids: tuple[str, ...] = ()
     action_dim: int
     action_limits: Limits = (-1.0, 1.0)
     action_choices: int | None = None

@@ -5,6 +5,7 @@ import numpy as np
 SIZE = 512
 BAR = ((-60, 0), (60, 0), (60, 30), (-60, 30))  # of the block, in its own frame
 STEM = ((-15, 30), (15, 30), (15, 120), (-15, 120))
+OUTLINE = ((-60, 0), (60, 0), (60, 30), (15, 30), (15, 120), (-15, 120), (-15, 30), (-60, 30))
 MIDDLE, REACH = (0.0, 45.9375), 75.6  # the smallest circle around the block
 AGENT_RADIUS, AGENT_RING = 15, 4
 LINE_RADIUS = 2  # of walls and outlines

@@ -11,12 +11,8 @@ from ..._checks import require
 require("pymunk", extra="pusht", purpose="Push-T")
 import pymunk  # noqa: E402 -- after the check
 
-SIZE = 512.0
-AGENT_RADIUS = 15.0
-WALL_RADIUS = 2.0
-WALLS = (((5, 506), (5, 5)), ((5, 5), (506, 5)), ((506, 5), (506, 506)), ((5, 506), (506, 506)))
-BAR = ((-60, 0), (60, 0), (60, 30), (-60, 30))
-STEM = ((-15, 30), (15, 30), (15, 120), (-15, 120))
+from ._figure import AGENT_RADIUS, BAR, LINE_RADIUS, STEM, WALLS  # noqa: E402
+
 CENTRE_OF_GRAVITY = (0.0, 45.0)  # of the bodies' two centroids, without weights
 REACH = 100.0  # how far from the agent an action of 1 puts its target
 _MASS, _MOMENT = 1.0, 3000.0  # the moment of two bars: the stem's own was never counted
@@ -51,7 +47,7 @@ class PushTPhysics:
         space = pymunk.Space()
         space.damping = 0.0
         for start, end in WALLS:
-            space.add(pymunk.Segment(space.static_body, start, end, WALL_RADIUS))
+            space.add(pymunk.Segment(space.static_body, start, end, LINE_RADIUS))
         agent, block = pymunk.Body(body_type=pymunk.Body.KINEMATIC), pymunk.Body(_MASS, _MOMENT)
         block.center_of_gravity = CENTRE_OF_GRAVITY
         agent.position, block.position = _ADDED_AT

@@ -22,6 +22,9 @@ from ...planners import Planner
 class Dynamics(Protocol):
     """Anything with a `step` from states and actions to the next states, for any leading axes.
 
+    Where there is also a `rollout` from states and actions "... time action" to the last states, as of
+    `PushTArena`, it is called in place of many steps.
+
     Example:
         ```python
         from leworld.evaluation import Dynamics
@@ -164,6 +167,15 @@ class OraclePolicy(Policy):
         action, self._queue = self._queue[0], self._queue[1:]
         return action.copy()
 
+    def _reached(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Return the states "... state" after all of the actions "... time action"."""
+        rollout = getattr(self._dynamics, "rollout", None)
+        if rollout is not None:
+            return np.array(rollout(states, actions.copy()))
+        for step in range(actions.shape[-2]):
+            states = np.array(self._dynamics.step(states, actions[..., step, :].copy()))
+        return states
+
     def _plan(
         self, state: np.ndarray, goal: np.ndarray, generators: list[torch.Generator]
     ) -> list[np.ndarray]:
@@ -171,9 +183,7 @@ class OraclePolicy(Policy):
 
         def cost(actions: Tensor) -> Tensor:
             raw = actions.double().unflatten(-1, (self._frameskip, self._action_dim)).flatten(2, 3).numpy()
-            reached = np.repeat(state[:, None], raw.shape[1], axis=1)
-            for step in range(raw.shape[2]):
-                reached = np.array(self._dynamics.step(reached, raw[:, :, step].copy()))
+            reached = self._reached(np.repeat(state[:, None], raw.shape[1], axis=1), raw)
             if self._distance is not None:
                 apart = np.asarray(self._distance(reached, goal[:, None].copy()), dtype=np.float64)
                 return torch.from_numpy(apart).square()

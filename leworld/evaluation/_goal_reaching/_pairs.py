@@ -29,12 +29,13 @@ class GoalPairs:
         num_presolved: Number of drawn pairs that were left out because they were solved before the first
             step.
         success: Rule for reached and distance, for example a task; None with a radius.
+        hold_steps: Consecutive steps that a state has to be at its goal before that counts.
 
     Raises:
         ShapeError: Starts and goals that are no two equally shaped tables of floats, or no pair at all.
         NonFiniteError: NaN or infinite states.
-        ConfigError: A budget below 1, a radius that is not above 0, a negative count, or both or neither of
-            radius and rule.
+        ConfigError: A budget below 1, a radius that is not above 0, a negative count, more steps to hold than
+            the budget has, or both or neither of radius and rule.
 
     Example:
         ```python
@@ -60,6 +61,7 @@ class GoalPairs:
     success_radius: float | None = None
     num_presolved: int = 0
     success: Success | None = None
+    hold_steps: int = 1
 
     def __post_init__(self) -> None:
         for name in ("start", "goal"):
@@ -84,6 +86,7 @@ class GoalPairs:
             )
         check_number("GoalPairs", "budget", self.budget, low=1, integer=True)
         check_number("GoalPairs", "num_presolved", self.num_presolved, low=0, integer=True)
+        check_number("GoalPairs", "hold_steps", self.hold_steps, low=1, high=self.budget, integer=True)
         check_success("GoalPairs", self.success_radius, self.success)
         for name in ("start", "goal"):
             object.__setattr__(self, name, getattr(self, name).copy())
@@ -110,7 +113,8 @@ class GoalPairs:
     @property
     def words(self) -> str:
         """What counts as reached, in words that follow "reached"."""
-        return success_words(self.success_radius, self.success)
+        held = f", for {self.hold_steps} steps in a row" if self.hold_steps > 1 else ""
+        return success_words(self.success_radius, self.success) + held
 
     def distance(
         self, state: Float[np.ndarray, "*#batch state"], goal: Float[np.ndarray, "*#batch state"]
@@ -123,6 +127,14 @@ class GoalPairs:
     ) -> Bool[np.ndarray, "*batch"]:
         """Say of states whether they are at their goals, by the rule or else within the radius."""
         return judge_reached(self.success_radius, self.success, state, goal)
+
+    def held(self, reached: Bool[np.ndarray, "pair step"]) -> Bool[np.ndarray, "pair step"]:
+        """Say after which steps a goal counts as reached, from where states were at their goals."""
+        counts = reached.copy()
+        for back in range(1, self.hold_steps):
+            counts[:, back:] &= reached[:, :-back]
+            counts[:, back - 1] = False
+        return counts
 
 
 def success_words(radius: float | None, success: Success | None) -> str:

@@ -35,7 +35,8 @@ def goal_reaching(
 
     Each pair is one episode of exactly `pairs.budget` steps. A goal counts as reached at step t when the
     state after the t-th action is within `pairs.success_radius` of it, or `pairs.success` says so, t = 1 ..
-    budget; the start is no step.
+    budget; the start is no step. With `pairs.hold_steps` above 1 it counts from the last of that many steps
+    in a row.
     Pairs that are solved at the start are left out and counted. Episodes go on after arriving, so that the
     share that is at the goal in the end ("at last step") is told beside the share that ever arrives.
 
@@ -116,14 +117,13 @@ def goal_reaching(
             )
             recordings[name] = Recording(states=states, frames=frames, goal_frames=goal_frames)
             after, goals = states[:, 1:], kept.goal[:, None]
-            outcomes[name] = judge(
-                kept.distance(after, goals), kept.reached(after, goals), seconds=sum(p[3] for p in played)
-            )
+            near = kept.held(kept.reached(after, goals))
+            outcomes[name] = judge(kept.distance(after, goals), near, seconds=sum(p[3] for p in played))
     return GoalReachingResult(
         protocol=kept.protocol,
         budget=kept.budget,
         success_radius=kept.success_radius,
-        success=None if kept.success is None else kept.words,
+        success=None if kept.success is None and kept.hold_steps == 1 else kept.words,
         distance_unit=None if kept.success is None else kept.success.distance_unit,
         num_presolved=kept.num_presolved,
         seed=seed,

@@ -1,0 +1,1 @@
+"""Push-T as a task: pairs, collecting policy and recipe around the physics in `leworld.envs`."""
