@@ -39,6 +39,18 @@ def stepping(envs: Any, count: int) -> Callable[[], None]:
     return steps
 
 
+def pushing(physics: list[Any], count: int) -> Callable[[], None]:
+    """Return a function that moves without drawing."""
+    action = np.array([0.3, -0.2])
+
+    def steps() -> None:
+        for one in physics:
+            for _ in range(count):
+                one.step(action)
+
+    return steps
+
+
 def peer(copies: int) -> Any:
     """Return gym-pusht with pictures of the same size."""
     import gym_pusht
@@ -105,14 +117,7 @@ def main() -> None:
             {"kind": "steps with pictures", "copies": copies} | row for row in rates(functions, amounts, 7)
         ]
         physics = vector._physics
-        action = np.array([0.3, -0.2])
-
-        def move(physics: list = physics, count: int = count) -> None:
-            for one in physics:
-                for _ in range(count):
-                    one.step(action)
-
-        row = rates({"physics": move}, {"physics": copies * count}, 7)[0]
+        row = rates({"physics": pushing(physics, count)}, {"physics": copies * count}, 7)[0]
         rows.append({"kind": "steps without pictures", "copies": copies} | row)
     for copies in COPIES[1:2]:
         row = {"what": "PushT in processes", **processes(copies, 60)}

@@ -77,11 +77,7 @@ def register(task: Task, *, overwrite: bool = False) -> Task:
         ```
     """
     _check(task)
-    taken = [
-        known
-        for known in _KNOWN.values()
-        if task.name == known.name or _ids(task) & _ids(known)
-    ]
+    taken = [known for known in _KNOWN.values() if task.name == known.name or _ids(task) & _ids(known)]
     if taken and not overwrite and taken != [task]:
         raise ConfigError(
             "register needs a task with a name and an environment of its own",

