@@ -22,9 +22,10 @@ class ConvEncoder(nn.Module):
     """Encode small images with a few convolutions that each halve the picture.
 
     Reach for it where a vision transformer is too slow: on a CPU, or at 64 pixels. Every stage is a 3x3
-    convolution with stride 2, a BatchNorm if asked for, and a ReLU. With it the network takes several times
-    the learning rate, and sees shapes and angles after far fewer steps. The last feature map is flattened, which keeps where things are, or
-    averaged over the picture, which does not but needs fewer weights; a linear layer makes it the embedding.
+    convolution with stride 2, a BatchNorm if asked for, and a ReLU. The last feature map is flattened, which
+    keeps where things are, or averaged over the picture, which does not but needs fewer weights; a linear
+    layer makes it the embedding. With BatchNorm it takes several times the learning rate, and sees shapes and
+    angles, not only places, after far fewer steps.
 
     Shapes:
         images (batch, channel, height, width) -> (batch, embedding_dim).

@@ -1,10 +1,10 @@
 """Environments: worlds with exact physics and pictures. Protocols, data and recipes are in `leworld.tasks`.
 
-`TwoRoomArena`, `TwoLinkArm`, `PushTDrawing` and `PushTSuccess` need numpy only, `PushTArena` pymunk as soon as
-something moves. Environments follow gymnasium's API: `TwoRoom` and `TwoRoomVector` need the extra `envs`,
+`TwoRoomArena`, `TwoLinkArm`, `PushTDrawing` and `PushTSuccess` need numpy only, `PushTArena` pymunk as soon
+as something moves. Environments follow gymnasium's API: `TwoRoom` and `TwoRoomVector` need the extra `envs`,
 `PushT` and `PushTVector` the extra `pusht` (gymnasium and pymunk). Importing this room registers
-`leworld/TwoRoom-v0` and `leworld/PushT-v0` where gymnasium is installed (since its version 1.0 gymnasium looks
-for no plugins by itself).
+`leworld/TwoRoom-v0` and `leworld/PushT-v0` where gymnasium is installed (since its version 1.0 gymnasium
+looks for no plugins by itself).
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,19 @@
 """Mistakes with environments, and the errors that they must earn."""
 
+from functools import partial
+
 import numpy as np
 
-from leworld.envs import TwoLinkArm, TwoRoom, TwoRoomArena, TwoRoomVector
+from leworld.envs import (
+    PushT,
+    PushTDrawing,
+    PushTSuccess,
+    PushTVector,
+    TwoLinkArm,
+    TwoRoom,
+    TwoRoomArena,
+    TwoRoomVector,
+)
 from leworld.errors import ConfigError, NonFiniteError, ShapeError
 from tests.bad_input import BadInput
 
@@ -230,5 +241,136 @@ ROWS = [
     ),
     _envs(
         "step before reset", lambda: TwoRoomVector(1).step(RIGHT[None]), ConfigError, "reset", method=".step"
+    ),
+]
+
+STATE = np.array([256, 400, 100, 120, 0.3, 0, 0.0])
+CHOICES = [(1, 0), (0, 1)]
+
+
+def _pusht(name, case, call, error, *mentions, method=""):
+    return BadInput(f"leworld.envs.{name}{method}", case, call, error, mentions)
+
+
+_drawing, _success = partial(_pusht, "PushTDrawing"), partial(_pusht, "PushTSuccess")
+_single, _vector = partial(_pusht, "PushT"), partial(_pusht, "PushTVector")
+
+ROWS += [
+    _drawing("size 0", lambda: PushTDrawing(0), ConfigError, "image_size=0"),
+    _drawing(
+        "unknown style",
+        lambda: PushTDrawing(style="smoth"),  # type: ignore[arg-type]
+        ConfigError,
+        "Did you mean `smooth`",
+    ),
+    _drawing("goal without angle", lambda: PushTDrawing(goal_pose=(1, 2)), ShapeError, "goal_pose"),  # type: ignore[arg-type]
+    _drawing("NaN goal", lambda: PushTDrawing(goal_pose=(1, 2, np.nan)), NonFiniteError, "goal_pose"),
+    _drawing(
+        "pose for a state", lambda: PushTDrawing().render(STATE[:5]), ShapeError, "(5,)", method=".render"
+    ),
+    _drawing(
+        "NaN state", lambda: PushTDrawing().render(STATE * np.nan), NonFiniteError, "states", method=".render"
+    ),
+    _success("no distance", lambda: PushTSuccess(0), ConfigError, "distance=0"),
+    _success("negative angle", lambda: PushTSuccess(angle=-0.1), ConfigError, "angle=-0.1"),
+    _success(
+        "positions only",
+        lambda: PushTSuccess().reached(STATE[:4], STATE),
+        ShapeError,
+        "`states`",
+        method=".reached",
+    ),
+    _success(
+        "axes that do not broadcast",
+        lambda: PushTSuccess().reached(np.tile(STATE, (3, 1)), np.tile(STATE, (2, 1))),
+        ShapeError,
+        "broadcast",
+        method=".reached",
+    ),
+    _single("size -1", lambda: PushT(-1), ConfigError, "image_size=-1"),
+    _single("unknown render mode", lambda: PushT(render_mode="human"), ConfigError, "rgb_array", "'human'"),
+    _single("a name as criterion", lambda: PushT(success="block"), ConfigError, "PushTSuccess"),  # type: ignore[arg-type]
+    _single("one flat pair", lambda: PushT(action_choices=(1, 0)), ShapeError, "action_choices"),  # type: ignore[arg-type]
+    _single("no choice", lambda: PushT(action_choices=[]), ShapeError, "action_choices"),
+    _single("NaN choice", lambda: PushT(action_choices=[(0, np.nan)]), NonFiniteError, "action_choices"),
+    _single(
+        "misspelt option",
+        lambda: PushT().reset(options={"stat": STATE}),
+        ConfigError,
+        "Did you mean `state`",
+        method=".reset",
+    ),
+    _single(
+        "state without velocity",
+        lambda: PushT().reset(options={"state": STATE[:5]}),
+        ShapeError,
+        "options['state']",
+        method=".reset",
+    ),
+    _single("step before reset", lambda: PushT().step(RIGHT), ConfigError, "reset", method=".step"),
+    _single(
+        "NaN action", lambda: _started(PushT).step(RIGHT * np.nan), NonFiniteError, "action", method=".step"
+    ),
+    _single("three axes", lambda: _started(PushT).step(np.ones(3)), ShapeError, "(3,)", method=".step"),
+    _single(
+        "a pair where numbers are asked for",
+        lambda: _started(PushT, action_choices=CHOICES).step(RIGHT),
+        ShapeError,
+        "an integer",
+        "0 to 1",
+        method=".step",
+    ),
+    _single(
+        "a choice too many",
+        lambda: _started(PushT, action_choices=CHOICES).step(2),
+        ConfigError,
+        "0 to 1",
+        "2",
+        method=".step",
+    ),
+    _single(
+        "render before reset",
+        lambda: PushT(render_mode="rgb_array").render(),
+        ConfigError,
+        "reset",
+        method=".render",
+    ),
+    _vector("no environments", lambda: PushTVector(0), ConfigError, "num_envs=0"),
+    _vector("no steps", lambda: PushTVector(2, max_episode_steps=0), ConfigError, "max_episode_steps=0"),
+    _vector("unknown mode", lambda: PushTVector(2, autoreset_mode="disable"), ConfigError, "`Disabled`"),
+    _vector("unknown render mode", lambda: PushTVector(2, render_mode="human"), ConfigError, "rgb_array"),
+    _vector(
+        "one state for two",
+        lambda: PushTVector(2).reset(options={"state": STATE}),
+        ShapeError,
+        "(2, 7)",
+        method=".reset",
+    ),
+    _vector(
+        "mask of numbers",
+        lambda: _started(PushTVector, num_envs=2).reset(options={"reset_mask": np.array([0, 1])}),
+        ConfigError,
+        "2 booleans",
+        method=".reset",
+    ),
+    _vector(
+        "too few seeds", lambda: PushTVector(2).reset(seed=[1]), ConfigError, "one seed", method=".reset"
+    ),
+    _vector(
+        "action of one environment",
+        lambda: _started(PushTVector, num_envs=2).step(RIGHT),
+        ShapeError,
+        "(2, 2)",
+        method=".step",
+    ),
+    _vector(
+        "a negative choice",
+        lambda: _started(PushTVector, num_envs=2, action_choices=CHOICES).step(np.array([0, -1])),
+        ConfigError,
+        "-1",
+        method=".step",
+    ),
+    _vector(
+        "step before reset", lambda: PushTVector(1).step(RIGHT[None]), ConfigError, "reset", method=".step"
     ),
 ]

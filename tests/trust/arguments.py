@@ -14,7 +14,16 @@ from leworld import encoders, metrics, models, normality, probes, regularizers
 from leworld import nn as layers
 from leworld.data import Episodes, Observation, Processor, Windows, fit_processor, to_batch
 from leworld.decoders import CrossAttentionDecoder
-from leworld.envs import TwoLinkArm, TwoRoom, TwoRoomArena, TwoRoomVector
+from leworld.envs import (
+    PushT,
+    PushTDrawing,
+    PushTSuccess,
+    PushTVector,
+    TwoLinkArm,
+    TwoRoom,
+    TwoRoomArena,
+    TwoRoomVector,
+)
 from leworld.evaluation import LatentMap, Recording, latent_map
 from leworld.kernels import ecf_sums, explain
 from leworld.predictors import (
@@ -174,6 +183,8 @@ def _others() -> dict[str, list[Call]]:
     from tests.encoders.cases import dinov2, hugging, timm
 
     arena, vector, single = TwoRoomArena(), TwoRoomVector(2, autoreset_mode="SameStep"), TwoRoom()
+    pushts, pusht = PushTVector(2, autoreset_mode="SameStep"), PushT()
+    poses = np.array([[256, 400, 100, 120, 0.3, 0, 0], [300, 60, 200, 220, 2.0, 9, 9]], np.float32)
     places = np.array([[60.0, 50.0], [160.0, 60.0]], np.float32)
     options = {"state": places, "goal": places[::-1].copy()}
     history = models.History(draw(2, 3, 4), draw(2, 2, 1))
@@ -184,6 +195,16 @@ def _others() -> dict[str, list[Call]]:
             call(TwoLinkArm().step, places, np.full((2, 2), 3.0, np.float32)),
             call(TwoLinkArm().distance, places, places[::-1].copy()),
             call(TwoLinkArm().render, places, 16),
+        ],
+        "envs.PushT": [
+            call(pusht.reset, seed=0, options={"state": poses[0], "goal": poses[1]}),
+            call(pusht.step, np.full(2, 3.0, np.float32)),
+        ],
+        "envs.PushTDrawing": [call(PushTDrawing(16).render, poses)],
+        "envs.PushTSuccess": [call(PushTSuccess().reached, poses, poses)],
+        "envs.PushTVector": [
+            call(pushts.reset, seed=0, options={"state": poses, "goal": poses[::-1].copy()}),
+            call(pushts.step, np.full((2, 2), 3.0, np.float32)),
         ],
         "envs.TwoRoomArena": [
             call(arena.step, places, np.zeros((2, 2), np.float32)),

@@ -1,0 +1,1 @@
+"""Measurements of Push-T's physics and pictures."""

@@ -1,0 +1,49 @@
+"""Tables of Push-T."""
+
+from benchmarks.layout import load, markdown, source, table
+
+
+@table
+def pusht_speed() -> str:
+    """Steps and pictures a second, beside gym-pusht."""
+    result = load("pusht_speed")
+    rows = [
+        [
+            row["what"] if row["kind"] != "steps without pictures" else "physics alone, no pictures",
+            str(row["copies"]),
+            f"{row['per_second']:,.0f}",
+            f"{row['times_the_last']:.1f}" if row.get("last") == "gym-pusht" else "",
+        ]
+        for row in result["rows"]
+        if row["kind"] != "pictures"
+    ]
+    head = ["environment", "copies", "steps a second", "times gym-pusht"]
+    drawn = [
+        [f"{row['what']} pixels", f"{row['per_second']:,.0f}"]
+        for row in result["rows"]
+        if row["kind"] == "pictures"
+    ]
+    settings = result["settings"]
+    return (
+        f"With pictures of {settings['image_size']} pixels, one thread; gym-pusht {settings['gym_pusht']}, "
+        f"pymunk {settings['pymunk']}:\n\n{markdown(head, rows)}\n\n"
+        f"{markdown(['style and size', 'pictures a second'], drawn)}\n\n{source(result)}"
+    )
+
+
+@table
+def pusht_pictures() -> str:
+    """How near the pictures are to those of pygame and OpenCV."""
+    result = load("pusht_pictures")
+    rows = [
+        [
+            row["style"],
+            str(row["image_size"]),
+            row["states"],
+            f"{100 * row['equal_pictures']:.1f} %" if "equal_pictures" in row else "",
+            f"{row['mean_absolute_error']:.4f}",
+        ]
+        for row in result["rows"]
+    ]
+    head = ["style", "size", "states", "equal to the byte", "mean absolute error of 255"]
+    return f"{markdown(head, rows)}\n\n{source(result)}"
