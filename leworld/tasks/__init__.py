@@ -4,8 +4,8 @@ A `Task` makes the environment, draws start and goal pairs, collects episodes an
 a `StateTask` needs only how states move and look. `register` makes a task known, `task_of` finds that of a
 model, `get_task` one by its name. A `Recipe` trains a model of a task from nothing: `LeWMRecipe` in any,
 `TwoRoomRecipe` as the shipped model was. leworld brings the tasks `TwoRoomTask`, with `two_room_pairs`,
-`two_room_held_out` and `ExpertPolicy`, `ArmTask` and `PushTTask`. `compare` trains and measures several models
-(each a `Contender`) alike. Environments need the extra `envs` or `pusht`, recipes the extra `train`.
+`two_room_held_out` and `ExpertPolicy`, `ArmTask` and `PushTTask`. `compare` trains and measures several
+models (each a `Contender`) alike. Environments need the extra `envs` or `pusht`, recipes the extra `train`.
 """
 
 from typing import TYPE_CHECKING

@@ -271,7 +271,7 @@ ROWS += [
     _drawing(
         "NaN state", lambda: PushTDrawing().render(STATE * np.nan), NonFiniteError, "states", method=".render"
     ),
-    _success("no distance", lambda: PushTSuccess(0), ConfigError, "distance=0"),
+    _success("no place", lambda: PushTSuccess(0), ConfigError, "place=0"),
     _success("negative angle", lambda: PushTSuccess(angle=-0.1), ConfigError, "angle=-0.1"),
     _success(
         "positions only",

@@ -16,6 +16,7 @@ from leworld.data import Episodes, Observation, Processor, Windows, fit_processo
 from leworld.decoders import CrossAttentionDecoder
 from leworld.envs import (
     PushT,
+    PushTArena,
     PushTDrawing,
     PushTSuccess,
     PushTVector,
@@ -201,7 +202,15 @@ def _others() -> dict[str, list[Call]]:
             call(pusht.step, np.full(2, 3.0, np.float32)),
         ],
         "envs.PushTDrawing": [call(PushTDrawing(16).render, poses)],
-        "envs.PushTSuccess": [call(PushTSuccess().reached, poses, poses)],
+        "envs.PushTArena": [
+            call(PushTArena().step, poses, np.full((2, 2), 0.5)),
+            call(PushTArena().rollout, poses, np.full((2, 2, 2), 0.5)),
+            call(PushTArena().render, poses, 16),
+        ],
+        "envs.PushTSuccess": [
+            call(PushTSuccess().reached, poses, poses),
+            call(PushTSuccess().distance, poses, poses),
+        ],
         "envs.PushTVector": [
             call(pushts.reset, seed=0, options={"state": poses, "goal": poses[::-1].copy()}),
             call(pushts.step, np.full((2, 2), 3.0, np.float32)),

@@ -38,8 +38,17 @@ class Success(Protocol):
         ```
     """
 
-    success_words: str
-    distance_unit: str
+    @property
+    @abstractmethod
+    def success_words(self) -> str:
+        """The rule in words."""
+        ...
+
+    @property
+    @abstractmethod
+    def distance_unit(self) -> str:
+        """Unit of `distance`."""
+        ...
 
     @abstractmethod
     def reached(self, state: np.ndarray, goal: np.ndarray, /) -> np.ndarray:

@@ -21,6 +21,7 @@ _LOW, _HIGH = 24.0, 488.0  # where approaches may start
 _PLACES = (216.0, 296.0)  # of the block's centre that errands head for
 _CONTACTS, _PUSHES = 64, 8
 _TRAVEL, _PUSH, _VISIT, _DRIFT = range(4)
+_CARE = 0.8  # share of pushes that are the best of their contacts
 _PATIENCE = 40
 _FAR = 100.0  # pixels of travel that weigh as much as 40 of the block's
 _JUMP = 70.0  # more than a step: the episode is another
@@ -83,7 +84,7 @@ class Pusher:
             done = (self._left <= 0) | (moved > _JUMP)
             self._pushes_left[moved > _JUMP] = 0
         self._before = state.copy()
-        for index in np.flatnonzero(done):
+        for index in np.flatnonzero(done).tolist():
             self._renew(index, state[index])
         self._left -= 1
         heading = np.zeros((len(state), 2))
@@ -104,7 +105,7 @@ class Pusher:
         actions += self._generator.normal(size=actions.shape) * self._noise[:, None]
         arrived = (length[:, 0] < 6.0) & (visiting | travelling)
         self._left[arrived & visiting] = 0
-        self._push(np.flatnonzero(arrived & travelling))
+        self._push(np.flatnonzero(arrived & travelling).tolist())
         return np.clip(actions, -1.0, 1.0).astype(np.float32)
 
     def _start(self, count: int) -> None:
@@ -112,7 +113,7 @@ class Pusher:
         self._left, self._pushes_left = np.zeros(count, int), np.zeros(count, int)
         self._pose, self._drift = np.zeros((count, 3)), np.zeros((count, 2))
         self._place, self._contact = np.zeros((count, 2)), np.zeros(count, int)
-        self._direction = np.zeros((count, 2))
+        self._direction, self._length = np.zeros((count, 2)), np.zeros(count)
         self._speed, self._noise = np.ones(count), np.zeros(count)
 
     def _renew(self, index: int, state: np.ndarray) -> None:
@@ -153,18 +154,10 @@ class Pusher:
         apart += np.linalg.norm(starts - state[:2], axis=1) / _FAR
         inside = ((starts > _LOW) & (starts < _HIGH)).all(axis=1)
         apart = np.where(inside, apart, np.inf)
-        best = (
-            int(apart.argmin())
-            if draws.random() < 0.8
-            else int(np.flatnonzero(inside | (apart == apart.min()))[0])
-        )
-        self._contact[index] = found[best]
-        self._length = getattr(self, "_length", np.zeros(len(self._left)))
-        if len(self._length) != len(self._left):
-            self._length = np.zeros(len(self._left))
-        self._length[index] = distance[best]
+        chosen = apart.argmin() if draws.random() < _CARE else inside.argmax()
+        self._contact[index], self._length[index] = found[chosen], distance[chosen]
 
-    def _push(self, indices: np.ndarray) -> None:
+    def _push(self, indices: list[int]) -> None:
         """Turn travels that have arrived into pushes."""
         for index in indices:
             normal = _NORMALS[self._contact[index]]
@@ -172,7 +165,7 @@ class Pusher:
             self._direction[index] = _turned(-normal, np.array(tilt))
             self._kind[index] = _PUSH
             self._speed[index] = self._generator.uniform(0.08, 0.4)
-            steps = (self._length[index] + _STANDOFF) / (_STEADY * self._speed[index])
+            steps = float(self._length[index] + _STANDOFF) / (_STEADY * float(self._speed[index]))
             self._left[index] = max(1, round(steps))
 
     def _travel(self, state: np.ndarray, indices: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The task around Push-T."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
@@ -9,20 +10,23 @@ import numpy as np
 from ..._checks import check_choice, plain_numbers
 from ...control import Policy
 from ...data import Episodes
-from ...envs import PushTArena
+from ...envs import PushTArena, PushTSuccess
 from ...evaluation import Backdrop, GoalEnvironment, GoalPairs, Quantity, trajectory_pairs
 from ...planners import CEMPlanner, Planner
 from .._registry import register
 from .._task import Task
-from ._criteria import BLOCK, PUBLISHED, STRICT, PushTCriterion
 from ._pusher import Pusher
 
 if TYPE_CHECKING:
     pass
 
 _PICTURE_SIZE = 224
-_HELD = 3  # steps in a row, in the strict criterion
-_RULES = {"trajectory": (PUBLISHED, 1), "block": (BLOCK, 1), "strict": (STRICT, _HELD)}
+_PUBLISHED = PushTSuccess()
+_RULES = {  # and for how many steps in a row
+    "trajectory": (_PUBLISHED, 1),
+    "block": (PushTSuccess(agent_counts=False), 1),
+    "strict": (PushTSuccess(10, math.radians(10), agent_counts=False), 3),
+}
 _ORACLE_SAMPLES, _ORACLE_ITERATIONS = 100, 10
 
 
@@ -61,8 +65,8 @@ class PushTTask(Task):
     action_dim = 2
     episode_steps = 100
     protocols = ("trajectory-25", "block-25", "strict-25", "trajectory-50", "trajectory-75")
-    success_words = PUBLISHED.success_words
-    distance_unit = PushTCriterion.distance_unit
+    success_words = _PUBLISHED.success_words
+    distance_unit = _PUBLISHED.distance_unit
 
     def __init__(self) -> None:
         self._arena = PushTArena()
@@ -85,11 +89,11 @@ class PushTTask(Task):
 
     def distance(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Return the larger of the distances of places and angles, in units of what is allowed."""
-        return PUBLISHED.distance(state, goal)
+        return _PUBLISHED.distance(state, goal)
 
     def reached(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Say of states whether they are at their goals by the published criterion."""
-        return PUBLISHED.reached(state, goal)
+        return _PUBLISHED.reached(state, goal)
 
     @property
     def world(self) -> PushTArena:
