@@ -19,6 +19,7 @@ TASKS: dict[str, Task] = {
     "tworoom": get_task("tworoom"),
     "three doors": TwoRoomTask(TwoRoomArena([(40.0, 12.0), (112.0, 12.0), (190.0, 12.0)])),
     "arm": get_task("arm"),
+    "pusht": get_task("pusht"),
     "arm of the published tolerance": ArmTask(0.05),
     "dot": Dot(),
     "feeling": Feeling(),
