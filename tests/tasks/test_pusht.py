@@ -20,7 +20,8 @@ def episodes():
 
 
 @pytest.mark.parametrize(
-    ("protocol", "budget", "held"), [("trajectory-25", 50, 1), ("strict-25", 50, 3), ("trajectory-75", 150, 1)]
+    ("protocol", "budget", "held"),
+    [("trajectory-25", 50, 1), ("strict-25", 50, 3), ("trajectory-75", 150, 1)],
 )
 def test_protocols(episodes, protocol, budget, held):
     pairs = TASK.pairs(protocol, 12, episodes=episodes, seed=1)
