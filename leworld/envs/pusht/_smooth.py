@@ -14,6 +14,7 @@ Share = tuple[Array, int]  # of each pixel, and the number of its colour
 _PICTURES = 64  # drawn in one pass: bounds the working memory
 _FINEST = 48  # pixels per side at least, of what smaller pictures are means of
 _HALF = 0.5  # a pixel's number is the place of its middle, in the published picture
+_DISCS = 14.8, 10.8  # radii of the discs of 688 and 368 pixels that are drawn for 15 and 11
 _LINE = 2.4  # half the width of an outline, on average
 
 
@@ -62,7 +63,7 @@ class SmoothPainter:
         corner, index = self._window(states[:, :2], 1)
         outer, inner = (
             disc_coverage(corner, states[:, :2] / self._pixel, radius / self._pixel, self._patches[1])
-            for radius in (figure.AGENT_RADIUS, figure.AGENT_RADIUS - figure.AGENT_RING)
+            for radius in _DISCS
         )
         self._blend(frames, index, (outer, figure.RING), (inner, figure.INNER))
 
