@@ -1,17 +1,18 @@
 """Tasks: everything that knows one world, so that commands, reports and recipes work in it.
 
 A `Task` makes the environment, draws start and goal pairs, collects episodes and says what counts as reached;
-a `StateTask` needs only how states move and look. `register` makes a task known, `task_of` finds that of a
-model, `get_task` one by its name. A `Recipe` trains a model of a task from nothing: `LeWMRecipe` in any,
-`TwoRoomRecipe` as the shipped model was. `TwoRoomTask` is the task that leworld brings, with
-`two_room_pairs`, `two_room_held_out` and `ExpertPolicy`. `compare` trains and measures several models (each a
-`Contender`) alike. Environments need the extra `envs` where they are
-gymnasium's, recipes the extra `train`.
+a `StateTask` needs only how states move and look, and `from_gymnasium` makes one of an environment that
+exists. `register` makes a task known, `task_of` finds that of a model, `get_task` one by its name. A `Recipe`
+trains a model of a task from nothing: `LeWMRecipe` in any, `TwoRoomRecipe` as the shipped model was.
+`TwoRoomTask` is the task that leworld brings, with `two_room_pairs`, `two_room_held_out` and `ExpertPolicy`.
+`compare` trains and measures several models (each a `Contender`) alike. Environments need the extra `envs`
+where they are gymnasium's, recipes the extra `train`.
 """
 
 from typing import TYPE_CHECKING
 
 from .._names import room_names
+from ._environments._gymnasium import from_gymnasium as from_gymnasium
 from ._registry import get_task as get_task
 from ._registry import list_tasks as list_tasks
 from ._registry import load_task as load_task

@@ -28,6 +28,7 @@ from leworld.tasks import (
 from leworld.tasks.tworoom._pairs import two_room_steps
 from tests.bad_input import BadInput
 from tests.hub.examples import tiny_lewm
+from tests.tasks.bad_gymnasium_inputs import ROWS as GYMNASIUM_ROWS
 from tests.tasks.worlds import Dot, Switched
 from tests.training.tiny import tiny_model, tiny_settings
 
@@ -128,6 +129,7 @@ def _compare(case, *mentions, **changes):
 
 
 ROWS = [
+    *GYMNASIUM_ROWS,
     _row("get_task", "a misspelt name", lambda: get_task("twroom"), "Did you mean `tworoom`"),
     _row("task_of", "a name", lambda: task_of("lewm-tworoom-tiny"), "WorldModel"),  # type: ignore[arg-type]
     _row("task_of", "no processor", lambda: task_of(_without_processor()), "names no world", "register"),

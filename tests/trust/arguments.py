@@ -15,7 +15,7 @@ from leworld import nn as layers
 from leworld.data import Episodes, Observation, Processor, Windows, fit_processor, to_batch
 from leworld.decoders import CrossAttentionDecoder
 from leworld.envs import TwoRoom, TwoRoomArena, TwoRoomVector
-from leworld.evaluation import LatentMap, Recording, latent_map
+from leworld.evaluation import LatentMap, Recording, StateRadius, latent_map
 from leworld.kernels import ecf_sums, explain
 from leworld.predictors import (
     EnsemblePredictor,
@@ -198,6 +198,10 @@ def _others() -> dict[str, list[Call]]:
         "kernels.explain": [call(explain, "ecf_sums", draw(2, 6, 4))],
         "evaluation.latent_map": [call(lambda x: latent_map(x).coordinates, draw(9, 4).double())],
         "evaluation.LatentMap": [call(lambda x: LatentMap(x, "pca").coordinates, np.ones((4, 2)))],
+        "evaluation.StateRadius": [
+            call(StateRadius(0.5, (0, 1), (1,)).distance, places, 2 * places),
+            call(StateRadius(0.5, angles=(1,), norm="largest").reached, places, places[:1]),
+        ],
         "evaluation.Recording": [
             call(lambda *a: list(vars(Recording(*a)).values()), states, picture, picture[:, 0].copy())
         ],
