@@ -22,6 +22,8 @@ from ._smooth_policy import SmoothPolicy as SmoothPolicy
 from ._state_task import StateTask as StateTask
 from ._task import CollectingPolicy as CollectingPolicy
 from ._task import Task as Task
+from .mujoco._cube import CubeTask as CubeTask
+from .mujoco._reacher import ReacherTask as ReacherTask
 from .tworoom._expert import ExpertPolicy as ExpertPolicy
 from .tworoom._held_out import two_room_held_out as two_room_held_out
 from .tworoom._pairs import two_room_pairs as two_room_pairs

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _SIDE_BY_SIDE = 25
 _COLLECTED_SIDE_BY_SIDE = 50
-_DATA, _HELD_OUT = 0x44415441, 0x48454C44  # "DATA" and "HELD": streams of seeds that share nothing
+_DATA, HELD_OUT = 0x44415441, 0x48454C44  # "DATA" and "HELD": streams of seeds that share nothing
 
 
 class CollectingPolicy(Protocol):
@@ -175,7 +175,7 @@ class Task(ABC):
         progress: bool = False,
     ) -> Episodes:
         """Gather episodes that share nothing with those of `collect`, whatever their seeds."""
-        return self._gather(num_episodes, fold_seed(seed, _HELD_OUT), image_size, progress)
+        return self._gather(num_episodes, fold_seed(seed, HELD_OUT), image_size, progress)
 
     def _gather(self, num_episodes: int, seed: int, image_size: int | None, progress: bool) -> Episodes:
         check_number("Task.collect", "num_episodes", num_episodes, low=1, integer=True)

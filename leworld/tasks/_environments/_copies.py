@@ -18,14 +18,19 @@ Steps = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
 
 class Copies:
-    """Some environments of a task with their states, pictures and ends, as they are now."""
+    """Some environments of a task with their states, pictures and ends, as they are now.
 
-    def __init__(self, task: "EnvironmentTask", num_envs: int, image_size: int) -> None:
+    Pictures stay black where they are `blind`, which saves the time of drawing them.
+    """
+
+    def __init__(
+        self, task: "EnvironmentTask", num_envs: int, image_size: int, *, blind: bool = False
+    ) -> None:
         owner = f"{task.name}.make"
         check_number(owner, "num_envs", num_envs, low=1, integer=True)
         check_number(owner, "image_size", image_size, low=1, integer=True)
         self.task = task
-        self.size = int(image_size)
+        self.size, self.blind = int(image_size), blind
         self.envs = [task.make_one(index) for index in range(int(num_envs))]
         if len({id(getattr(env, "unwrapped", env)) for env in self.envs}) < len(self.envs):
             raise ConfigError(
@@ -55,7 +60,13 @@ class Copies:
         if self.states.shape[1] != state.size:
             self.states = np.zeros((len(self.envs), state.size), np.float32)
         self.states[index] = state
-        self.pixels[index] = picture(self.task, self.envs[index], self.size)
+        if not self.blind:
+            self.pixels[index] = picture(self.task, self.envs[index], self.size)
+
+    def hints(self) -> dict[str, np.ndarray]:
+        """Return what the collecting policy alone is told, by name."""
+        told = [self.task.hint(env) for env in self.envs]
+        return {name: np.stack([one[name] for one in told]) for name in told[0]}
 
     def move(self, index: int, action: np.ndarray) -> None:
         """Let a copy act once; one that has ended stays where it is."""
@@ -180,7 +191,7 @@ class Episodic:
         """Start an episode in every copy."""
         for index in range(self.num_envs):
             self._begin(index, None if seed is None else (seed + index) % 2**31)
-        return self.copies.pixels.copy(), {"state": self.copies.states.copy()}
+        return self.copies.pixels.copy(), self._info()
 
     def step(self, actions: np.ndarray) -> Steps:
         """Act once where an episode is under way, and start a new one where the last has ended."""
@@ -195,7 +206,10 @@ class Episodic:
                 self._taken[index] += 1
                 copies.truncated[index] |= self._taken[index] >= self._steps and not copies.terminated[index]
         ends = copies.terminated.copy(), copies.truncated.copy()
-        return copies.pixels.copy(), copies.reward.copy(), *ends, {"state": copies.states.copy()}
+        return copies.pixels.copy(), copies.reward.copy(), *ends, self._info()
+
+    def _info(self) -> dict[str, Any]:
+        return {"state": self.copies.states.copy()} | self.copies.hints()
 
     def _begin(self, index: int, seed: int | None) -> None:
         self.copies.start(index, seed)

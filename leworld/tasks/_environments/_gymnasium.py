@@ -154,8 +154,6 @@ class _GymnasiumTask(EnvironmentTask):
         self.success, self.success_words = success, success.success_words
         self.distance_unit = success.distance_unit
         self.policy: Callable[[], CollectingPolicy] | None = None
-        self.first = self.make_one(0)
-        self.first.reset(seed=0)
         spec = getattr(self.first, "spec", None)
         known = type(self.first.unwrapped).__name__ if spec is None else str(spec.id)
         self.environment_id = known

@@ -2,17 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..._checks import check_number, plain_numbers
+from ..._checks import check_choice, check_number, plain_numbers
+from ..._random import fold_seed
 from ...control import Policy
 from ...data import Episodes, collect
-from ...evaluation import GoalEnvironment, Quantity, StateRadius, StateWorld, Success
+from ...evaluation import GoalEnvironment, GoalPairs, Quantity, StateRadius, StateWorld, Success
 from ...planners import Planner
 from .._smooth_policy import SmoothPolicy
-from .._task import CollectingPolicy, Task
+from .._task import HELD_OUT, CollectingPolicy, Task
 from ._copies import Copies, Episodic, GoalCopies
 from ._state_access import StateAccess
 from ._world import CopyWorld
@@ -29,12 +31,22 @@ class EnvironmentTask(Task, ABC):
 
     success: Success
     access: StateAccess
-    first: Any
     has_oracle: bool = False
 
     @abstractmethod
     def make_one(self, index: int) -> Any:
         """Make copy number `index` of the environment."""
+
+    @cached_property
+    def first(self) -> Any:
+        """A started copy that nobody plays in."""
+        env = self.make_one(0)
+        env.reset(seed=0)
+        return env
+
+    def hint(self, env: Any) -> dict[str, np.ndarray]:
+        """Tell the collecting policy alone something about a copy, vectors by name; nothing by default."""
+        return {}
 
     def native_action(self, action: np.ndarray) -> Any:
         """Return a raw action, or the number of a choice, as the environment's `step` takes it."""
@@ -84,9 +96,24 @@ class EnvironmentTask(Task, ABC):
     def _copies(self, num_envs: int, image_size: int | None) -> Copies:
         return Copies(self, num_envs, self.image_size if image_size is None else image_size)
 
+    @plain_numbers
+    def pairs(
+        self, protocol: str, num_pairs: int = 100, *, episodes: Episodes | None = None, seed: int = 0
+    ) -> GoalPairs:
+        """Draw start and goal pairs; the episodes of `held_out` are gathered without pictures."""
+        if episodes is None:
+            check_choice(f"{type(self).__name__}.pairs", "protocol", protocol, self.protocols)
+            check_number(f"{type(self).__name__}.pairs", "num_pairs", num_pairs, low=1, integer=True)
+            copies = Copies(self, min(_COLLECTED_SIDE_BY_SIDE, num_pairs), 1, blind=True)
+            episodes = self._record(copies, num_pairs, fold_seed(seed, HELD_OUT), False)
+        return super().pairs(protocol, num_pairs, episodes=episodes, seed=seed)
+
     def _gather(self, num_episodes: int, seed: int, image_size: int | None, progress: bool) -> Episodes:
         check_number("Task.collect", "num_episodes", num_episodes, low=1, integer=True)
         copies = self._copies(min(_COLLECTED_SIDE_BY_SIDE, num_episodes), image_size)
+        return self._record(copies, num_episodes, seed, progress)
+
+    def _record(self, copies: Copies, num_episodes: int, seed: int, progress: bool) -> Episodes:
         try:
             return collect(
                 Episodic(copies, self.episode_steps),
