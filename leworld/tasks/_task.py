@@ -90,8 +90,8 @@ class Task(ABC):
         import numpy as np
         from leworld.tasks import SmoothPolicy, Task, get_task
 
-        class Reacher(Task):
-            name, environment_id, action_dim, success_radius = "reacher", "mine/Reacher-v0", 2, 0.05
+        class Arm(Task):
+            name, environment_id, action_dim, success_radius = "my-arm", "mine/Arm-v0", 2, 0.05
 
             def make(self, num_envs, image_size=None):
                 raise NotImplementedError  # a vector environment, see `leworld.evaluation.GoalEnvironment`
@@ -99,7 +99,7 @@ class Task(ABC):
             def collecting_policy(self):
                 return SmoothPolicy(self.action_dim)
 
-        assert Reacher().reached(np.zeros(2), np.full(2, 0.03)) and Reacher().world is None
+        assert Arm().reached(np.zeros(2), np.full(2, 0.03)) and Arm().world is None
         pairs = get_task("tworoom").pairs("cross-door", 5, seed=1)
         assert len(pairs) == 5
         ```

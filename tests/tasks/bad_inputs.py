@@ -11,8 +11,10 @@ from leworld.planners import MPPIPlanner
 from leworld.regularizers import SIGReg
 from leworld.tasks import (
     Contender,
+    CubeTask,
     ExpertPolicy,
     LeWMRecipe,
+    ReacherTask,
     SmoothPolicy,
     TwoRoomRecipe,
     TwoRoomTask,
@@ -236,6 +238,9 @@ ROWS = [
     ),
     _row("TwoRoomRecipe.train", "half a state", _half_a_state, "state.ckpt", error=CheckpointError),
     _row("TwoRoomTask", "doors", lambda: TwoRoomTask([(49, 14)]), "TwoRoomArena"),  # type: ignore[arg-type]
+    _row("ReacherTask", "another criterion", lambda: ReacherTask("strict"), "`published`"),  # type: ignore[arg-type]
+    _row("CubeTask.pairs", "an unknown protocol", lambda: CubeTask().pairs("trajectory-52"), "trajectory-25"),
+    _row("ReacherTask.pairs", "no pairs", lambda: ReacherTask().pairs("trajectory-25", 0), "num_pairs"),
     _two_room("unknown protocol", "protocol", "cross-door", protocol="cross-doors"),
     _two_room("trajectory without episodes", "two_room_held_out", protocol="trajectory-25"),
     _two_room("no pairs", "num_pairs", protocol="same-room", num_pairs=0),

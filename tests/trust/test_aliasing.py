@@ -89,9 +89,11 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "registers, finds or is made of what the scenarios of `Task` drive": (
         "tasks.BuildRequest",
         "tasks.Contender",
+        "tasks.CubeTask",
         "tasks.get_contender",
         "tasks.list_contenders",
         "tasks.LeWMRecipe",
+        "tasks.ReacherTask",
         "tasks.Recipe",
         "tasks.TwoRoomRecipe",
         "tasks.TwoRoomTask",

@@ -6,12 +6,11 @@ from typing import Any, final
 
 import numpy as np
 
-from ..._checks import require
 from ...evaluation import Quantity, StateRadius
 from .._environments._task import EnvironmentTask
 from .._registry import register
 from .._task import CollectingPolicy
-from ._drawing import EXTRA, Drawing
+from ._drawing import Drawing, require_quietly
 from ._simulation import ACCESS, PICTURE_SIZE, Simulation
 
 _PURPOSE = "The task `cube`"
@@ -85,7 +84,7 @@ class CubeTask(EnvironmentTask):
 
     @cached_property
     def _shared(self) -> tuple[Any, Drawing]:
-        cubes = require("ogbench.manipspace.envs.cube_env", extra=EXTRA, purpose=_PURPOSE)
+        cubes = require_quietly("ogbench.manipspace.envs.cube_env", _PURPOSE)
         world = cubes.CubeEnv(
             "single",
             ob_type="states",
@@ -109,7 +108,7 @@ class _Cube(Simulation):
     def __init__(self, world: Any, drawing: Drawing) -> None:
         super().__init__(world.model, drawing, _PURPOSE)
         self._world = world
-        oracles = require("ogbench.manipspace.oracles.markov.cube_markov", extra=EXTRA, purpose=_PURPOSE)
+        oracles = require_quietly("ogbench.manipspace.oracles.markov.cube_markov", _PURPOSE)
         self._expert = oracles.CubeMarkovOracle(env=world)
         self._generator = np.random.default_rng()
         self._noise = 0.0

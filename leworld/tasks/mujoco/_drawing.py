@@ -4,6 +4,7 @@ import atexit
 import ctypes.util
 import os
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,13 @@ def find_backend() -> str:
             "libegl-mesa0) or `apt-get install libosmesa6`",
         )
     return found[0]
+
+
+def require_quietly(module: str, purpose: str) -> Any:
+    """Import a module that looks for a screen at once, without its warning that there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return require(module, extra=EXTRA, purpose=purpose)
 
 
 class Drawing:

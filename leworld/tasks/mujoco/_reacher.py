@@ -10,7 +10,7 @@ from ..._checks import check_choice, require
 from ...evaluation import Quantity, StateRadius
 from .._environments._task import EnvironmentTask
 from .._registry import register
-from ._drawing import EXTRA, Drawing
+from ._drawing import EXTRA, Drawing, require_quietly
 from ._simulation import ACCESS, PICTURE_SIZE, Simulation
 
 _PURPOSE = "The task `reacher`"
@@ -80,7 +80,7 @@ class ReacherTask(EnvironmentTask):
     @cached_property
     def _shared(self) -> tuple[Any, Drawing]:
         mujoco = require("mujoco", extra=EXTRA, purpose=_PURPOSE)
-        suite = require("dm_control.suite.reacher", extra=EXTRA, purpose=_PURPOSE)
+        suite = require_quietly("dm_control.suite.reacher", _PURPOSE)
         xml, assets = suite.get_model_and_assets()
         model = mujoco.MjModel.from_xml_string(xml.decode() if isinstance(xml, bytes) else xml, assets)
         model.mat("target").rgba[3] = 0.0
