@@ -33,6 +33,7 @@ from ._goal_reaching._pairs import GoalPairs as GoalPairs
 from ._goal_reaching._play import goal_reaching as goal_reaching
 from ._goal_reaching._recording import Recording as Recording
 from ._goal_reaching._result import GoalReachingResult as GoalReachingResult
+from ._goal_reaching._state_radius import StateRadius as StateRadius
 from ._goal_reaching._success import Success as Success
 from ._goal_reaching._trajectory_pairs import trajectory_pairs as trajectory_pairs
 from ._imagination._map import latent_map as latent_map

@@ -6,11 +6,19 @@ model, `get_task` one by its name. A `Recipe` trains a model of a task from noth
 `TwoRoomRecipe` as the shipped model was. leworld brings the tasks `TwoRoomTask`, with `two_room_pairs`,
 `two_room_held_out` and `ExpertPolicy`, `ArmTask` and `PushTTask`. `compare` trains and measures several
 models (each a `Contender`) alike. Environments need the extra `envs` or `pusht`, recipes the extra `train`.
+a `StateTask` needs only how states move and look, and `from_gymnasium` makes one of an environment that
+exists. `register` makes a task known, `task_of` finds that of a model, `get_task` one by its name. A `Recipe`
+trains a model of a task from nothing: `LeWMRecipe` in any, `TwoRoomRecipe` as the shipped model was.
+`TwoRoomTask` is the task that leworld brings, with `two_room_pairs`, `two_room_held_out` and `ExpertPolicy`;
+`ReacherTask` and `CubeTask` are worlds of the published weights. `compare` trains and measures several models
+(each a `Contender`) alike. Environments need the extra `envs` where they are gymnasium's and `mujoco` for the
+latter two, recipes the extra `train`.
 """
 
 from typing import TYPE_CHECKING
 
 from .._names import room_names
+from ._environments._gymnasium import from_gymnasium as from_gymnasium
 from ._registry import get_task as get_task
 from ._registry import list_tasks as list_tasks
 from ._registry import load_task as load_task
@@ -21,6 +29,8 @@ from ._state_task import StateTask as StateTask
 from ._task import CollectingPolicy as CollectingPolicy
 from ._task import Task as Task
 from .arm._task import ArmTask as ArmTask
+from .mujoco._cube import CubeTask as CubeTask
+from .mujoco._reacher import ReacherTask as ReacherTask
 from .pusht._task import PushTTask as PushTTask
 from .tworoom._expert import ExpertPolicy as ExpertPolicy
 from .tworoom._held_out import two_room_held_out as two_room_held_out

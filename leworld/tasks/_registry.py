@@ -63,8 +63,8 @@ def register(task: Task, *, overwrite: bool = False) -> Task:
         ```python
         from leworld.tasks import SmoothPolicy, Task, get_task, register
 
-        class Reacher(Task):
-            name, environment_id, action_dim, success_radius = "reacher", "mine/Reacher-v0", 2, 0.05
+        class Arm(Task):
+            name, environment_id, action_dim, success_radius = "my-arm", "mine/Arm-v0", 2, 0.05
 
             def make(self, num_envs, image_size=None):
                 raise NotImplementedError
@@ -72,8 +72,8 @@ def register(task: Task, *, overwrite: bool = False) -> Task:
             def collecting_policy(self):
                 return SmoothPolicy(self.action_dim)
 
-        task = register(Reacher(), overwrite=True)
-        assert get_task("reacher") is task
+        task = register(Arm(), overwrite=True)
+        assert get_task("my-arm") is task
         ```
     """
     _check(task)

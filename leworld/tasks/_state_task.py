@@ -3,15 +3,15 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from .._checks import check_float_array, check_number, describe, plain_numbers
+from .._checks import check_number, describe, plain_numbers
 from ..errors import ConfigError, ShapeError
 from ..evaluation import GoalEnvironment, GoalSteps, StateWorld
+from ._actions import Choices, checked_actions
 from ._smooth_policy import SmoothPolicy
 from ._task import CollectingPolicy, Task
 
@@ -125,15 +125,6 @@ class StateTask(Task, ABC):
         )
 
 
-@dataclass(frozen=True)
-class _Choices:
-    """The space of a discrete action, as gymnasium describes one."""
-
-    n: int
-    shape: tuple[int, ...] = ()
-    start: int = 0
-
-
 class _StateEnvironment:
     """Copies of a state task's world, moved and drawn together; nothing resets by itself."""
 
@@ -146,7 +137,7 @@ class _StateEnvironment:
         self.image_size = int(image_size)
         self.metadata = {"autoreset_mode": "Disabled"}
         if task.action_choices is not None:
-            self.single_action_space = _Choices(task.action_choices)
+            self.single_action_space = Choices(task.action_choices)
         self._generator = np.random.default_rng()
         self._state = self._goal = np.zeros((self.num_envs, 0), np.float32)
         self._goal_parts: dict[str, np.ndarray] = {}
@@ -200,19 +191,8 @@ class _StateEnvironment:
 
     def _moves(self, actions: object) -> np.ndarray:
         """Return actions as the task's `step` takes them: clipped, or choices as one-hot rows."""
-        task, count = self.task, self.task.action_choices
-        if count is None:
-            shape = f"{self.num_envs} {task.action_dim}"
-            return np.clip(check_float_array(task.name, "actions", actions, shape=shape), *task.action_limits)
-        index = np.asarray(actions)
-        fits = index.shape == (self.num_envs,) and index.dtype.kind in "iu"
-        if not fits or index.min() < 0 or index.max() >= count:
-            raise ShapeError(
-                f"{task.name} needs one choice for each of {self.num_envs} copies, from 0 to {count - 1}",
-                f"`actions` is {describe(actions)}",
-                "Pass numbers of choices, not one-hot rows",
-            )
-        return np.eye(count, dtype=np.float32)[index]
+        checked, count = checked_actions(self.task, actions, self.num_envs), self.task.action_choices
+        return checked if count is None else np.eye(count, dtype=np.float32)[checked]
 
     def _shown(self, state: np.ndarray) -> Shown:
         """Return the picture, or the picture and further parts by name."""

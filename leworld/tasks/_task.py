@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _SIDE_BY_SIDE = 25
 _COLLECTED_SIDE_BY_SIDE = 50
-_DATA, _HELD_OUT = 0x44415441, 0x48454C44  # "DATA" and "HELD": streams of seeds that share nothing
+_DATA, HELD_OUT = 0x44415441, 0x48454C44  # "DATA" and "HELD": streams of seeds that share nothing
 
 
 class CollectingPolicy(Protocol):
@@ -91,8 +91,8 @@ class Task(ABC):
         import numpy as np
         from leworld.tasks import SmoothPolicy, Task, get_task
 
-        class Reacher(Task):
-            name, environment_id, action_dim, success_radius = "reacher", "mine/Reacher-v0", 2, 0.05
+        class Arm(Task):
+            name, environment_id, action_dim, success_radius = "my-arm", "mine/Arm-v0", 2, 0.05
 
             def make(self, num_envs, image_size=None):
                 raise NotImplementedError  # a vector environment, see `leworld.evaluation.GoalEnvironment`
@@ -100,7 +100,7 @@ class Task(ABC):
             def collecting_policy(self):
                 return SmoothPolicy(self.action_dim)
 
-        assert Reacher().reached(np.zeros(2), np.full(2, 0.03)) and Reacher().world is None
+        assert Arm().reached(np.zeros(2), np.full(2, 0.03)) and Arm().world is None
         pairs = get_task("tworoom").pairs("cross-door", 5, seed=1)
         assert len(pairs) == 5
         ```
@@ -177,7 +177,7 @@ class Task(ABC):
         progress: bool = False,
     ) -> Episodes:
         """Gather episodes that share nothing with those of `collect`, whatever their seeds."""
-        return self._gather(num_episodes, fold_seed(seed, _HELD_OUT), image_size, progress)
+        return self._gather(num_episodes, fold_seed(seed, HELD_OUT), image_size, progress)
 
     def _gather(self, num_episodes: int, seed: int, image_size: int | None, progress: bool) -> Episodes:
         check_number("Task.collect", "num_episodes", num_episodes, low=1, integer=True)

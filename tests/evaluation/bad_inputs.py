@@ -16,6 +16,7 @@ from leworld.evaluation import (
     OraclePolicy,
     PolicyOutcome,
     Recording,
+    StateRadius,
     goal_reaching,
     metric_monotonicity,
     probe_states,
@@ -218,6 +219,10 @@ def judged(rule) -> GoalPairs:
     return GoalPairs(start=states, goal=states + 1, protocol="by hand", budget=1, success=rule)
 
 
+def _radius(case, *mentions, **fields):
+    return _row("StateRadius", case, ConfigError, mentions, lambda: StateRadius(**({"radius": 1.0} | fields)))
+
+
 _SOLVED = dataclasses.replace(scripted()[0], goal=np.zeros((6, 2), dtype=np.float32))
 _ONE = walks(1)
 ROWS = [
@@ -268,6 +273,21 @@ ROWS = [
         lambda: judged(_Rule(distance=lambda s: np.full(3, _NAN))).distance(
             np.zeros((3, 2)), np.ones((3, 2))
         ),
+    ),
+    _radius("no radius", "radius", radius=0.0),
+    _radius("a list of components", "components", "(0, 1)", components=[0]),
+    _radius("no component", "components", components=()),
+    _radius("a component twice", "different", components=(1, 1)),
+    _radius("a component below 0", "components", components=(-1,)),
+    _radius("one angle", "angles", angles=0),
+    _radius("another norm", "`largest`", norm="max"),
+    _radius("a number for a unit", "distance_unit", distance_unit=1),
+    _row(
+        "StateRadius.distance",
+        "fewer components",
+        ShapeError,
+        ("component 2", "from 0"),
+        lambda: StateRadius(1.0, (2,)).reached(np.zeros((3, 2)), np.zeros((3, 2))),
     ),
     _pairs("negative count", ConfigError, ("num_presolved",), num_presolved=-1),
     _row(

@@ -12,8 +12,10 @@ from leworld.regularizers import SIGReg
 from leworld.tasks import (
     ArmTask,
     Contender,
+    CubeTask,
     ExpertPolicy,
     LeWMRecipe,
+    ReacherTask,
     SmoothPolicy,
     TwoRoomRecipe,
     TwoRoomTask,
@@ -29,6 +31,7 @@ from leworld.tasks import (
 from leworld.tasks.tworoom._pairs import two_room_steps
 from tests.bad_input import BadInput
 from tests.hub.examples import tiny_lewm
+from tests.tasks.bad_gymnasium_inputs import ROWS as GYMNASIUM_ROWS
 from tests.tasks.worlds import Dot, Switched
 from tests.training.tiny import tiny_model, tiny_settings
 
@@ -129,6 +132,7 @@ def _compare(case, *mentions, **changes):
 
 
 ROWS = [
+    *GYMNASIUM_ROWS,
     _row("get_task", "a misspelt name", lambda: get_task("twroom"), "Did you mean `tworoom`"),
     _row("task_of", "a name", lambda: task_of("lewm-tworoom-tiny"), "WorldModel"),  # type: ignore[arg-type]
     _row("task_of", "no processor", lambda: task_of(_without_processor()), "names no world", "register"),
@@ -237,6 +241,9 @@ ROWS = [
     _row("ArmTask", "no tolerance", lambda: ArmTask(0.0), "tolerance"),
     _row("ArmTask", "all around", lambda: ArmTask(3.5), "tolerance", "3.5"),
     _row("TwoRoomTask", "doors", lambda: TwoRoomTask([(49, 14)]), "TwoRoomArena"),  # type: ignore[arg-type]
+    _row("ReacherTask", "another criterion", lambda: ReacherTask("strict"), "`published`"),  # type: ignore[arg-type]
+    _row("CubeTask.pairs", "an unknown protocol", lambda: CubeTask().pairs("trajectory-52"), "trajectory-25"),
+    _row("ReacherTask.pairs", "no pairs", lambda: ReacherTask().pairs("trajectory-25", 0), "num_pairs"),
     _two_room("unknown protocol", "protocol", "cross-door", protocol="cross-doors"),
     _two_room("trajectory without episodes", "two_room_held_out", protocol="trajectory-25"),
     _two_room("no pairs", "num_pairs", protocol="same-room", num_pairs=0),

@@ -25,7 +25,7 @@ from leworld.envs import (
     TwoRoomArena,
     TwoRoomVector,
 )
-from leworld.evaluation import LatentMap, Recording, latent_map
+from leworld.evaluation import LatentMap, Recording, StateRadius, latent_map
 from leworld.kernels import ecf_sums, explain
 from leworld.predictors import (
     EnsemblePredictor,
@@ -233,6 +233,10 @@ def _others() -> dict[str, list[Call]]:
         "kernels.explain": [call(explain, "ecf_sums", draw(2, 6, 4))],
         "evaluation.latent_map": [call(lambda x: latent_map(x).coordinates, draw(9, 4).double())],
         "evaluation.LatentMap": [call(lambda x: LatentMap(x, "pca").coordinates, np.ones((4, 2)))],
+        "evaluation.StateRadius": [
+            call(StateRadius(0.5, (0, 1), (1,)).distance, places, 2 * places),
+            call(StateRadius(0.5, angles=(1,), norm="largest").reached, places, places[:1]),
+        ],
         "evaluation.Recording": [
             call(lambda *a: list(vars(Recording(*a)).values()), states, picture, picture[:, 0].copy())
         ],

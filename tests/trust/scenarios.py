@@ -47,7 +47,7 @@ from leworld.models import PLDM, LeWM, WorldModel, embed
 from leworld.planners import CEMPlanner
 from leworld.probes import Probe, RidgeProbe, fit_probe, split_by_episode
 from leworld.regularizers import SIGReg
-from leworld.tasks import ExpertPolicy, SmoothPolicy
+from leworld.tasks import ExpertPolicy, SmoothPolicy, from_gymnasium
 from leworld.training import TrainSettings, WorldModelModule, reestimate_batchnorm
 from tests.data.fakes import TwoCameraEnv
 from tests.decoders.worlds import DotModel, films
@@ -55,6 +55,7 @@ from tests.evaluation import imagined, kinds
 from tests.evaluation.kinds import SKIP, Glow, model
 from tests.models.cases import batch, lewm, pldm
 from tests.models.toys import Parts, Recurrent, Rewarded, Tokens, toy_batch
+from tests.tasks.gymnasium_worlds import Bodies
 from tests.training.tiny import tiny_model, tiny_windows
 from tests.trust.twins import Twin
 
@@ -422,6 +423,33 @@ def tasks(twin: Twin) -> Any:
     steps = twin.call(world.goal_steps, 30)
     gathered = twin.call(world.held_out, 2)
     return [*found, steps.start, steps.after, steps.distance, gathered.pixels, dict(gathered.columns)]
+
+
+@scenario("tasks.from_gymnasium")
+def environments(twin: Twin) -> Any:
+    """Copies of an environment whose functions of the state are the user's."""
+
+    def made() -> Bodies:
+        return twin.hooks(Bodies(), "reset", "step", "render")
+
+    def get(env):
+        return np.concatenate([env.data.qpos, env.data.qvel])
+
+    def set_(env, state):
+        env.set_state(state[:2], state[2:])
+
+    own = {"get_state": twin.code(get), "set_state": twin.code(set_)}
+    world = twin.call(from_gymnasium, made, 0.1, **own, image_size=8, episode_steps=4)
+    env = world.make(2)
+    found = [twin.call(env.reset, seed=4)]
+    found += [twin.call(env.step, np.full((2, 1), 0.2 * step)) for step in range(3)]
+    given = np.full((2, 3), 0.4)
+    found.append(twin.call(env.reset, seed=5, options={"state": given, "goal": given / 2}))
+    found.append(twin.call(env.step, np.full((2, 1), 0.3)))
+    gathered = twin.call(world.held_out, 3)
+    moved = twin.call(world.world.step, given, np.full((2, 1), 0.3))
+    drawn = twin.call(world.world.render, given, 8)
+    return [*found, gathered.pixels, dict(gathered.columns), gathered.actions, moved, drawn]
 
 
 def _kinds(function: Callable[..., Any], **options: Any) -> Callable[[Twin], list[Any]]:

@@ -1,0 +1,1 @@
+"""Tasks around single environments that can be set to a state."""

@@ -1,0 +1,1 @@
+"""The two worlds of LeWorldModel's paper that MuJoCo simulates."""
