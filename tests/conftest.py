@@ -56,6 +56,16 @@ def _fixed_global_random_state() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _default_dtype_is_left_alone() -> Iterator[None]:
+    """A test that left another one would have all later tests of its process run in that, unseen."""
+    usual = torch.get_default_dtype()
+    yield
+    left = torch.get_default_dtype()
+    torch.set_default_dtype(usual)
+    assert left == usual, f"the test left {left} as torch's default dtype"
+
+
+@pytest.fixture(autouse=True)
 def _fresh_compiler() -> None:
     """Forget what earlier tests compiled, or their recompilations count against later ones."""
     if "torch._dynamo" in sys.modules:

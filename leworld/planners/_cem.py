@@ -66,7 +66,7 @@ class CEMPlanner(Planner[Tensor]):
         found = planner.plan(
             lambda actions: (actions - 2.0).square().sum((2, 3)), batch=1, action_dim=2, bounds=(-1.0, 1.0)
         )
-        assert torch.allclose(found.actions, torch.ones(1, 5, 2), atol=1e-2)
+        assert (found.actions - 1.0).abs().max() < 0.01
         ```
     """
 

@@ -65,7 +65,7 @@ class GradientPlanner(Planner[Memory]):
         found = GradientPlanner(horizon=50, num_restarts=2).plan(
             lambda actions: (actions - 0.5).square().sum((2, 3)), batch=1, action_dim=4
         )
-        assert torch.allclose(found.actions, torch.full((1, 50, 4), 0.5), atol=0.01)
+        assert (found.actions - 0.5).abs().max() < 0.01
         ```
     """
 

@@ -84,7 +84,7 @@ class GRASPPlanner(Planner[Memory]):
         cost = GoalCost(Integrator(), torch.tensor([[2.0, -1.0]]), context=torch.zeros(1, 1, 2))
         planner = GRASPPlanner(horizon=10, num_restarts=1, num_iterations=60, goal_weight=0.02)
         plan = planner.plan(cost, batch=1, action_dim=2, bounds=(-1.0, 1.0))
-        assert plan.cost.item() < 0.01
+        assert plan.cost.item() < 0.05  # 5 if nothing moves
         ```
     """
 

@@ -65,7 +65,7 @@ class MPPIPlanner(Planner[None]):
         found = MPPIPlanner(horizon=3).plan(
             lambda actions: 1e6 * (actions - 0.5).square().sum((2, 3)), batch=1, action_dim=1
         )
-        assert torch.allclose(found.actions, torch.full((1, 3, 1), 0.5), atol=0.02)
+        assert (found.actions - 0.5).abs().max() < 0.02
         ```
     """
 

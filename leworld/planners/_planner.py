@@ -184,7 +184,7 @@ def plan(
         target = torch.tensor([[0.2], [-0.7]])  # one problem a row
         cost = lambda actions: (actions - target[:, None, None]).square().sum((2, 3))
         found = plan(cost, CEMPlanner(horizon=2, num_samples=64), batch=2, action_dim=1)
-        assert torch.allclose(found.actions, target[:, None].expand(2, 2, 1), atol=1e-2)
+        assert (found.actions - target[:, None]).abs().max() < 0.01
         ```
     """
     started = time.perf_counter()

@@ -69,7 +69,7 @@ class LogisticProbe(Probe):
         targets = torch.nn.functional.one_hot(in_the_right_room, 2).float()
         probe = LogisticProbe(3, 2, penalties=(1e-3,)).fit(embeddings[:200], targets[:200])
         guess = probe(embeddings[200:]).argmax(dim=1)
-        assert (guess == in_the_right_room[200:]).float().mean() > 0.95
+        assert (guess == in_the_right_room[200:]).float().mean() > 0.9
         ```
     """
 

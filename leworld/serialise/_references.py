@@ -178,11 +178,12 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
         from leworld.encoders import VectorEncoder
         from leworld.serialise import load_weights
 
-        one, other = VectorEncoder(3, 4), VectorEncoder(3, 4)
+        one, other = VectorEncoder(3, 4).float(), VectorEncoder(3, 4)
         with tempfile.TemporaryDirectory() as place:
             save_file(one.state_dict(), f"{place}/weights.safetensors")
             load_weights(other, f"{place}/weights.safetensors")
-        assert torch.equal(one(torch.ones(3)), other(torch.ones(3)))
+        state = torch.ones(3, dtype=torch.float32)
+        assert torch.equal(one(state), other(state))
         ```
     """
     with open_tensors(local_path(path)) as file:

@@ -154,7 +154,7 @@ PROCESSOR_ROWS: list[BadInput] = [
     row(
         "Processor.observations",
         "float pixels",
-        on_processor(lambda p: p.observations(torch.zeros(2, 8, 8, 3))),
+        on_processor(lambda p: p.observations(torch.zeros(2, 8, 8, 3, dtype=torch.float32))),
         ShapeError,
         "uint8",
         "float32",

@@ -61,7 +61,7 @@ def check_open_loop(made: WorldModel, data, expected) -> None:
 
 def check_frames(made: WorldModel, data, expected) -> None:
     found = frame_latents(made, data, stride=SKIP)
-    torch.testing.assert_close(found.latents, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found.latents, expected.float(), atol=1e-5, rtol=1e-5)
 
 
 EXPECTED = {

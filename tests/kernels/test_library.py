@@ -156,12 +156,13 @@ def test_torchs_defaults_reach_no_buffer(default: dict) -> None:
         return [ecf.sums(y, 0.2, 3), ecf.sums_backward(grad, y, 0.2), *found]
 
     expected = everything()
+    usual = torch.get_default_dtype()
     try:
         torch.set_default_dtype(default.get("dtype", torch.float32))
         torch.set_default_device(default.get("device"))
         found = everything()
     finally:
-        torch.set_default_dtype(torch.float32)
+        torch.set_default_dtype(usual)
         torch.set_default_device(None)
     for one, other in zip(found, expected, strict=True):
         assert torch.equal(one, other)

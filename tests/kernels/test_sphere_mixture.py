@@ -40,7 +40,7 @@ def test_elementary_dimensions() -> None:
 def test_table_follows_the_quadrature_near_and_far(dim: int) -> None:
     mixture = Mixture(dim, MIXTURE.frequencies, MIXTURE.coefficients)
     for reach in (3.0, 40.0, 4000.0):
-        u = torch.linspace(0, reach, 501).square()
+        u = torch.linspace(0, reach, 501, dtype=torch.float32).square()
         table = sphere_mixture(mixture, u, implementation="table")
         reference = sphere_mixture(mixture, u, implementation="reference")
         phase_rounding = 3 * reach * 6e-8 * (1 if dim == 2 else 0.1)
@@ -109,7 +109,7 @@ def test_discrepancy(shape: tuple[int, int, int], offset: float, name: str) -> N
 @pytest.mark.parametrize("name", NAMES)
 def test_layouts(name: str) -> None:
     samples = draw(5, 3, 6, dtype=torch.float32).transpose(0, 1)
-    poisoned = torch.full((3, 5, 8), math.nan)
+    poisoned = torch.full((3, 5, 8), math.nan, dtype=torch.float32)
     poisoned[..., 1:7] = samples
     expanded = samples[:1].expand(3, -1, -1)
     for view in (samples, poisoned[..., 1:7], expanded, samples.mT.contiguous().mT):

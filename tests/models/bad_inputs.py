@@ -139,6 +139,7 @@ def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -
 
 
 X, A = batch().observations, batch().actions
+OTHER = torch.float32 if X.dtype == torch.float64 else torch.float64  # than the weights
 Z, B, C = torch.randn(2, 3, 5), torch.randn(2, 3, 4), torch.randn(2, 6, 5, 4)
 PAST = B[:, :2]
 HISTORY = History(Z, PAST)
@@ -208,7 +209,7 @@ ROWS: list[BadInput] = [
     row("LeWM.encode", "integer pixels", lambda: encode(X.to(torch.uint8)), ShapeError, "processor"),
     row("LeWM.encode", "channels last", lambda: encode(X.permute(0, 1, 3, 4, 2)), ShapeError, "channel"),
     row("LeWM.encode", "other size", lambda: encode(X[..., :4]), ShapeError, "(3, 8, 8)"),
-    row("LeWM.encode", "float64", lambda: encode(X.double()), ShapeError, "float32", "float64"),
+    row("LeWM.encode", "float64", lambda: encode(X.to(OTHER)), ShapeError, "float32", "float64"),
     row("LeWM.encode", "empty", lambda: encode(X[:0]), ShapeError, "at least one"),
     row("LeWM.encode", "NaN", lambda: encode(X * NAN), NonFiniteError, "observations"),
     row("LeWM.encode", "one sample in training", lambda: encode(X[:1, :1]), ShapeError, "at least 2 samples"),

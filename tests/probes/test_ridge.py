@@ -48,7 +48,7 @@ def test_a_linear_target_is_found_whatever_axes_lead(generator):
     y = x @ torch.randn(5, 2, generator=generator) + 3.0
     probe = RidgeProbe(5, 2, penalties=(1e-8,)).fit(x.flatten(0, 1), y.flatten(0, 1))
     assert probe(x).shape == (4, 30, 2)
-    assert torch.allclose(probe(x).float(), y, atol=1e-3)
+    assert torch.allclose(probe(x), y.double(), atol=1e-3)
 
 
 def test_constant_embeddings_know_the_mean_and_nothing_else(generator):
@@ -61,7 +61,7 @@ def test_constant_embeddings_know_the_mean_and_nothing_else(generator):
         validation_embeddings=collapsed[200:300],
         validation_targets=y[200:300],
     )
-    assert torch.allclose(probe(collapsed[:1])[0].float(), y[:200].mean(0))
+    assert torch.allclose(probe(collapsed[:1])[0], y[:200].double().mean(0))
     score = probe.score(collapsed[300:], y[300:])
     # R2 of a constant guess is -(gap of the means)^2 / variance: at most 0, about -1/200 - 1/100.
     assert -0.2 < score.mean_r2 <= 0

@@ -68,7 +68,7 @@ ROWS: list[BadInput] = [
     BadInput(
         _SIGREG,
         "projections overflow",
-        lambda: SIGReg(8)(torch.full((8, 4), 3e38)),
+        lambda: SIGReg(8)(torch.full((8, 4), 3e38, dtype=torch.float32)),
         NonFiniteError,
         ("projections",),
     ),

@@ -118,6 +118,11 @@ def _with_nan(*shape: int) -> Tensor:
     return tensor
 
 
+def _huge() -> Tensor:
+    """Finite, with differences that no float32 holds."""
+    return torch.tensor([[-3e38], [3e38], [-3e38]], dtype=torch.float32).expand(3, 4)
+
+
 def _trajectory_rows(entry: str, make: Callable[[], Callable[[Tensor], Tensor]]) -> list[BadInput]:
     cases: list[tuple[str, Tensor, type[LeWorldError], tuple[str, ...]]] = [
         ("rank 1", torch.zeros(5), ShapeError, ("`embeddings`", "time, dim")),
@@ -127,13 +132,13 @@ def _trajectory_rows(entry: str, make: Callable[[], Callable[[Tensor], Tensor]])
         ("no dimensions", torch.zeros(2, 5, 0), ShapeError, ("dim=0",)),
         ("no trajectories", torch.zeros(0, 5, 4), ShapeError, ("trajectory", "(0, 5, 4)")),
         ("NaN", _with_nan(2, 5, 4), NonFiniteError, ("`embeddings`",)),
-        ("overflow", torch.tensor([[-3e38], [3e38], [-3e38]]).expand(3, 4), NonFiniteError, ("finite",)),
+        ("overflow", _huge(), NonFiniteError, ("finite",)),
     ]
     return [BadInput(entry, case, lambda z=z: make()(z), error, says) for case, z, error, says in cases]
 
 
 def _inverse() -> Callable[[Tensor], Tensor]:
-    return lambda z: InverseDynamics(4, 2)(z, torch.zeros(*z.shape[:-1], 2))
+    return lambda z: InverseDynamics(4, 2).float()(z, torch.zeros(*z.shape[:-1], 2))
 
 
 def family_rows(embedding_rows: Callable[[str, Callable[[], nn.Module]], list[BadInput]]) -> list[BadInput]:

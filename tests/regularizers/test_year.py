@@ -71,7 +71,7 @@ def test_endpoint_of_one_step_is_inverse_dynamics() -> None:
     other.load_state_dict(one.state_dict())
     z, actions = draw(5, 6, 4, dtype=torch.float32), draw(5, 6, 3, seed=1, dtype=torch.float32)
     torch.testing.assert_close(one(z, actions), other(z, actions))
-    head = EndpointInverseDynamics(4, 3, horizon=2, hidden_dim=7)
+    head = EndpointInverseDynamics(4, 3, horizon=2, hidden_dim=7).float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert head(z.bfloat16(), actions).dtype == torch.float32
 

@@ -37,7 +37,7 @@ def setting(
     threads: int = 1,
     gradients: bool = True,
 ) -> Iterator[None]:
-    before = torch.get_num_threads()
+    before, usual = torch.get_num_threads(), torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     torch.set_float32_matmul_precision(precision)
     torch.use_deterministic_algorithms(deterministic)
@@ -46,7 +46,7 @@ def setting(
         with torch.device(device), torch.set_grad_enabled(gradients):
             yield
     finally:
-        torch.set_default_dtype(torch.float32)
+        torch.set_default_dtype(usual)
         torch.set_float32_matmul_precision("highest")
         torch.use_deterministic_algorithms(False)
         torch.set_num_threads(before)

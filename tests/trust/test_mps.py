@@ -21,7 +21,7 @@ from tests.trust.mac import LACKING, MacTensor, mac
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
 
 
 SAMPLES, PATHS, PICTURES = draw(24, 4), draw(3, 5, 4), draw(2, 3, 16, 16).sigmoid()
@@ -191,7 +191,9 @@ def test_every_public_number_is_asked() -> None:
 @pytest.mark.parametrize("kind", ["number", "angle", "quaternion", "class"])
 def test_targets_of_every_kind(kind: Kind) -> None:
     unit = torch.nn.functional.normalize(SAMPLES, dim=1)
-    values = {"quaternion": unit, "class": (torch.arange(24.0) % 3)[:, None]}.get(kind, SAMPLES[:, :1])
+    values = {"quaternion": unit, "class": (torch.arange(24, dtype=torch.float32) % 3)[:, None]}.get(
+        kind, SAMPLES[:, :1]
+    )
     split = probes.EpisodeSplit(torch.arange(12), torch.arange(12, 18), torch.arange(18, 24))
     expected = probes.fit_probe(
         probes.RidgeProbe(4, {"number": 1, "angle": 2, "quaternion": 10, "class": 3}[kind]),

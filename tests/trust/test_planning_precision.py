@@ -77,9 +77,11 @@ def test_a_planner_that_rounds_is_seen():
 
 
 def evaluated(costs: Tensor) -> tuple[Evaluator, Tensor]:
-    problem = Problem(torch.zeros(1, 1, 1), None, None, torch.zeros(1, dtype=torch.int64), torch.float32)
+    init = torch.zeros(1, 1, 1, dtype=torch.float32)
+    problem = Problem(init, None, None, torch.zeros(1, dtype=torch.int64), torch.float32)
     evaluate = Evaluator(lambda actions: costs, problem)
-    return evaluate, evaluate(torch.arange(float(costs.shape[1])).reshape(1, -1, 1, 1)).costs
+    candidates = torch.arange(costs.shape[1], dtype=torch.float32)
+    return evaluate, evaluate(candidates.reshape(1, -1, 1, 1)).costs
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
@@ -132,7 +134,7 @@ def test_costs_from_end_to_end_of_float64():
 
 def test_a_mean_of_huge_costs_is_finite():
     plan = cem().plan(lambda a: 3e38 + 0 * quadratic(a), batch=1, action_dim=SIZE)
-    torch.testing.assert_close(plan.trace.mean_cost, torch.full((1, 3), 3e38))
+    torch.testing.assert_close(plan.trace.mean_cost, torch.full((1, 3), 3e38, dtype=torch.float32))
 
 
 @pytest.mark.parametrize(

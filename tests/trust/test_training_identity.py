@@ -199,6 +199,10 @@ class Doubled(family.Scaled):
     """The same settings, another class."""
 
 
+# a type of weights that is not theirs
+OTHER = torch.float32 if torch.get_default_dtype() == torch.float64 else torch.float64
+
+
 def _with(change: Callable[[Any], Any]) -> Call:
     def call(folder: Path) -> Any:
         model = family.model()
@@ -220,7 +224,7 @@ PART_CASES: dict[str, tuple[Call, str]] = {
     "what is frozen": (_with(lambda m: m.norm.weight.requires_grad_(False)), "`norm.weight`"),
     "what is trained": (_with(lambda m: m.frozen.requires_grad_(True)), "`frozen.weight`"),
     "the mode of a frozen part": (_with(lambda m: m.frozen.train()), "`frozen`"),
-    "the type of the weights": (_with(lambda m: m.encoder.double()), "`encoder.weight`"),
+    "the type of the weights": (_with(lambda m: m.encoder.to(OTHER)), "`encoder.weight`"),
     "an array in a part": (_with(lambda m: setattr(m.scaled, "table", np.arange(3))), "scaled.table"),
 }
 

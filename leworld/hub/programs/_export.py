@@ -88,7 +88,8 @@ def export(
         with tempfile.TemporaryDirectory() as place:
             folder = leworld.hub.export(model, f"{place}/robot", format="pt2")
             encoder = torch.export.load(folder / "encoder.pt2").module()
-        assert encoder(torch.zeros(5, 3, 8, 8)).shape == (5, 4)
+        frames = torch.zeros(5, 3, 8, 8, dtype=torch.float32)
+        assert encoder(frames).shape == (5, 4)
         ```
     """
     check_choice("leworld.hub.export", "format", format, ("onnx", "pt2"))
