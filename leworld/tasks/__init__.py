@@ -1,18 +1,13 @@
 """Tasks: everything that knows one world, so that commands, reports and recipes work in it.
 
 A `Task` makes the environment, draws start and goal pairs, collects episodes and says what counts as reached;
-a `StateTask` needs only how states move and look. `register` makes a task known, `task_of` finds that of a
-model, `get_task` one by its name. A `Recipe` trains a model of a task from nothing: `LeWMRecipe` in any,
-`TwoRoomRecipe` as the shipped model was. leworld brings the tasks `TwoRoomTask`, with `two_room_pairs`,
-`two_room_held_out` and `ExpertPolicy`, `ArmTask` and `PushTTask`. `compare` trains and measures several
-models (each a `Contender`) alike. Environments need the extra `envs` or `pusht`, recipes the extra `train`.
 a `StateTask` needs only how states move and look, and `from_gymnasium` makes one of an environment that
 exists. `register` makes a task known, `task_of` finds that of a model, `get_task` one by its name. A `Recipe`
-trains a model of a task from nothing: `LeWMRecipe` in any, `TwoRoomRecipe` as the shipped model was.
-`TwoRoomTask` is the task that leworld brings, with `two_room_pairs`, `two_room_held_out` and `ExpertPolicy`;
-`ReacherTask` and `CubeTask` are worlds of the published weights. `compare` trains and measures several models
-(each a `Contender`) alike. Environments need the extra `envs` where they are gymnasium's and `mujoco` for the
-latter two, recipes the extra `train`.
+trains a model of a task from nothing: `LeWMRecipe` in any, `TwoRoomRecipe` as the shipped model was. leworld
+brings the tasks `TwoRoomTask` (with `two_room_pairs`, `two_room_held_out` and `ExpertPolicy`), `PushTTask`
+and `ArmTask`; `ReacherTask` and `CubeTask` are further worlds of the published weights. `compare` trains and
+measures several models (each a `Contender`) alike. Environments need the extra `envs` where they are
+gymnasium's, `pusht` for Push-T and `mujoco` for Reacher and Cube; recipes the extra `train`.
 """
 
 from typing import TYPE_CHECKING
