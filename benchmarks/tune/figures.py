@@ -18,6 +18,36 @@ from leworld.planners import CEMPlanner
 from leworld.probes import KNNProbe, MLPProbe, RidgeProbe, split_by_episode
 
 NUM_PROBLEMS, NUM_PLANS = 300, 32
+BETTER = {  # 1 where more should be better, -1 where less should
+    "rank_h1": -1,
+    "rank_h5": -1,
+    "rank_h10": -1,
+    "half_rank_h1": -1,
+    "half_rank_h5": -1,
+    "half_rank_h10": -1,
+    "worst_component_rank_h1": -1,
+    "worst_component_rank_h5": -1,
+    "worst_component_rank_h10": -1,
+    "contrast_h1": 1,
+    "contrast_h5": 1,
+    "contrast_h10": 1,
+    "agreement_h5": 1,
+    "agreement_mean_h5": 1,
+    "correlation_h5": 1,
+    "inverse_h1": 1,
+    "inverse_h5": 1,
+    "time_order": 1,
+    "error_over_move_h1": -1,
+    "error_over_move_h5": -1,
+    "error_over_random_h1": -1,
+    "error_over_random_h5": -1,
+    "pixels_ridge": 1,
+    "pixels_knn": 1,
+    "effective_rank": 1,
+    "worst_r2": 1,
+    "num_lost": -1,
+    "within_share": 1,
+}
 PLANNER = {"num_samples": 100, "num_elites": 10, "num_iterations": 10}
 
 

@@ -1,7 +1,7 @@
-"""Train and play a sweep of lambda in one task: `python -m benchmarks.tune.training TASK`.
+"""Train and play a sweep of lambda in one task.
 
-Each run leaves its model and a row with success, CPU seconds and losses in a folder of its own under `--out`;
-runs that are there are not made again. `benchmarks.tune.sweep` reads them.
+Each run leaves its model and a row with success, CPU seconds and losses in a folder of its own; runs that are
+there are not made again. `benchmarks.tune.sweep` reads them.
 """
 
 import gc
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import torch
 
 import leworld
 from benchmarks.tune import task_named
@@ -22,7 +21,7 @@ from leworld.tasks import Recipe, Task
 from leworld.training import train
 
 LAMBDAS = (0.0005, 0.0016, 0.005, 0.016, 0.05, 0.16, 0.5)
-SWEEP_STEPS, SHORT_STEPS = 700, 250
+SWEEP_STEPS = 700
 NUM_PAIRS = 100
 PLANNER: dict[str, Any] = {"num_samples": 100, "num_elites": 10, "num_iterations": 10}
 
@@ -67,33 +66,23 @@ def played(task: Task, folder: Path, held_out: Episodes) -> dict[str, Any]:
     return {"success": reached, "play_seconds": time.process_time() - began}
 
 
-@click.command(help=__doc__)
-@click.argument("name")
-@click.option("--steps", default=SWEEP_STEPS, show_default=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option("--play/--no-play", default=True, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/tune"), show_default=True)
-def main(name: str, steps: int, seed: int, play: bool, out: Path) -> None:
+def train_missing(name: str, steps: int, seed: int, out: Path) -> None:
     """Train and play what is missing."""
-    torch.set_num_threads(1)
+    folders = {weight: run_folder(out, name, steps, weight, seed) for weight in LAMBDAS}
+    if all((folder / "row.json").exists() for folder in folders.values()):
+        return
     task = task_named(name)
     began = time.process_time()
     episodes = run_recipe(task, steps, LAMBDAS[0], seed).collect(progress=False)
     seconds = time.process_time() - began
     held_out = task.held_out(NUM_PAIRS, seed=0)
-    for weight in LAMBDAS:
-        folder = run_folder(out, name, steps, weight, seed)
+    for weight, folder in folders.items():
         place = folder / "row.json"
         if place.exists():
             continue
         recipe = run_recipe(task, steps, weight, seed)
         row = {"task": name, "weight": weight, "steps": steps, "seed": seed, "collect_seconds": seconds}
-        row |= trained(task, recipe, episodes, folder)
-        row |= played(task, folder, held_out) if play else {}
+        row |= trained(task, recipe, episodes, folder) | played(task, folder, held_out)
         place.write_text(json.dumps(row, indent=1), encoding="utf-8")
         click.echo(row)
         gc.collect()  # Lightning leaves cycles that hold the episodes
-
-
-if __name__ == "__main__":
-    main()

@@ -93,7 +93,8 @@ class TuningResult(Result):
             return (
                 f"No lambda from {self.low:g} to {self.high:g} made a model to plan in: at best, with "
                 f"{best.weight:g}, plans explain {_r2(score)} of what the episodes did. Train for more "
-                "steps, or look at the data and the parts that the model reads; lambda is not what is missing."
+                "steps, or look at the data and at the parts that the model reads: lambda is not what is "
+                "missing."
             )
         said = [f"Take lambda {best.weight:g}: plans explain {_r2(score)} of what the episodes did."]
         alike = [row for row in self.rows if row is not best and not _clearly(best, row)]
