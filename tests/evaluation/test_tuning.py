@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from leworld.data import Episodes
-from leworld.errors import ConfigError, DataError
-from leworld.evaluation import PlanAgreement, TuningResult, TuningRow, plan_agreement
+from leworld.evaluation import PlanAgreement, TuningRow, plan_agreement
 from leworld.planners import CEMPlanner
 from tests.evaluation import kinds
+from tests.evaluation.bad_tuning_inputs import tuning_result, tuning_row
 from tests.evaluation.diagnosed import Looks, data
 
 PLANNER = CEMPlanner(3, 60, num_elites=8, num_iterations=6)
@@ -89,19 +89,8 @@ def test_a_component_that_never_varies_does_not_count() -> None:
     assert TuningRow.from_json(row.to_json()).to_json() == row.to_json()
 
 
-def row(weight: float, *r2: float, error: float = 0.02) -> TuningRow:
-    found = PlanAgreement(r2=r2, errors=(error,) * len(r2), rank=0.1, contrast=0.5, num_problems=100)
-    return TuningRow(weight=weight, agreement=found, effective_rank=8.0, seconds=20.0)
-
-
-def result(*rows: TuningRow) -> TuningResult:
-    return TuningResult(
-        "dot", rows=rows, low=1e-3, high=1.0, next_step="`leworld train dot --lambda {weight}`", settings={}
-    )
-
-
 def test_the_advice_names_what_is_lost_on_both_sides() -> None:
-    found = result(row(0.1, 0.9, 0.9), row(0.01, 0.9, 0.3), row(0.5, 0.6, 0.6))
+    found = tuning_result(tuning_row(0.1, 0.9, 0.9), tuning_row(0.01, 0.9, 0.3), tuning_row(0.5, 0.6, 0.6))
     assert found.best.weight == 0.1
     assert found.interval == (0.01, 0.5)
     text = found.advice()
@@ -114,28 +103,19 @@ def test_the_advice_names_what_is_lost_on_both_sides() -> None:
 
 
 def test_the_advice_says_how_sure_it_is() -> None:
-    found = result(row(0.1, 0.9, error=0.1), row(0.01, 0.85, error=0.1), row(0.5, 0.2))
+    found = tuning_result(
+        tuning_row(0.1, 0.9, error=0.1), tuning_row(0.01, 0.85, error=0.1), tuning_row(0.5, 0.2)
+    )
     assert "sure up to the range from 0.01 to 0.1" in found.advice()
 
 
 def test_the_advice_says_where_the_search_ends() -> None:
-    text = result(row(0.1, 0.9), row(0.5, 0.2)).advice()
+    text = tuning_result(tuning_row(0.1, 0.9), tuning_row(0.5, 0.2)).advice()
     assert "a lower --low" in text
-    assert "a higher --high" in result(row(0.1, 0.2), row(0.5, 0.9)).advice()
-    assert result(row(0.1, 0.9)).interval == (1e-3, 1.0)
+    assert "a higher --high" in tuning_result(tuning_row(0.1, 0.2), tuning_row(0.5, 0.9)).advice()
+    assert tuning_result(tuning_row(0.1, 0.9)).interval == (1e-3, 1.0)
 
 
 def test_the_advice_says_when_nothing_learns() -> None:
-    text = result(row(0.1, -0.5), row(0.5, 0.1)).advice()
+    text = tuning_result(tuning_row(0.1, -0.5), tuning_row(0.5, 0.1)).advice()
     assert text.startswith("No lambda from 0.001 to 1 made a model to plan in")
-
-
-@pytest.mark.parametrize("weights", [(), (0.1, 0.1), (2.0,)])
-def test_rows_that_do_not_fit(weights) -> None:
-    with pytest.raises(ConfigError, match="weights that differ"):
-        result(*(row(weight, 0.5) for weight in weights))
-
-
-def test_episodes_too_short() -> None:
-    with pytest.raises(DataError, match="2 windows"):
-        plan_agreement(Looks(1.0, 0.0), data(), planner=CEMPlanner(50, 12, num_elites=3))
