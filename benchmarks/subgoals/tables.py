@@ -33,8 +33,8 @@ def subgoals() -> str:
         )
     facts, first = result["settings"], result["rows"][0]
     return (
-        f"Share of {first['pairs']} goals reached that a held-out episode reached so many steps later, with 95 % "
-        "Wilson intervals; the gain is over the same pairs, with its 95 % interval. Recorded: "
+        f"Share of {first['pairs']} goals reached that a held-out episode reached so many steps later, with "
+        "95 % Wilson intervals; the gain is over the same pairs, with its 95 % interval. Recorded: "
         f"{first['recorded_frames']:,} frames of {facts['recorded_episodes']} episodes. CEM with "
         f"{facts['search']['num_samples']} samples and {facts['search']['num_iterations']} iterations."
         f"\n\n{markdown(head, lines)}\n\n{source(result)}"

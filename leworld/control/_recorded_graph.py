@@ -33,11 +33,6 @@ class RecordedGraph:
     onward: Tensor
     blocks: Tensor
 
-    @property
-    def num_links(self) -> int:
-        """Links between different frames."""
-        return int((self.onward != torch.arange(len(self.frames), dtype=torch.int64)[:, None]).sum())
-
     def blocks_between(self, latents: Tensor) -> Tensor:
         """Return how far latents (row, *latent) are from all frames, in blocks, by distance: (row, frame)."""
         return _apart(self.model, latents, self.frames) / self.unit

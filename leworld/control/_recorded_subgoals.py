@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from .._checks import check_number, describe, plain_numbers
@@ -39,7 +39,7 @@ class Subgoals:
     """
 
     latents: Float[Tensor, " env *latent"]
-    frame: Tensor
+    frame: Int[Tensor, " env"]
     blocks: Float[Tensor, " env"]
 
 
