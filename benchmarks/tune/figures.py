@@ -13,7 +13,7 @@ from leworld.data import Episodes
 from leworld.evaluation import diagnose
 from leworld.evaluation._latent_paths import LatentPath, distance, imagined_paths, latent_paths
 from leworld.metrics import effective_rank, plan_rank
-from leworld.models import WorldModel
+from leworld.models import WorldModel, processor_of
 from leworld.planners import CEMPlanner
 from leworld.probes import KNNProbe, MLPProbe, RidgeProbe, split_by_episode
 
@@ -48,7 +48,7 @@ BETTER = {  # 1 where more should be better, -1 where less should
     "num_lost": -1,
     "within_share": 1,
 }
-PLANNER = {"num_samples": 100, "num_elites": 10, "num_iterations": 10}
+PLANNER: dict[str, Any] = {"num_samples": 100, "num_elites": 10, "num_iterations": 10}
 
 
 def starts_of(paths: Sequence[LatentPath], reach: int, horizon: int, drawn: np.random.Generator):
@@ -108,7 +108,7 @@ def agreement(
     context = torch.stack([paths[e].latents[s : s + reach] for e, s in starts])
     past = torch.stack([paths[e].blocks[s : s + first] for e, s in starts])
     goal = torch.stack([paths[e].latents[s + first + horizon] for e, s in starts])
-    low, high = model.processor.block_bounds(
+    low, high = processor_of(model, owner="figures").block_bounds(
         np.full(components, -1, np.float32), np.full(components, 1, np.float32)
     )
     with torch.no_grad():
@@ -213,8 +213,8 @@ def pixels(model: WorldModel, episodes: Episodes, paths: Sequence[LatentPath], s
 def figures(model: WorldModel, episodes: Episodes, quantities: Any) -> dict[str, float]:
     """Return all candidates."""
     paths = latent_paths(model, episodes, owner="figures")
-    components = model.processor.action_dim
-    skip = model.processor.frameskip
+    processor = processor_of(model, owner="figures")
+    components, skip = processor.action_dim, processor.frameskip
     latents = torch.cat([p.latents for p in paths]).flatten(1)
     work: dict[str, Callable[[], dict[str, float]]] = {
         "ranks1": lambda: ranks(model, paths, 1, components),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from leworld.control import MPCPolicy, RecordedSubgoals
+from leworld.control import MPCPolicy, RecordedSubgoals, goal_cost
 from leworld.control._recorded_graph import RecordedGraph, recorded_graph
 from leworld.data import Episodes
 from leworld.errors import ConfigError, DataError
@@ -134,8 +134,8 @@ def behind_a_wall(positions: np.ndarray, actions: np.ndarray) -> np.ndarray:
 def test_a_policy_goes_round_where_plain_planning_stays(plain: bool) -> None:
     model = point_model()
     planner = CEMPlanner(4, 60, num_elites=8, num_iterations=6)
-    options = {} if plain else {"cost": RecordedSubgoals(model, recorded(WAY), neighbours=4)}
-    policy = MPCPolicy(model, planner, **options)
+    cost = goal_cost if plain else RecordedSubgoals(model, recorded(WAY), neighbours=4)
+    policy = MPCPolicy(model, planner, cost=cost)
     goal, position = WAY[-1:], WAY[:1]
     policy.reset(paint(goal))
     for _ in range(20 * FRAMESKIP * 4):
