@@ -24,7 +24,7 @@ from leworld.planners import CEMPlanner
 NAME, COMMAND = "subgoals", "python -m benchmarks.subgoals"
 OFFSETS = (50, 75)
 NUM_PAIRS, NUM_RECORDED, SIDE_BY_SIDE, SEED = 200, 400, 25, 0
-SEARCH: dict[str, int] = {"num_samples": 100, "num_elites": 10, "num_iterations": 10}
+SEARCH: dict[str, Any] = {"num_samples": 100, "num_elites": 10, "num_iterations": 10}
 
 
 def told(outcome: PolicyOutcome) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class RecordedGraph:
         Returns:
             Both (goal, frame). The next frame is the frame itself where the way leaves for the goal.
         """
-        own = torch.arange(len(self.frames), dtype=torch.int64)
+        own = torch.arange(len(self.frames), dtype=torch.int64, device="cpu")
         left, following = leaving.clone(), own.expand_as(leaving).clone()
         for _ in range(len(own)):
             through, link = (left[:, self.onward] + self.blocks).min(dim=-1)
@@ -90,13 +90,13 @@ def recorded_graph(
             "Record episodes that go somewhere, and `diagnose` the model",
         )
     apart, onward = [], []
-    for part in torch.arange(count, dtype=torch.int64).split(_AT_ONCE):
+    for part in torch.arange(count, dtype=torch.int64, device="cpu").split(_AT_ONCE):
         distance = _apart(model, frames[part], frames)
-        distance[torch.arange(len(part), dtype=torch.int64), part] = torch.inf
+        distance[torch.arange(len(part), dtype=torch.int64, device="cpu"), part] = torch.inf
         found = distance.topk(neighbours, dim=1, largest=False)
         apart.append(found.values / unit)
         onward.append(found.indices)
-    own = torch.arange(count, dtype=torch.int64)[:, None]
+    own = torch.arange(count, dtype=torch.int64, device="cpu")[:, None]
     blocks, ended = torch.cat(apart), torch.from_numpy(last)[:, None]
     alike = blocks < 1  # what is farther off may lie behind a wall
     links = torch.cat([torch.where(ended, own, own + 1), torch.where(alike, torch.cat(onward), own)], dim=1)
