@@ -13,10 +13,12 @@ from ._report import report
 from ._stats import stats
 from ._surprise import surprise
 from ._train import train
+from ._tune import tune
 
 COMMANDS = (
     demo,
     train,
+    tune,
     plan,
     probe,
     surprise,

@@ -106,7 +106,7 @@ def train(
     if out is not None:
         prove_writable(out)
     changes = {"num_steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
-    task = _task(recipe.removesuffix(_INVERSE), place)
+    task = find_recipe_task(recipe.removesuffix(_INVERSE), place)
     if out is None:
         out = Path("runs", recipe)
         prove_writable(out)
@@ -128,7 +128,8 @@ def train(
         _train_inverse(task, out, seed, changes, model or task.shipped_model or "", episodes, resume)
 
 
-def _task(name: str, place: str | None) -> "Task":
+def find_recipe_task(name: str, place: str | None) -> "Task":
+    """Return the task of a recipe's name, from the user's own place where there is one."""
     from ..tasks import get_task, list_tasks, load_task
 
     if place is not None:

@@ -6,8 +6,8 @@ planner could reach with a perfect model. `probing` tells what the embedding kno
 column), `surprise` whether the model notices impossible events (`perturb` makes them, `SurpriseMonitor`
 watches a running robot), `open_loop` how far it can imagine, and `metric_monotonicity` whether its distances
 lead to goals. `imagined_rollouts` draws what it imagines, and `latent_map` shows its embeddings on a plane.
-`diagnose` looks for what losses do not show, and `plan_cost` counts what a search takes. Every result is a
-`Result`.
+`diagnose` looks for what losses do not show, `plan_agreement` whether planning finds what was recorded, and
+`plan_cost` counts what a search takes. Every result is a `Result`.
 """
 
 from typing import TYPE_CHECKING
@@ -60,6 +60,10 @@ from ._surprise._result import SurpriseResult as SurpriseResult
 from ._surprise._result import SurpriseRow as SurpriseRow
 from ._training_overlap import TrainingOverlap as TrainingOverlap
 from ._training_overlap import training_overlap as training_overlap
+from ._tuning._agreement import PlanAgreement as PlanAgreement
+from ._tuning._agreement import plan_agreement as plan_agreement
+from ._tuning._result import TuningResult as TuningResult
+from ._tuning._row import TuningRow as TuningRow
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = room_names(

@@ -8,6 +8,13 @@ brings the tasks `TwoRoomTask` (with `two_room_pairs`, `two_room_held_out` and `
 and `ArmTask`; `ReacherTask` and `CubeTask` are further worlds of the published weights. `compare` trains and
 measures several models (each a `Contender`) alike. Environments need the extra `envs` where they are
 gymnasium's, `pusht` for Push-T and `mujoco` for Reacher and Cube; recipes the extra `train`.
+a `StateTask` needs only how states move and look. `register` makes a task known, `task_of` finds that of a
+model, `get_task` one by its name. A `Recipe` trains a model of a task from nothing: `LeWMRecipe` in any,
+`TwoRoomRecipe` as the shipped model was. `TwoRoomTask` is the task that leworld brings, with
+`two_room_pairs`, `two_room_held_out` and `ExpertPolicy`. `compare` trains and measures several models (each a
+`Contender`) alike; `tune` finds the weight of LeWM's regularizer in few short trainings, and `tune_recorded`
+does so without a task. Environments need the extra `envs` where they are gymnasium's, recipes the extra
+`train`.
 """
 
 from typing import TYPE_CHECKING
@@ -40,6 +47,8 @@ if TYPE_CHECKING:
     from ._comparison._run import compare as compare
     from ._recipe import LeWMRecipe as LeWMRecipe
     from ._recipe import Recipe as Recipe
+    from ._tuning._run import tune as tune
+    from ._tuning._run import tune_recorded as tune_recorded
     from .tworoom._recipe import TwoRoomRecipe as TwoRoomRecipe
 else:  # recipes alone need Lightning
     __getattr__, __dir__ = room_names(
@@ -52,6 +61,8 @@ else:  # recipes alone need Lightning
             "list_contenders": "._comparison._known",
             "LeWMRecipe": "._recipe",
             "Recipe": "._recipe",
+            "tune": "._tuning._run",
+            "tune_recorded": "._tuning._run",
             "TwoRoomRecipe": ".tworoom._recipe",
         },
     )

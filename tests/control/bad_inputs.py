@@ -10,6 +10,7 @@ from leworld.control import (
     InversePolicy,
     MPCPolicy,
     RandomPolicy,
+    RecordedSubgoals,
     StateGoal,
     check_choices,
     former_plan,
@@ -17,11 +18,13 @@ from leworld.control import (
     limit_arrays,
 )
 from leworld.costs import GoalCost
-from leworld.data import Observation
-from leworld.errors import ConfigError, NonFiniteError, ShapeError
+from leworld.data import Episodes, Observation
+from leworld.errors import ConfigError, DataError, NonFiniteError, ShapeError
 from leworld.planners import CEMPlanner
 from tests.bad_input import BadInput
 from tests.control.fakes import paint, point_model
+from tests.evaluation import kinds
+from tests.evaluation.kinds import Recurrent
 
 
 def _mpc(case, mentions, *, change=None, **options):
@@ -52,6 +55,12 @@ def _ready():
 
 
 _FRAMES = np.zeros((2, 4, 4, 3), np.uint8)
+
+
+def _subgoals(**options):
+    actions = np.array([[0.0, 0.0]] * 5 + [[np.nan, np.nan]], np.float32)
+    still = Episodes(np.zeros((6, 4, 4, 3), np.uint8), actions, lengths=np.array([6]))
+    return RecordedSubgoals(point_model(), still, **options)
 
 
 def _limits(case, mentions, limits, action_dim=2):
@@ -306,4 +315,24 @@ _row(
     ConfigError,
     ("action_dim=4",),
     lambda: MPCPolicy(point_model(), CEMPlanner(3), propose=GoalConditionedInverseModel(2, 3, hidden_dim=8)),
+)
+_row(
+    "RecordedSubgoals",
+    "no episodes",
+    ConfigError,
+    ("Episodes",),
+    lambda: RecordedSubgoals(point_model(), _FRAMES),  # type: ignore[arg-type]
+)
+_row("RecordedSubgoals", "no neighbours", ConfigError, ("neighbours=0",), lambda: _subgoals(neighbours=0))
+_row("RecordedSubgoals", "no reach", ConfigError, ("reach=0.5",), lambda: _subgoals(reach=0.5))
+_row("RecordedSubgoals", "one frame", ConfigError, ("max_frames=1",), lambda: _subgoals(max_frames=1))
+_row("RecordedSubgoals", "no cost", ConfigError, ("Situation",), lambda: _subgoals(cost=3))
+_row("RecordedSubgoals", "too few frames", DataError, ("neighbours=10",), lambda: _subgoals())
+_row("RecordedSubgoals", "a standstill", DataError, ("latent moves",), lambda: _subgoals(neighbours=1))
+_row(
+    "RecordedSubgoals",
+    "a model with a state",
+    ConfigError,
+    ("carries a state",),
+    lambda: RecordedSubgoals(kinds.model(Recurrent), kinds.episodes(2)),
 )

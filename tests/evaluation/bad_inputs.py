@@ -29,6 +29,7 @@ from tests.data.fakes import random_episodes
 from tests.evaluation.bad_comparison_inputs import ROWS as COMPARISON_ROWS
 from tests.evaluation.bad_latent_inputs import ROWS as LATENT_ROWS
 from tests.evaluation.bad_picture_inputs import ROWS as PICTURE_ROWS
+from tests.evaluation.bad_tuning_inputs import ROWS as TUNING_ROWS
 from tests.evaluation.checks import scripted, walks
 from tests.evaluation.fakes import Plane, Sighted, Still, plain_processor
 from tests.training.tiny import tiny_model
@@ -455,6 +456,7 @@ ROWS = [
         lambda: GoalReachingResult.from_json([]),
     ),
     *COMPARISON_ROWS,
+    *TUNING_ROWS,
     *LATENT_ROWS,
     *PICTURE_ROWS,
 ]

@@ -10,6 +10,7 @@ import leworld.evaluation
 from leworld.errors import ConfigError
 from leworld.evaluation import ComparisonResult, OpenLoopResult, Result, latent_map
 from tests.evaluation.bad_comparison_inputs import row
+from tests.evaluation.bad_tuning_inputs import tuning_result, tuning_row
 from tests.report.examples import (
     diagnosis_result,
     normals,
@@ -29,6 +30,7 @@ RESULTS: list[Result] = [
     latent_map(normals(20)),
     diagnosis_result(),
     ComparisonResult("room", rows=(row(), row(model="pldm")), budget="2 steps", settings={}),
+    tuning_result(tuning_row(0.1, 0.9, float("nan")), tuning_row(0.01, 0.5, float("nan"))),
 ]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leworld.data import Windows
 from leworld.envs import TwoRoomArena
 from leworld.errors import CheckpointError, ConfigError, LeWorldError, NonFiniteError, ShapeError
 from leworld.planners import MPPIPlanner
@@ -25,6 +26,8 @@ from leworld.tasks import (
     load_task,
     register,
     task_of,
+    tune,
+    tune_recorded,
     two_room_held_out,
     two_room_pairs,
 )
@@ -131,8 +134,41 @@ def _compare(case, *mentions, **changes):
     return _row("compare", case, call, *mentions)
 
 
+def _tune(case, *mentions, **changes):
+    def call():
+        with tempfile.TemporaryDirectory() as folder:
+            options = {"task": get_task("tworoom"), "folder": folder, "progress": False} | changes
+            return tune(**options)
+
+    return _row("tune", case, call, *mentions)
+
+
+def _tune_recorded(case, *mentions, build=lambda weight: None, windows=None, **changes):
+    def call():
+        episodes = get_task("tworoom").collect(2, image_size=8)
+        cut = Windows(episodes, 1, frameskip=5) if windows is None else windows
+        with tempfile.TemporaryDirectory() as folder:
+            options = {"held_out": episodes, "folder": folder} | changes
+            return tune_recorded(build, cut, **options)
+
+    return _row("tune_recorded", case, call, *mentions)
+
+
 ROWS = [
     *GYMNASIUM_ROWS,
+    _tune("no task", "tune_recorded", task="tworoom"),
+    _tune("no recipe", "Recipe", recipe="lewm"),
+    _tune("another model", "`pldm`", recipe=TwoRoomRecipe(model="pldm")),
+    _tune("two trainings", "num_runs", num_runs=2),
+    _tune("no steps", "num_steps", num_steps=0),
+    _tune("a negative seed", "seed", seed=-1),
+    _tune("no lambda", "low", low=0.0),
+    _tune("hardly a range", "factor 2", low=0.1, high=0.15),
+    _tune_recorded("no function", "function of a weight", build=3),
+    _tune_recorded("no model", "WorldModel"),
+    _tune_recorded("no windows", "Windows", windows=3),
+    _tune_recorded("nothing held out", "held_out", held_out=None),
+    _tune_recorded("two trainings", "num_runs", num_runs=2),
     _row("get_task", "a misspelt name", lambda: get_task("twroom"), "Did you mean `tworoom`"),
     _row("task_of", "a name", lambda: task_of("lewm-tworoom-tiny"), "WorldModel"),  # type: ignore[arg-type]
     _row("task_of", "no processor", lambda: task_of(_without_processor()), "names no world", "register"),

@@ -26,7 +26,7 @@ from leworld.tasks import (
 )
 from leworld.tasks._comparison._frame_features import FrameFeatures
 from leworld.tasks._comparison._search import fitting_search, with_search
-from leworld.tasks._comparison._seconds import timed
+from leworld.tasks._seconds import timed
 from tests.training.tiny import tiny_settings
 
 TASK = get_task("tworoom")

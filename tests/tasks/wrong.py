@@ -1,10 +1,12 @@
-"""Tasks with one planted mistake each, which the conformance suite must reject."""
+"""Tasks and searches with one planted mistake each, which the suites must reject."""
 
 import dataclasses
+import math
 
 import numpy as np
 
 from leworld.tasks import StateTask
+from leworld.tasks._tuning._search import next_weight
 from tests.tasks.worlds import Dot, Feeling, Switched
 
 
@@ -156,3 +158,27 @@ WRONG = [
     GoalUnseen,
     RestartsByItself,
 ]
+
+
+def whole_steps(low, high, known):
+    """Never halves the distance."""
+    return next((w for w in _grid(low, high, 0.25) if w not in known), None)
+
+
+def worst_first(low, high, known):
+    """Looks around the worst."""
+    return next_weight(low, high, {weight: -score for weight, score in known.items()})
+
+
+def without_logarithm(low, high, known):
+    """Halves the interval itself."""
+    shifted = {math.exp(weight): score for weight, score in known.items()}
+    found = next_weight(math.exp(low), math.exp(high), shifted)
+    return None if found is None else math.log(found)
+
+
+def _grid(low, high, part):
+    return [low * (high / low) ** (part * i) for i in range(round(1 / part) + 1)]
+
+
+SEARCHES = (whole_steps, worst_first, without_logarithm)

@@ -19,6 +19,7 @@ from leworld.control import (
     MPCPolicy,
     Policy,
     RandomPolicy,
+    RecordedSubgoals,
     StateGoal,
 )
 from leworld.costs import ActionCost, ConstrainedCost, EnsembleCost, GoalCost, SurpriseCost, WeightedSum
@@ -35,6 +36,7 @@ from leworld.evaluation import (
     metric_monotonicity,
     open_loop,
     perturb,
+    plan_agreement,
     plan_cost,
     prediction_errors,
     probe_states,
@@ -172,6 +174,16 @@ def mpc_toward_states(twin: Twin) -> Any:
     latents = torch.arange(12.0).reshape(2, 2, 3)
     twin.call(policy.reset, latents)
     return first + [twin.call(policy.act, sensed(twin, step)) for step in range(3)]
+
+
+@scenario("control.RecordedSubgoals")
+def mpc_by_subgoals(twin: Twin) -> Any:
+    model, data = kind_of_model(Tokens, twin), episodes(4)
+    subgoals = twin.call(RecordedSubgoals, model, data, neighbours=3, reach=1.5)
+    policy = MPCPolicy(model, planner(), cost=subgoals, receding_horizon=1)
+    twin.call(policy.reset, sensed(twin, 1))
+    actions = [twin.call(policy.act, sensed(twin, step)) for step in range(2, 5)]
+    return [*actions, subgoals.frames]
 
 
 @scenario("control.InversePolicy", "control.GoalConditionedInverseModel", "control.limit_arrays")
@@ -539,6 +551,12 @@ def diagnosed(twin: Twin) -> Any:
     planner = CEMPlanner(horizon=2, num_samples=3, num_iterations=1)
     cost = twin.call(plan_cost, model, planner, start=start, goal=goal, repeats=1)
     return [found.to_json(), cost.flops, cost.plain_flops]
+
+
+@scenario("evaluation.plan_agreement")
+def agreed(twin: Twin) -> Any:
+    model, data = kind_of_model(Parts, twin), episodes(8)
+    return twin.call(plan_agreement, model, data, planner=planner(), num_problems=4)
 
 
 def _own_probe(twin: Twin) -> Callable[[int, int], Probe]:

@@ -44,6 +44,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "pages made of results that are only read": ("report.",),
     "numbers, names and settings": (
         "control.check_choices",
+        "control.Subgoals",
         "data.ActionStatistics",
         "data.PicturePart",
         "data.VectorPart",
@@ -54,8 +55,11 @@ WITHOUT: dict[str, tuple[str, ...]] = {
         "evaluation.ComparisonRow",
         "evaluation.DiagnosisResult",
         "evaluation.PartRow",
+        "evaluation.PlanAgreement",
         "evaluation.PlanCost",
         "evaluation.TrainingOverlap",
+        "evaluation.TuningResult",
+        "evaluation.TuningRow",
         "evaluation.training_overlap",
         "evaluation.ProbeRow",
         "evaluation.Result",
@@ -108,6 +112,8 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     ),
     "whole runs of Lightning over what the scenario of `WorldModelModule` drives": (
         "tasks.compare",
+        "tasks.tune",
+        "tasks.tune_recorded",
         "training.train",
         "training.train_decoder",
         "training.train_inverse",

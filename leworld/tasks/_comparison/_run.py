@@ -3,7 +3,7 @@
 import gc
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from ...hub import save
 from ...models import WorldModel
 from ...planners import CEMPlanner
 from ...training import reserve_folder, train
+from .._kept_settings import check_settings, recipe_facts
 from .._recipe import MODEL_FOLDER, Recipe
+from .._seconds import timed
 from .._task import Task
 from ._contender import BuildRequest, Contender
 from ._known import get_contender, list_contenders
 from ._search import fitting_search, with_search
-from ._seconds import timed
 
 _SETTINGS, _ROW, _SECONDS = "comparison.json", "row.json", "seconds.json"
 
@@ -137,7 +138,7 @@ def compare(
         )
     settings = {
         "task": task.name,
-        "recipe": _without_seed(recipe),
+        "recipe": recipe_facts(recipe),
         "reference": next(iter(found)),
         "planner": _planner_facts(planner),
         "protocols": list(protocols),
@@ -145,7 +146,7 @@ def compare(
         "probed_episodes": num_probed,
     }
     with reserve_folder(folder, owner="compare") as place:
-        _check_settings(place / _SETTINGS, settings)
+        check_settings(place / _SETTINGS, settings, owner="compare", what="a comparison")
         rows = _Comparison(task, recipe, planner, protocols, num_pairs, num_probed, progress).run(
             found, seeds, place
         )
@@ -340,41 +341,12 @@ def _contenders(given: Iterable[str] | Mapping[str, Contender] | None) -> dict[s
     return found
 
 
-def _without_seed(recipe: Recipe) -> dict[str, Any]:
-    facts = {name: value for name, value in vars(recipe).items() if name not in ("task", "settings")}
-    settings = asdict(recipe.settings)
-    del settings["seed"]
-    return facts | {"settings": settings}
-
-
 def _planner_facts(planner: CEMPlanner) -> dict[str, Any]:
     """Return the planner's counts, and what else was set otherwise than such a planner has it by itself."""
     counts = {"horizon": planner.horizon, "samples": planner.num_samples}
     usual = vars(CEMPlanner(planner.horizon, planner.num_samples, num_iterations=planner.num_iterations))
     own = {name: value for name, value in vars(planner).items() if usual.get(name) != value}
     return counts | {"iterations": planner.num_iterations} | own
-
-
-def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings, or raise unless those that are there are the same."""
-    text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
-    if not path.exists():
-        write_atomically(path, lambda file: file.write_text(text))
-        return
-    try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        there = {}
-    wanted = json.loads(text)
-    differing = sorted(
-        name for name in wanted if not isinstance(there, dict) or there.get(name) != wanted[name]
-    )
-    if differing:
-        raise ConfigError(
-            "compare needs a folder without a comparison with other settings",
-            f"that of {path} differs in {', '.join(differing)}",
-            "Choose another folder, or repeat the former call",
-        )
 
 
 def _read(path: Path) -> ComparisonRow | None:

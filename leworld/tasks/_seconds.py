@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ..._files import write_atomically
+from .._files import write_atomically
 
 T = TypeVar("T")
 

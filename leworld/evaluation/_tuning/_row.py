@@ -1,0 +1,90 @@
+"""What one short training of a search for a weight came to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from ..._checks import check_number, plain_numbers
+from ...errors import DataError
+from ._agreement import PlanAgreement
+
+
+@final
+@plain_numbers
+@dataclass(frozen=True, kw_only=True)
+class TuningRow:
+    """One training of a search for the regularizer's weight.
+
+    Attributes:
+        weight: The regularizer's weight, lambda.
+        agreement: What planning in the trained model came to, see `plan_agreement`.
+        effective_rank: Of the latents of held-out frames.
+        seconds: CPU seconds of training and measuring.
+
+    Raises:
+        ConfigError: A weight that is not above 0, or negative seconds.
+
+    Example:
+        ```python
+        from leworld.evaluation import PlanAgreement, TuningRow
+
+        found = PlanAgreement(r2=(0.9,), errors=(0.02,), rank=0.1, contrast=0.5, num_problems=100)
+        row = TuningRow(weight=0.01, agreement=found, effective_rank=8.0, seconds=20.0)
+        assert TuningRow.from_json(row.to_json()) == row
+        ```
+    """
+
+    weight: float
+    agreement: PlanAgreement
+    effective_rank: float
+    seconds: float
+
+    def __post_init__(self) -> None:
+        check_number("TuningRow", "weight", self.weight, low=0.0, open_low=True)
+        check_number("TuningRow", "seconds", self.seconds, low=0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as JSON values."""
+        found = self.agreement
+        return {
+            "weight": self.weight,
+            "r2": [None if value != value else value for value in found.r2],
+            "r2_errors": [None if value != value else value for value in found.errors],
+            "rank": found.rank,
+            "contrast": found.contrast,
+            "num_problems": found.num_problems,
+            "effective_rank": self.effective_rank,
+            "seconds": self.seconds,
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "TuningRow":
+        """Read what `to_json` wrote.
+
+        Raises:
+            DataError: A field is missing or malformed.
+        """
+        try:
+            r2, errors = (
+                tuple(float("nan") if value is None else float(value) for value in data[name])
+                for name in ("r2", "r2_errors")
+            )
+            found = PlanAgreement(
+                r2=r2,
+                errors=errors,
+                rank=data["rank"],
+                contrast=data["contrast"],
+                num_problems=data["num_problems"],
+            )
+            return TuningRow(
+                weight=data["weight"],
+                agreement=found,
+                effective_rank=data["effective_rank"],
+                seconds=data["seconds"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                "TuningRow.from_json needs every field that `to_json` writes",
+                f"reading failed with {type(error).__name__}: {error}",
+                "Pass an entry of `rows` of a file that `save` wrote",
+            ) from error

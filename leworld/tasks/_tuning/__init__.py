@@ -1,0 +1,1 @@
+"""Finding the weight of the regularizer in few short trainings."""

@@ -1,0 +1,124 @@
+"""Plans agree with what was done in models that know the world, and results say what follows."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leworld.data import Episodes
+from leworld.evaluation import PlanAgreement, TuningRow, plan_agreement
+from leworld.planners import CEMPlanner
+from tests.evaluation import kinds
+from tests.evaluation.bad_tuning_inputs import tuning_result, tuning_row
+from tests.evaluation.diagnosed import Looks, data
+
+PLANNER = CEMPlanner(3, 60, num_elites=8, num_iterations=6)
+OPTIONS = {"planner": PLANNER, "num_problems": 40}
+
+
+def check_sees_all(measure) -> None:
+    """True dynamics and both lights: plans do what was done, but where a light is at its brightest."""
+    found = measure(Looks(1.0, 0.0), data(), **OPTIONS)
+    assert found.worst > 0.5
+    assert found.rank < 0.2
+    assert found.num_problems == 40
+
+
+def check_misses_the_lost(measure) -> None:
+    """A light that the latent lost is not steered."""
+    found = measure(Looks(1.0, 0.0, lights=(1.0, 0.0)), data(), **OPTIONS)
+    assert found.r2[0] > 0.5
+    assert found.worst == found.r2[1] < 0.2
+    assert found.mean == pytest.approx(np.mean(found.r2))
+
+
+CHECKS = (check_sees_all, check_misses_the_lost)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_agreement(check) -> None:
+    check(plan_agreement)
+
+
+def negated(model, episodes, **options):
+    """Compares plans with the opposite of what episodes did."""
+    return plan_agreement(model, replace(episodes, actions=-episodes.actions), **options)
+
+
+def backwards(model, episodes, **options):
+    """Calls components by each other's names."""
+    found = plan_agreement(model, episodes, **options)
+    return PlanAgreement(
+        r2=found.r2[::-1], errors=found.errors, rank=found.rank, contrast=0.0, num_problems=found.num_problems
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "check"),
+    [(negated, check_sees_all), (backwards, check_misses_the_lost)],
+    ids=["negated", "backwards"],
+)
+def test_a_wrong_figure_is_rejected(wrong, check) -> None:
+    with pytest.raises(AssertionError):
+        check(wrong)
+
+
+def test_the_seed_decides_all() -> None:
+    options = {"planner": CEMPlanner(2, 12, num_elites=3, num_iterations=2), "num_problems": 10}
+    first, again, other = (plan_agreement(Looks(1.0, 0.0), data(), seed=s, **options) for s in (0, 0, 1))
+    assert first == again != other
+
+
+@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.__name__)
+def test_every_kind_of_model(kind) -> None:
+    quick = CEMPlanner(2, 12, num_elites=3, num_iterations=2)
+    found = plan_agreement(kinds.model(kind), kinds.episodes(), planner=quick, num_problems=10)
+    assert len(found.r2) == 2
+    assert all(math.isfinite(value) for value in (*found.r2, *found.errors, found.contrast))
+
+
+def test_a_component_that_never_varies_does_not_count() -> None:
+    episodes = data()
+    actions = episodes.actions.copy()
+    actions[:, 1] = np.where(np.isnan(actions[:, 1]), np.nan, 0.25)
+    still = Episodes(
+        episodes.pixels, actions, lengths=episodes.lengths, columns=episodes.columns, environment_id="tests"
+    )
+    found = plan_agreement(Looks(1.0, 0.0), still, **OPTIONS)
+    assert math.isnan(found.r2[1])
+    assert found.mean == found.r2[0]
+    row = TuningRow(weight=0.1, agreement=found, effective_rank=1.0, seconds=0.0)
+    assert TuningRow.from_json(row.to_json()).to_json() == row.to_json()
+
+
+def test_the_advice_names_what_is_lost_on_both_sides() -> None:
+    found = tuning_result(tuning_row(0.1, 0.9, 0.9), tuning_row(0.01, 0.9, 0.3), tuning_row(0.5, 0.6, 0.6))
+    assert found.best.weight == 0.1
+    assert found.interval == (0.01, 0.5)
+    text = found.advice()
+    assert "Take lambda 0.1: plans explain R2 = 0.90" in text
+    assert "clearly worse" in text
+    assert (
+        "Below, with 0.01, plans explain R2 = 0.60 (action component 1: R2 = 0.30 against R2 = 0.90)" in text
+    )
+    assert text.endswith("Next: `leworld train dot --lambda 0.1`")
+
+
+def test_the_advice_says_how_sure_it_is() -> None:
+    found = tuning_result(
+        tuning_row(0.1, 0.9, error=0.1), tuning_row(0.01, 0.85, error=0.1), tuning_row(0.5, 0.2)
+    )
+    assert "sure up to the range from 0.01 to 0.1" in found.advice()
+
+
+def test_the_advice_says_where_the_search_ends() -> None:
+    text = tuning_result(tuning_row(0.1, 0.9), tuning_row(0.5, 0.2)).advice()
+    assert "a lower --low" in text
+    assert "a higher --high" in tuning_result(tuning_row(0.1, 0.2), tuning_row(0.5, 0.9)).advice()
+    assert tuning_result(tuning_row(0.1, 0.9)).interval == (1e-3, 1.0)
+
+
+def test_the_advice_says_when_nothing_learns() -> None:
+    text = tuning_result(tuning_row(0.1, -0.5), tuning_row(0.5, 0.1)).advice()
+    assert text.startswith("No lambda from 0.001 to 1 made a model to plan in")
