@@ -6,15 +6,8 @@ exists. `register` makes a task known, `task_of` finds that of a model, `get_tas
 trains a model of a task from nothing: `LeWMRecipe` in any, `TwoRoomRecipe` as the shipped model was. leworld
 brings the tasks `TwoRoomTask` (with `two_room_pairs`, `two_room_held_out` and `ExpertPolicy`), `PushTTask`
 and `ArmTask`; `ReacherTask` and `CubeTask` are further worlds of the published weights. `compare` trains and
-measures several models (each a `Contender`) alike. Environments need the extra `envs` where they are
-gymnasium's, `pusht` for Push-T and `mujoco` for Reacher and Cube; recipes the extra `train`.
-a `StateTask` needs only how states move and look. `register` makes a task known, `task_of` finds that of a
-model, `get_task` one by its name. A `Recipe` trains a model of a task from nothing: `LeWMRecipe` in any,
-`TwoRoomRecipe` as the shipped model was. `TwoRoomTask` is the task that leworld brings, with
-`two_room_pairs`, `two_room_held_out` and `ExpertPolicy`. `compare` trains and measures several models (each a
-`Contender`) alike; `tune` finds the weight of LeWM's regularizer in few short trainings, and `tune_recorded`
-does so without a task. Environments need the extra `envs` where they are gymnasium's, recipes the extra
-`train`.
+measures several models (each a `Contender`) alike, and `tune` finds lambda. Environments need the extra `envs`
+where they are gymnasium's, `pusht` for Push-T and `mujoco` for Reacher and Cube; recipes the extra `train`.
 """
 
 from typing import TYPE_CHECKING

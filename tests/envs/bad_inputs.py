@@ -6,6 +6,7 @@ import numpy as np
 
 from leworld.envs import (
     PushT,
+    PushTArena,
     PushTDrawing,
     PushTSuccess,
     PushTVector,
@@ -252,10 +253,17 @@ def _pusht(name, case, call, error, *mentions, method=""):
     return BadInput(f"leworld.envs.{name}{method}", case, call, error, mentions)
 
 
+_arena = partial(_pusht, "PushTArena")
 _drawing, _success = partial(_pusht, "PushTDrawing"), partial(_pusht, "PushTSuccess")
 _single, _vector = partial(_pusht, "PushT"), partial(_pusht, "PushTVector")
 
 ROWS += [
+    _arena("state of 5", lambda: PushTArena().step(STATE[:5], RIGHT), ShapeError, "states", method=".step"),
+    _arena(
+        "NaN", lambda: PushTArena().step(STATE, RIGHT * np.nan), NonFiniteError, "actions", method=".step"
+    ),
+    _arena("no time", lambda: PushTArena().rollout(STATE, RIGHT), ShapeError, "time", method=".rollout"),
+    _arena("size 0", lambda: PushTArena().render(STATE, 0), ConfigError, "image_size=0", method=".render"),
     _drawing("size 0", lambda: PushTDrawing(0), ConfigError, "image_size=0"),
     _drawing(
         "unknown style",

@@ -16,6 +16,7 @@ from leworld.tasks import (
     CubeTask,
     ExpertPolicy,
     LeWMRecipe,
+    PushTTask,
     ReacherTask,
     SmoothPolicy,
     TwoRoomRecipe,
@@ -276,6 +277,8 @@ ROWS = [
     _row("TwoRoomRecipe.train", "half a state", _half_a_state, "state.ckpt", error=CheckpointError),
     _row("ArmTask", "no tolerance", lambda: ArmTask(0.0), "tolerance"),
     _row("ArmTask", "all around", lambda: ArmTask(3.5), "tolerance", "3.5"),
+    _row("PushTTask.pairs", "protocol", lambda: PushTTask().pairs("trajectory-30"), "trajectory-30"),
+    _row("PushTTask.pairs", "no pairs", lambda: PushTTask().pairs("strict-25", 0), "num_episodes=0"),
     _row("TwoRoomTask", "doors", lambda: TwoRoomTask([(49, 14)]), "TwoRoomArena"),  # type: ignore[arg-type]
     _row("ReacherTask", "another criterion", lambda: ReacherTask("strict"), "`published`"),  # type: ignore[arg-type]
     _row("CubeTask.pairs", "an unknown protocol", lambda: CubeTask().pairs("trajectory-52"), "trajectory-25"),
