@@ -7,7 +7,8 @@ trains a model of a task from nothing: `LeWMRecipe` in any, `TwoRoomRecipe` as t
 brings the tasks `TwoRoomTask` (with `two_room_pairs`, `two_room_held_out` and `ExpertPolicy`), `PushTTask`
 and `ArmTask`; `ReacherTask` and `CubeTask` are further worlds of the published weights. `compare` trains and
 measures several models (each a `Contender`) alike, and `tune` finds lambda. Environments need the extra
-`envs` where they are gymnasium's, `pusht` for Push-T, `mujoco` for Reacher and Cube; recipes the extra `train`.
+`envs` where they are gymnasium's, `pusht` for Push-T, `mujoco` for Reacher and Cube; recipes need the extra
+`train`.
 """
 
 from typing import TYPE_CHECKING
