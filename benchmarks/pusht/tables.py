@@ -47,3 +47,35 @@ def pusht_pictures() -> str:
     ]
     head = ["style", "size", "states", "equal to the byte", "mean absolute error of 255"]
     return f"{markdown(head, rows)}\n\n{source(result)}"
+
+
+@table
+def pusht_coverage() -> str:
+    """What the collected episodes hold, beside the published statistics."""
+    result = load("pusht_coverage")
+    (row,), facts = result["rows"], result["settings"]
+    published = facts["published"]
+    lines = [
+        [
+            name,
+            *(f"{found['mean'][index]:.0f} ± {found['std'][index]:.0f}" for found in (row, published)),
+        ]
+        if name != "angle"
+        else [
+            name,
+            *(f"{found['mean'][index]:.2f} ± {found['std'][index]:.2f}" for found in (row, published)),
+        ]
+        for index, name in enumerate(facts["components"])
+    ]
+    lines += [
+        [f"action {axis}", *(f"± {found['action std'][index]:.2f}" for found in (row, published))]
+        for index, axis in enumerate("xy")
+    ]
+    return (
+        f"Mean and standard deviation over {facts['episodes']} episodes of {facts['steps']} actions. "
+        f"The block is pushed in {row['pushed']:.0%} of the steps, over "
+        f"{row['block px an episode']:.0f} px and {row['turned rad an episode']:.1f} rad an episode; {facts['later']} steps later the block is "
+        f"{row['block px in 25 steps']:.0f} px and the agent {row['agent px in 25 steps']:.0f} px away "
+        f"(medians), and {row['solved at the start']:.1%} of such pairs are solved at the start.\n\n"
+        f"{markdown(['component', 'collected', 'published'], lines)}\n\n{source(result)}"
+    )
