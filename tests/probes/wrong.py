@@ -134,9 +134,8 @@ class _Logistic(torch.nn.Module):
             held = {**held, "validation_embeddings": held["validation_embeddings"] / self.shift}
         self.inner.fit(x / self.shift, y, **held)
         chosen = float(self.inner.penalty)
-        self.penalty = torch.tensor(chosen * (count if self.change == "count" else 1))
-        if self.change == "half":
-            self.penalty = torch.tensor(chosen / 2)
+        factor = {"count": float(count), "half": 0.5}.get(self.change, 1.0)
+        self.penalty = torch.tensor(chosen * factor, dtype=torch.float64)
         del held_y
         return self
 

@@ -206,7 +206,7 @@ def test_losses_over_a_batch_of_trajectories(make: Make) -> None:
 
 
 def test_a_weight_of_zero_is_not_computed() -> None:
-    wild = torch.tensor([[1e30, -1e30], [-1e30, 1e30]])
+    wild = torch.tensor([[1e30, -1e30], [-1e30, 1e30]], dtype=torch.float32)
     assert VCReg(1.0, 0.0)(wild) == 0
     with pytest.raises(NonFiniteError):
         VCReg(1.0, 1.0)(wild)
@@ -238,7 +238,7 @@ def test_straightening_is_the_metric_turned_around_at_any_scale() -> None:
 
 
 def test_inverse_dynamics_learns_and_looks_at_no_last_action() -> None:
-    loss = InverseDynamics(4, 4, hidden_dim=None)
+    loss = InverseDynamics(4, 4, hidden_dim=None).float()
     paths = draw(64, 5, 4, dtype=torch.float32)
     actions = torch.cat((paths.diff(dim=1), torch.full((64, 1, 4), float("nan"))), dim=1)
     optimizer = torch.optim.Adam(loss.parameters(), lr=0.05)
