@@ -147,12 +147,22 @@ def test_a_driver_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 # On the packages themselves.
 
 
+@pytest.fixture
+def _headless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let dm_control, which decides at its import, draw by what leworld draws by."""
+    try:
+        monkeypatch.setenv("MUJOCO_GL", _drawing.find_backend())
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+
+
 def installed(*packages: str) -> pytest.MarkDecorator:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     return pytest.mark.skipif(bool(missing), reason=f"needs {missing}, of the extra `mujoco`")
 
 
 @installed("mujoco", "dm_control")
+@pytest.mark.usefixtures("_headless")
 @pytest.mark.filterwarnings("ignore:.*DISPLAY:Warning")
 def test_reacher_is_dm_controls() -> None:
     from dm_control import suite
@@ -174,12 +184,14 @@ def test_reacher_is_dm_controls() -> None:
 
 
 @installed("mujoco", "dm_control")
+@pytest.mark.usefixtures("_headless")
 @pytest.mark.filterwarnings("ignore:.*DISPLAY:Warning")
 def test_reacher_keeps_the_contract_on_the_package() -> None:
     check_task(short(ReacherTask()))
 
 
 @installed("mujoco", "ogbench")
+@pytest.mark.usefixtures("_headless")
 @pytest.mark.filterwarnings("ignore:.*DISPLAY:Warning")
 def test_cube_keeps_the_contract_on_the_package() -> None:
     task = CubeTask()
