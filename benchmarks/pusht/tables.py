@@ -73,8 +73,8 @@ def pusht_coverage() -> str:
     ]
     return (
         f"Mean and standard deviation over {facts['episodes']} episodes of {facts['steps']} actions. "
-        f"The block is pushed in {row['pushed']:.0%} of the steps, over "
-        f"{row['block px an episode']:.0f} px and {row['turned rad an episode']:.1f} rad an episode; {facts['later']} steps later the block is "
+        f"The block is pushed in {row['pushed']:.0%} of the steps, over {row['block px an episode']:.0f} px "
+        f"and {row['turned rad an episode']:.1f} rad an episode; {facts['later']} steps later the block is "
         f"{row['block px in 25 steps']:.0f} px and the agent {row['agent px in 25 steps']:.0f} px away "
         f"(medians), and {row['solved at the start']:.1%} of such pairs are solved at the start.\n\n"
         f"{markdown(['component', 'collected', 'published'], lines)}\n\n{source(result)}"
