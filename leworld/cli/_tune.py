@@ -107,7 +107,8 @@ def tune(
         seed=seed,
     )
     if place is not None:
-        result = replace(result, next_step=f"`leworld train {name} --lambda {{weight}} --task {place}`")
+        own = result.next_step.replace("--lambda {weight}", f"--lambda {{weight}} --task {place}")
+        result = replace(result, next_step=own)
     click.echo(result)
     click.echo()
     click.echo(f"numbers  {result.save(out / 'tune.json', overwrite=True)}")

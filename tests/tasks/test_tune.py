@@ -105,7 +105,7 @@ def test_it_trains_and_measures(first, place: Path) -> None:
         "lambda-0.0889",
     ]
     assert (place / "lambda-0.0158" / "state.ckpt").is_file()
-    assert first.next_step == "`leworld train tworoom --lambda {weight}`"
+    assert first.next_step.startswith("`leworld train tworoom --lambda {weight}`. The search took 1 steps")
 
 
 def test_it_reads_what_is_done_and_refines(first, place: Path) -> None:

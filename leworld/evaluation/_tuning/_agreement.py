@@ -111,8 +111,8 @@ def plan_agreement(
         From `seed` only.
 
     Source:
-        Defined here, and chosen among some twenty figures because it follows success best over the
-        regularizer's weight: `python -m benchmarks.tune.sweep`.
+        Defined here, and chosen among some twenty figures because it follows success over the regularizer's
+        weight as no other does that needs no states, in TwoRoom: `python -m benchmarks.tune.sweep`.
 
     Example:
         ```python

@@ -29,7 +29,8 @@ class TuningResult(Result):
         rows: One row a training, in the order of the search.
         low: Lowest weight of the search.
         high: Highest weight of the search.
-        next_step: What to do with the weight, in words; `{weight}` stands for it.
+        next_step: What to do with the weight, in words; `{weight}` stands for it, and `{lower}` for the next
+            smaller one.
         settings: What decided the result, as plain data.
 
     Raises:
@@ -113,7 +114,10 @@ class TuningResult(Result):
                 if row is None
                 else _lost(best, row, side)
             )
-        said.append(f"Next: {self.next_step.replace('{weight}', f'{best.weight:g}')}")
+        step = self.next_step.replace("{weight}", f"{best.weight:g}").replace(
+            "{lower}", f"{self.interval[0]:g}"
+        )
+        said.append(f"Next: {step}")
         return " ".join(said)
 
     def table(self) -> str:
