@@ -4,10 +4,11 @@ A `Task` makes the environment, draws start and goal pairs, collects episodes an
 a `StateTask` needs only how states move and look, and `from_gymnasium` makes one of an environment that
 exists. `register` makes a task known, `task_of` finds that of a model, `get_task` one by its name. A `Recipe`
 trains a model of a task from nothing: `LeWMRecipe` in any, `TwoRoomRecipe` in TwoRoom. leworld brings the
-tasks `TwoRoomTask` (with `two_room_pairs`, `two_room_held_out` and `ExpertPolicy`), `PushTTask` and `ArmTask`;
-`ReacherTask` and `CubeTask` are further worlds of the published weights. `compare` trains and measures several
-models (each a `Contender`) alike; `tune` and `tune_recorded` find lambda. Environments need the extra `envs`
-where they are gymnasium's, `pusht` for Push-T, `mujoco` for Reacher and Cube; recipes need the extra `train`.
+tasks `TwoRoomTask` (with `two_room_pairs`, `two_room_held_out` and `ExpertPolicy`), `PushTTask` and
+`ArmTask`; `ReacherTask` and `CubeTask` are further worlds of the published weights. `compare` trains and
+measures several models (each a `Contender`) alike; `tune` and `tune_recorded` find lambda. Environments need
+the extra `envs` where they are gymnasium's, `pusht` for Push-T, `mujoco` for Reacher and Cube; recipes need
+the extra `train`.
 """
 
 from typing import TYPE_CHECKING

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..._checks import check_number, describe
+from ..._checks import check_number, describe, plain_numbers
 from ...errors import ConfigError, NonFiniteError, ShapeError
 from .._actions import Choices, checked_actions
 from ._area_mean import area_mean
@@ -116,6 +116,7 @@ class GoalCopies:
         self._goal = np.zeros((self.num_envs, 0), np.float32)
         self._goal_pixels = np.zeros_like(copies.pixels)
 
+    @plain_numbers
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
@@ -187,6 +188,7 @@ class Episodic:
         self._steps = steps
         self._taken = np.zeros(self.num_envs, np.int64)
 
+    @plain_numbers
     def reset(self, *, seed: int | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode in every copy."""
         for index in range(self.num_envs):

@@ -58,6 +58,7 @@ class ArmTask(StateTask):
         """The angles of both joints."""
         return {name: Quantity("state", (i,), "angle") for i, name in enumerate(["shoulder", "elbow"])}
 
+    @plain_numbers
     def draw_states(self, count: int, generator: np.random.Generator) -> np.ndarray:
         """Draw both angles uniformly."""
         return generator.uniform(-np.pi, np.pi, (count, 2))
@@ -74,6 +75,7 @@ class ArmTask(StateTask):
         """Say whether both joints are within the tolerance, the shorter way round."""
         return np.asarray(self.distance(state, goal) <= self.tolerance)
 
+    @plain_numbers
     def render(self, states: np.ndarray, image_size: int, /) -> np.ndarray:
         """Draw the arm."""
         return self.arm.render(states, image_size)

@@ -70,6 +70,7 @@ class CubeTask(EnvironmentTask):
             "cube orientation": Quantity("state", (17, 18, 19, 20), "quaternion"),
         }
 
+    @plain_numbers
     def make_one(self, index: int) -> "_Cube":
         """Make one arm with its cube."""
         return _Cube(*self._shared)
