@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ..._checks import plain_numbers
 from ...evaluation import Quantity, StateRadius
 from .._environments._task import EnvironmentTask
 from .._registry import register
