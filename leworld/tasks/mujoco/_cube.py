@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ..._checks import plain_numbers
 from ...evaluation import Quantity, StateRadius
 from .._environments._task import EnvironmentTask
 from .._registry import register
@@ -70,6 +71,7 @@ class CubeTask(EnvironmentTask):
             "cube orientation": Quantity("state", (17, 18, 19, 20), "quaternion"),
         }
 
+    @plain_numbers
     def make_one(self, index: int) -> "_Cube":
         """Make one arm with its cube."""
         return _Cube(*self._shared)

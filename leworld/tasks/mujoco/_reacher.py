@@ -6,7 +6,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from ..._checks import check_choice, require
+from ..._checks import check_choice, plain_numbers, require
 from ...evaluation import Quantity, StateRadius
 from .._environments._task import EnvironmentTask
 from .._registry import register
@@ -73,6 +73,7 @@ class ReacherTask(EnvironmentTask):
             "velocities": Quantity("state", (2, 3)),
         }
 
+    @plain_numbers
     def make_one(self, index: int) -> "_Reacher":
         """Make one arm."""
         return _Reacher(*self._shared, _PURPOSE)
