@@ -128,8 +128,7 @@ class GoalCopies:
         states, goals = (self._read(given, key) for key in ("state", "goal"))
         drawn = []
         for index in range(self.num_envs):
-            own = None if seed is None else (seed + index) % 2**31
-            start = copies.start(index, own)
+            start = copies.start(index, _own(seed, index))
             goal = copies.start(index, None) if goals is None else goals[index]
             copies.place(index, goal)
             copies.look(index)
@@ -192,7 +191,7 @@ class Episodic:
     def reset(self, *, seed: int | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode in every copy."""
         for index in range(self.num_envs):
-            self._begin(index, None if seed is None else (seed + index) % 2**31)
+            self._begin(index, _own(seed, index))
         return self.copies.pixels.copy(), self._info()
 
     def step(self, actions: np.ndarray) -> Steps:
@@ -217,6 +216,11 @@ class Episodic:
         self.copies.start(index, seed)
         self.copies.look(index)
         self._taken[index] = 0
+
+
+def _own(seed: int | None, index: int) -> int | None:
+    """Return the seed of one copy."""
+    return None if seed is None else (int(seed) + index) % 2**31
 
 
 def read_state(task: "EnvironmentTask", env: Any) -> np.ndarray:
