@@ -74,7 +74,7 @@ BAD = {
     "no dataset": (["stats", "/nowhere.h5"], ("/nowhere.h5",)),
     "no HDF5": (["stats", __file__], ("HDF5",)),
     "model without out": (["stats", __file__, "--model", "x"], ("--out", "together")),
-    "unknown recipe": (["train", "pusht"], ("pusht", "tworoom")),
+    "unknown recipe": (["train", "chess"], ("chess", "tworoom")),
 }
 
 

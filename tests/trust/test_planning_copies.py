@@ -21,8 +21,10 @@ from leworld.control import (
     MPCPolicy,
     Policy,
     RandomPolicy,
+    RecordedSubgoals,
     Situation,
     StateGoal,
+    Subgoals,
 )
 from leworld.costs import ActionCost, ConstrainedCost, EnsembleCost, GoalCost, SurpriseCost, WeightedSum
 from leworld.data import Observation
@@ -41,6 +43,7 @@ from leworld.planners import (
     Trace,
 )
 from tests.control.fakes import FRAMESKIP, paint, point_model
+from tests.control.test_subgoals import WAY, recorded
 from tests.trust.planning import CASES, HORIZON, SIZE, lifted, loose, quadratic
 
 ROUNDS: dict[str, Callable] = {
@@ -165,6 +168,14 @@ OTHERS: dict[type, tuple[Callable[[], object], Callable[..., list[Tensor]]]] = {
     Observation: (
         lambda: paint(np.array([[0.5, 0.5]])),
         lambda value: [torch.from_numpy(value.pixels)],
+    ),
+    RecordedSubgoals: (
+        lambda: RecordedSubgoals(point_model(), recorded(WAY)),
+        lambda value: [value.frames, value.toward(value.frames[:1], value.frames[-1:], reach=2).latents],
+    ),
+    Subgoals: (
+        lambda: Subgoals(torch.zeros(1, 4), torch.tensor([-1]), torch.tensor([2.5])),
+        tensors_of,
     ),
     StateGoal: (
         lambda: StateGoal(np.ones((1, 2)), same),
