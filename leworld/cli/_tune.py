@@ -15,7 +15,7 @@ _MOST_RUNS = 99
 _EPILOG = """Examples:
 
 \b
-  leworld tune tworoom                             lambda for TwoRoom, in minutes on a CPU
+  leworld tune tworoom                             its lambda, in minutes on a CPU
   leworld tune tworoom --runs 7                    go on from there, twice as fine
   leworld tune arm --task arm.py:Arm               in a world of your own
   leworld tune tworoom --low 1e-4 --high 0.01      where lambda is nearly known

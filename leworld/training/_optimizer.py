@@ -14,9 +14,9 @@ def scheduled_adamw(parameters: Iterable[nn.Parameter], settings: TrainSettings)
     chosen, num_steps = settings.optimizer, settings.num_steps
     learning = [parameter for parameter in parameters if parameter.requires_grad]
     # One pass over all weights, several times as fast on a CPU. torch's pass reads memory as it lies, and
-    # Lightning clips no gradients for it where they are scaled.
+    # Lightning clips no gradients for it in mixed precision.
     plain = all(parameter.device.type == "cpu" and parameter.is_contiguous() for parameter in learning)
-    fused = True if plain and settings.precision != "16-mixed" else None
+    fused = True if plain and settings.precision == "32-true" else None
     optimizer = torch.optim.AdamW(
         learning, lr=chosen.learning_rate, weight_decay=chosen.weight_decay, fused=fused
     )

@@ -112,7 +112,7 @@ def plan_agreement(
 
     Source:
         Defined here, and chosen among some twenty figures because it follows success over the regularizer's
-        weight as no other does that needs no states, in TwoRoom: `python -m benchmarks.tune.sweep`.
+        weight as no other does that needs no states: `benchmarks/results/tune_sweep.json`.
 
     Example:
         ```python
