@@ -6,9 +6,9 @@ some to run these only. CPU seconds are those of the process for `recipe.train` 
 """
 
 import json
-import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,11 +16,13 @@ import torch
 
 from benchmarks.harness import RESULTS, write_result
 from leworld.evaluation import probing
+from leworld.models import WorldModel
 from leworld.planners import CEMPlanner
 from leworld.probes import MLPProbe, RidgeProbe
 from leworld.tasks import ArmTask, Recipe
 from leworld.training import OptimizerSettings
 
+MODELS = Path("runs/arm-trials")
 NUM_PAIRS, NUM_PROBED, NUM_ITERATIONS, SEED = 100, 100, 10, 0
 BASE = {
     "num_episodes": 1000,
@@ -29,13 +31,22 @@ BASE = {
     "num_steps": 1000,
     "batch_size": 128,
     "learning_rate": 1e-3,
+    "image_size": 64,
 }
 # Changes to BASE, by the name of the trial.
 TRIALS: dict[str, dict[str, Any]] = {
     "base": {},
     "dim 16": {"embedding_dim": 16},
-    "dim 8": {"embedding_dim": 8},
-    "dim 16, lambda 0.03": {"embedding_dim": 16, "regularizer_weight": 0.03},
+    "dim 8, longer": {"embedding_dim": 8, "num_steps": 2500},
+    "lambda 0.016": {"regularizer_weight": 0.016},
+    "rate 0.003": {"learning_rate": 3e-3},
+    "32 pixels, longer": {"learning_rate": 3e-3, "image_size": 32, "num_steps": 4000},
+    "32 pixels, longer, lambda 0.03": {
+        "learning_rate": 3e-3,
+        "image_size": 32,
+        "num_steps": 4000,
+        "regularizer_weight": 0.03,
+    },
 }
 
 
@@ -54,10 +65,15 @@ def changed(recipe: Recipe, facts: dict[str, Any]) -> Recipe:
 def tried(name: str) -> dict[str, Any]:
     """Train, probe and play one model."""
     facts, task = BASE | TRIALS[name], ArmTask()
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.process_time()
-        model = changed(task.recipe(), facts).train(folder, progress=False)
-        seconds = time.process_time() - began
+    task.image_size = facts["image_size"]
+    began = time.process_time()
+    model = changed(task.recipe(), facts).train(MODELS / name, resume=False, progress=False)
+    seconds = time.process_time() - began
+    return {"name": name, **facts, "cpu_seconds": seconds} | measured(task, model)
+
+
+def measured(task: ArmTask, model: WorldModel) -> dict[str, Any]:
+    """Probe and play a model."""
     probes = probing(
         {"LeWM": model},
         task.held_out(NUM_PROBED, seed=SEED),
@@ -71,8 +87,7 @@ def tried(name: str) -> dict[str, Any]:
     planner = CEMPlanner(num_iterations=NUM_ITERATIONS)
     played = task.play(model, pairs, planner=planner, baselines=(), seed=SEED, progress=False)
     outcome = played.policies["LeWM"]
-    row = {"name": name, **facts, "cpu_seconds": seconds}
-    row |= {f"r2_{one.quantity}_{one.probe}": one.r2 for one in probes.rows}
+    row = {f"r2_{one.quantity}_{one.probe}": one.r2 for one in probes.rows}
     ends = outcome.success_interval
     return row | {
         "success": outcome.success_rate,
