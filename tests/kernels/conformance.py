@@ -86,7 +86,7 @@ def check_far_projections(sums: Sums) -> None:
 def check_layouts(sums: Sums) -> None:
     embeddings, directions = draw(2, 19, 6, dtype=torch.float32), unit(draw(6, 20, seed=1)).float()
     expected = sums(embeddings, directions, spacing=0.3, num_knots=5)
-    poisoned = torch.full((2, 22, 6), float("nan"))
+    poisoned = torch.full((2, 22, 6), float("nan"), dtype=torch.float32)
     poisoned[:, 3:] = embeddings
     views = (embeddings.transpose(1, 2).contiguous().transpose(1, 2), poisoned[:, 3:])
     for view in views:

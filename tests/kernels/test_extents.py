@@ -28,7 +28,7 @@ GUARD = 64  # numbers on each side, which must stay as they are
 
 def guarded(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Return a tensor of NaN that lies within a larger one of sevens, and the larger one."""
-    whole = torch.full((math.prod(shape) + 2 * GUARD,), 7.0)
+    whole = torch.full((math.prod(shape) + 2 * GUARD,), 7.0, dtype=torch.float32)
     inside = whole[GUARD : len(whole) - GUARD].fill_(math.nan)
     return inside.view(shape), whole
 
@@ -92,7 +92,7 @@ def test_discrepancy_at_every_size(at_level: str, fenced: list[Tensor], samples:
 def test_a_distance_that_no_table_holds_is_read_from_its_end(at_level: str) -> None:
     """With frequencies next to 0 no distance is far, and the square of one may exceed float32."""
     mixture = Mixture(3, (1e-21,), (1.0,))
-    far = torch.tensor([[[1.8e19, 0.0, 0.0], [-1.8e19, 0.0, 0.0]]])
+    far = torch.tensor([[[1.8e19, 0.0, 0.0], [-1.8e19, 0.0, 0.0]]], dtype=torch.float32)
     found = sphere.discrepancy(mixture, mixture, far, True)
     assert found is not None
     assert found[0].shape == (1,)
@@ -121,7 +121,7 @@ HOSTILE = {
     "meta": lambda: torch.zeros(3, 4, device="meta"),
     "another shape": lambda: torch.zeros(4, 3),
     "a view of other strides": lambda: torch.zeros(4, 3).mT,
-    "expanded rows": lambda: torch.zeros(1, 4).expand(3, 4),
+    "expanded rows": lambda: torch.zeros(1, 4, dtype=torch.float32).expand(3, 4),
     "expanded columns": lambda: torch.zeros(3, 1).expand(3, 4),
     "every second column": lambda: torch.zeros(3, 8)[:, ::2],
     "sparse": lambda: torch.zeros(3, 4).to_sparse(),
@@ -146,7 +146,7 @@ def _fake() -> Tensor:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with FakeTensorMode():
-        return torch.zeros(3, 4)
+        return torch.zeros(3, 4, dtype=torch.float32)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -162,10 +162,17 @@ def test_no_pointer_to_what_is_not_there_leaves_python(name: str) -> None:
 
 
 def test_a_pointer_to_what_is_there_leaves_python() -> None:
-    mine = torch.zeros(3, 4).as_subclass(type("Mine", (Tensor,), {}))
-    for good in (torch.zeros(3, 4), torch.zeros(5, 4)[2:], torch.nn.Parameter(torch.zeros(3, 4)), mine):
+    mine = torch.zeros(3, 4, dtype=torch.float32).as_subclass(type("Mine", (Tensor,), {}))
+    for good in (
+        torch.zeros(3, 4, dtype=torch.float32),
+        torch.zeros(5, 4, dtype=torch.float32)[2:],
+        torch.nn.Parameter(torch.zeros(3, 4, dtype=torch.float32)),
+        mine,
+    ):
         assert pointer(good, 3, 4) == row_pointer(good, 3, 4) == good.data_ptr()
-    column = torch.zeros(1, 3).mT  # one number a row, so the stride of columns means nothing
+    column = torch.zeros(
+        1, 3, dtype=torch.float32
+    ).mT  # one number a row, so the stride of columns means nothing
     assert column.stride(-1) != 1
     assert row_pointer(column, 3, 1) == pointer(column, 3, 1)
 
