@@ -124,9 +124,17 @@ def test_without_triton_the_reason_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(_triton.importlib.util, "find_spec", lambda name: None)
     _triton._obstacle_triton.cache_clear()
     try:
-        assert "triton: triton is not installed (pip install" in explain("ecf_sums", torch.zeros(2, 2))
+        assert "triton: triton is not installed (pip install" in explain(
+            "ecf_sums", torch.zeros(2, 2).float()
+        )
         with pytest.raises(KernelUnavailableError, match="triton is not installed"):
-            ecf_sums(torch.zeros(2, 2), torch.eye(2), spacing=0.1, num_knots=2, implementation="triton")
+            ecf_sums(
+                torch.zeros(2, 2).float(),
+                torch.eye(2).float(),
+                spacing=0.1,
+                num_knots=2,
+                implementation="triton",
+            )
     finally:
         _triton._obstacle_triton.cache_clear()
     with pytest.raises(KernelUnavailableError, match="float32 only"):

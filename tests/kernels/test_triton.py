@@ -128,12 +128,14 @@ def test_torch_library_is_satisfied() -> None:
 
 
 def test_auto_never_interprets() -> None:
-    assert "triton: can run, but an earlier one is preferred" in explain("ecf_sums", torch.zeros(2, 2))
+    assert "triton: can run, but an earlier one is preferred" in explain(
+        "ecf_sums", torch.zeros(2, 2).float()
+    )
 
 
 def test_more_knots_than_registers_hold() -> None:
     with pytest.raises(KernelUnavailableError, match="at most 64 knots"):
-        interpreted(torch.zeros(2, 2), torch.eye(2), spacing=0.1, num_knots=65)
+        interpreted(torch.zeros(2, 2).float(), torch.eye(2).float(), spacing=0.1, num_knots=65)
 
 
 @pytest.mark.parametrize(

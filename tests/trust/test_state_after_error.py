@@ -138,7 +138,7 @@ def test_a_regularizer_that_failed_draws_the_same_again(name: str, monkeypatch: 
 
 def test_embeddings_that_are_refused_take_no_directions() -> None:
     failed, twin = SIGReg(8).train(), SIGReg(8).train()
-    data = torch.randn(16, 5, generator=torch.Generator().manual_seed(0))
+    data = torch.randn(16, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
     with pytest.raises(LeWorldError):
         failed(data * 1e38)
     assert failed(data).item() == twin(data).item()
