@@ -81,7 +81,7 @@ class ArmTask(StateTask):
         return self.arm.render(states, image_size)
 
     def recipe(self) -> "Recipe":
-        """The shipped model's recipe."""
+        """Return how a model of the arm is trained."""
         from .._recipe import LeWMRecipe
 
         return LeWMRecipe(task=self)
