@@ -1,7 +1,7 @@
 """The task around the two-link arm."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 
@@ -10,9 +10,6 @@ from ...envs import TwoLinkArm
 from ...evaluation import Quantity
 from .._registry import register
 from .._state_task import StateTask
-
-if TYPE_CHECKING:
-    from .._recipe import Recipe
 
 
 @final
@@ -79,12 +76,6 @@ class ArmTask(StateTask):
     def render(self, states: np.ndarray, image_size: int, /) -> np.ndarray:
         """Draw the arm."""
         return self.arm.render(states, image_size)
-
-    def recipe(self) -> "Recipe":
-        """Return how a model of the arm is trained."""
-        from .._recipe import LeWMRecipe
-
-        return LeWMRecipe(task=self)
 
 
 register(ArmTask())
