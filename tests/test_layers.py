@@ -9,7 +9,7 @@ from tests._source import PACKAGE, ROOT, module_name, parse, source_files
 
 LAYERS = {
     "_names": -1,
-    **dict.fromkeys(["errors", "_precision", "_transforms"], 0),
+    **dict.fromkeys(["errors", "_precision", "_table", "_transforms"], 0),
     **dict.fromkeys(["_checks", "_phases", "_samples"], 1),
     **dict.fromkeys(
         [

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._table import table
+from .._table import table
 
 if TYPE_CHECKING:
     from ..hub import CheckpointRecord
@@ -30,10 +30,10 @@ def info(name: str) -> None:
     click.echo(record.name)
     click.echo(record.summary)
     click.echo()
-    click.echo(table(("fact", "value"), _facts(record)))
+    click.echo(table([("fact", "value"), *_facts(record)]))
     if record.scores:
         click.echo()
-        click.echo(table(("protocol", "success", "interval", "episodes", "source"), _scores(record)))
+        click.echo(table([("protocol", "success", "interval", "episodes", "source"), *_scores(record)]))
 
 
 def _facts(record: "CheckpointRecord") -> list[tuple[str, str]]:

@@ -2,8 +2,8 @@
 
 import click
 
+from .._table import table
 from ..errors import LeWorldError
-from ._table import table
 
 _EPILOG = """Examples:
 
@@ -43,4 +43,4 @@ def list_command(pattern: str) -> None:
                 record.summary,
             )
         )
-    click.echo(table(("name", "environment", "success", "where", "what"), rows))
+    click.echo(table([("name", "environment", "success", "where", "what"), *rows]))

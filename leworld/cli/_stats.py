@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
+from .._table import table
 from ._options import Place, RegularFile, overwrite_option
 from ._out import check_checkpoint
-from ._table import table
 
 _EPILOG = """Examples:
 
@@ -44,7 +44,7 @@ def stats(dataset: Path, column: str, model: str | None, out: Path | None, overw
     rows = [
         (str(i), f"{m:.6g}", f"{s:.6g}") for i, (m, s) in enumerate(zip(found.mean, found.std, strict=True))
     ]
-    click.echo(table(("component", "mean", "std"), rows))
+    click.echo(table([("component", "mean", "std"), *rows]))
     click.echo()
     click.echo(json.dumps({"mean": found.mean, "std": found.std, "source": found.source}))
     if model is not None and out is not None:

@@ -8,6 +8,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from ..._checks import plain_numbers
+from ..._table import table
 from ...errors import ConfigError, DataError
 from ...metrics import Interval, wilson_interval
 from .._result import Result, draw
@@ -132,7 +133,7 @@ class ComparisonResult(Result):
             )
         seeds = ", ".join(map(str, dict.fromkeys(row.seed for row in self.rows)))
         first = f"{self.task}, seeds {seeds}: {self.budget}"
-        tables = [_table(lines), *([_table(known)] if probes else []), _table(costs)]
+        tables = [table(lines), *([table(known)] if probes else []), table(costs)]
         return "\n".join([first, *(f"\n{text}" for text in tables)])
 
     def _content(self) -> dict[str, Any]:
@@ -204,13 +205,6 @@ def _r2(rows: Sequence[ComparisonRow], quantity: str, probe: str) -> str:
         return "-"
     spread = f" ({min(found):.3f} to {max(found):.3f})" if len(found) > 1 else ""
     return f"{fmean(found):.3f}{spread}"
-
-
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
-    text.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(text)
 
 
 def _paint(figure: "Figure", models: Mapping[str, list[ComparisonRow]]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 from ..._checks import check_choice, plain_numbers
+from ..._table import table
 from ...errors import ConfigError, DataError
 from .._result import Result, draw
 
@@ -150,10 +151,7 @@ class DiagnosisResult(Result):
         if self.pixel_r2:
             scores = [_number(self.pixel_r2.get(name, math.nan)) for name in self.r2]
             rows.append(["a probe on pixels", "-", "-", "-", *scores])
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        text = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        text.insert(1, "  ".join("-" * width for width in widths))
-        return "\n".join([*lines, *text, *self.findings])
+        return "\n".join([*lines, table(rows), *self.findings])
 
     @property
     def findings(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 from torch import Tensor
 
 from ..._checks import plain_numbers
+from ..._table import table
 from ...errors import ConfigError, DataError
 from .._result import Result, draw
 from ._probe_row import ProbeRow
@@ -104,9 +105,7 @@ class ProbingResult(Result):
                 found = [r for r in self.rows if (r.quantity, r.model, r.probe) == (name, model, probe)]
                 cells += _cells(found[0], turned, classes) if found else ["-"] * (3 + len(more))
             lines.append(cells)
-        widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-        text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
-        text.insert(1, "  ".join("-" * width for width in widths))
+        text = table(lines)
         reasons = dict.fromkeys(
             f"undefined: {row.quantity}, {row.model}, {row.probe}: {row.undefined}"
             for row in self.rows
@@ -118,7 +117,7 @@ class ProbingResult(Result):
             for row in self.rows
             if row.shows_nothing
         ]
-        return "\n".join([*text, *reasons, *nothing])
+        return "\n".join([text, *reasons, *nothing])
 
     def _content(self) -> dict[str, Any]:
         return {"seed": self.seed, "rows": [row.to_json() for row in self.rows]}

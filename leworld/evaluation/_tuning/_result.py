@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from ..._checks import plain_numbers
+from ..._table import table
 from ...errors import ConfigError, DataError
 from .._result import Result, draw
 from ._row import TuningRow
@@ -145,10 +146,7 @@ class TuningResult(Result):
                     f"{row.seconds:.0f}",
                 ]
             )
-        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-        text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
-        text.insert(1, "  ".join("-" * width for width in widths))
-        return "\n".join([f"{self.name}: {len(self.rows)} trainings", *text, "", self.advice()])
+        return "\n".join([f"{self.name}: {len(self.rows)} trainings", table(lines), "", self.advice()])
 
     def _neighbours(self) -> tuple[TuningRow | None, TuningRow | None]:
         best = self.best.weight
