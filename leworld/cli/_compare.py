@@ -13,6 +13,7 @@ from ._options import (
     MOST_EPISODES,
     MOST_PAIRS,
     Place,
+    recipe_episodes_option,
     search_options,
 )
 from ._out import prove_writable
@@ -43,11 +44,7 @@ _EPILOG = """Examples:
     type=click.IntRange(min=2, max=_LARGEST_BATCH),
     help="Windows a step.  [default: the recipe's]",
 )
-@click.option(
-    "--episodes",
-    type=click.IntRange(min=1, max=MOST_EPISODES),
-    help="Episodes to train on.  [default: the recipe's]",
-)
+@recipe_episodes_option()
 @click.option("--protocol", "protocols", multiple=True, help="May be repeated.  [default: the task's all]")
 @click.option(
     "--pairs",

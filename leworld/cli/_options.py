@@ -135,6 +135,15 @@ def class_option() -> Option:
     )
 
 
+def recipe_episodes_option() -> Option:
+    """How many episodes a recipe collects to train on."""
+    return click.option(
+        "--episodes",
+        type=click.IntRange(min=1, max=MOST_EPISODES),
+        help="Episodes to train on.  [default: the recipe's]",
+    )
+
+
 def seed_option(decides: str) -> Option:
     """The seed, and what follows from it."""
     return click.option(

@@ -7,7 +7,7 @@ import click
 
 from ..errors import MissingExtraError
 from ._memory import check_memory, pictures
-from ._options import MOST, MOST_EPISODES, FiniteRange, Place, seed_option, task_option
+from ._options import MOST, FiniteRange, Place, recipe_episodes_option, seed_option, task_option
 from ._out import prove_writable
 from ._train import find_recipe_task
 
@@ -56,11 +56,7 @@ _EPILOG = """Examples:
     show_default=True,
     help="Optimizer steps of each.",
 )
-@click.option(
-    "--episodes",
-    type=click.IntRange(min=1, max=MOST_EPISODES),
-    help="Episodes to train on.  [default: the recipe's]",
-)
+@recipe_episodes_option()
 @seed_option("data, initial weights, batches and problems, alike for all trainings")
 @click.option(
     "--out",
