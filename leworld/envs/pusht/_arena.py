@@ -50,6 +50,8 @@ class PushTArena:
 
     size: ClassVar[float] = figure.SIZE
     agent_radius: ClassVar[float] = figure.AGENT_RADIUS
+    centre_of_gravity: ClassVar[tuple[float, float]] = figure.CENTRE_OF_GRAVITY
+    moment: ClassVar[float] = figure.MOMENT
     outline: ClassVar[tuple[tuple[float, float], ...]] = figure.OUTLINE
 
     def __init__(self) -> None:

@@ -11,11 +11,18 @@ from ..._checks import require
 require("pymunk", extra="pusht", purpose="Push-T")
 import pymunk  # noqa: E402 -- after the check
 
-from ._figure import AGENT_RADIUS, BAR, LINE_RADIUS, STEM, WALLS  # noqa: E402
+from ._figure import (  # noqa: E402
+    AGENT_RADIUS,
+    BAR,
+    CENTRE_OF_GRAVITY,
+    LINE_RADIUS,
+    MOMENT,
+    STEM,
+    WALLS,
+)
 
-CENTRE_OF_GRAVITY = (0.0, 45.0)  # of the bodies' two centroids, without weights
 REACH = 100.0  # how far from the agent an action of 1 puts its target
-_MASS, _MOMENT = 1.0, 3000.0  # the moment of two bars: the stem's own was never counted
+_MASS = 1.0
 _TIME_STEP, _SUB_STEPS = 0.01, 10
 # Where the published versions add agent and block before they move them: it decides which way overlaps part.
 _ADDED_AT = ((256.0, 400.0), (256.0, 300.0))
@@ -48,7 +55,7 @@ class PushTPhysics:
         space.damping = 0.0
         for start, end in WALLS:
             space.add(pymunk.Segment(space.static_body, start, end, LINE_RADIUS))
-        agent, block = pymunk.Body(body_type=pymunk.Body.KINEMATIC), pymunk.Body(_MASS, _MOMENT)
+        agent, block = pymunk.Body(body_type=pymunk.Body.KINEMATIC), pymunk.Body(_MASS, MOMENT)
         block.center_of_gravity = CENTRE_OF_GRAVITY
         agent.position, block.position = _ADDED_AT
         space.add(agent, pymunk.Circle(agent, AGENT_RADIUS))

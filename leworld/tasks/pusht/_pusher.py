@@ -9,8 +9,7 @@ from ..._random import fold_seed
 from ...envs import PushTArena
 
 _OUTLINE = np.array(PushTArena.outline, dtype=np.float64)  # of the block in its own frame
-_CENTRE = np.array([0.0, 45.0])
-_MOMENT = 3000.0  # per mass: how much pushing off the centre turns instead of moving
+_CENTRE = np.array(PushTArena.centre_of_gravity)
 _RADIUS = PushTArena.agent_radius
 _CORNER = 16.0  # no contact nearer than this to the end of an edge that meets an inner corner
 _INNER = ((2, 1), (3, 0), (5, 1), (6, 0))  # edges and their ends that lie in the two inner corners
@@ -144,8 +143,8 @@ class Pusher:
         arm = points - _CENTRE
         lever = arm[:, 1] * normals[:, 0] - arm[:, 0] * normals[:, 1]  # of the inward push
         distance = draws.uniform(20.0, 120.0, len(found))
-        moved = distance / (1 + lever**2 / _MOMENT)
-        turn = lever / _MOMENT * moved
+        moved = distance / (1 + lever**2 / PushTArena.moment)
+        turn = lever / PushTArena.moment * moved
         centre = state[2:4] + _turned(_CENTRE, state[4])
         ends = centre - _turned(normals, state[4]) * moved[:, None]
         pose = self._pose[index]
