@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 import leworld
 from leworld.cli._main import top
 from leworld.data import Processor
+from leworld.hub.catalog._known import SHIPPED
+from leworld.tasks import get_task, list_tasks
 from tests.hub.examples import tiny_lewm
 
 QUICK = ["--pairs", "2", "--samples", "4", "--iterations", "1"]
@@ -85,6 +87,15 @@ def test_demo(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "demo.json",
         "demo.png",
     ]
+
+
+def test_the_demo_offers_every_world_that_has_a_shipped_model() -> None:
+    """One line in a task and one in the catalogue, and the demo has it."""
+    models = {name: get_task(name).shipped_model for name in list_tasks()}
+    assert {model for model in models.values() if model is not None} == set(SHIPPED)
+    refused = CliRunner().invoke(top, ["demo", "--world", "reacher"])
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert all(name in refused.stderr for name, model in models.items() if model is not None)
 
 
 def test_list_and_info_of_a_folder(folder: Path) -> None:

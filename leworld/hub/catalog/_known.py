@@ -33,6 +33,6 @@ def shipped_folder(name: str) -> Path:
         raise CheckpointError(
             f"`{name}` needs its folder inside the installed package",
             f"{folder} is missing or holds no config.json",
-            "Reinstall leworld, or train such a model with `leworld train tworoom`",
+            "Reinstall leworld, or train such a model with `leworld train`",
         )
     return folder
