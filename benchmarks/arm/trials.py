@@ -32,6 +32,7 @@ BASE = {
     "batch_size": 128,
     "learning_rate": 1e-3,
     "image_size": 64,
+    "encoder_norm": "none",
 }
 # Changes to BASE, by the name of the trial.
 TRIALS: dict[str, dict[str, Any]] = {
@@ -48,11 +49,20 @@ TRIALS: dict[str, dict[str, Any]] = {
         "regularizer_weight": 0.03,
     },
 }
+SMALL = {"learning_rate": 3e-3, "image_size": 32, "num_steps": 4000}
+TRIALS |= {
+    "32 pixels, longer, lambda 0.01": SMALL | {"regularizer_weight": 0.01},
+    "32 pixels, longer, lambda 0.03, BatchNorm": SMALL
+    | {"regularizer_weight": 0.03, "encoder_norm": "batch"},
+    "32 pixels, longer, lambda 0.003, BatchNorm": SMALL
+    | {"regularizer_weight": 0.003, "encoder_norm": "batch"},
+    "32 pixels, longer, lambda 0.03, dim 16": SMALL | {"regularizer_weight": 0.03, "embedding_dim": 16},
+}
 
 
 def changed(recipe: Recipe, facts: dict[str, Any]) -> Recipe:
     """Return the recipe with the settings of one trial."""
-    own = ("num_episodes", "embedding_dim", "regularizer_weight")
+    own = ("num_episodes", "embedding_dim", "regularizer_weight", "encoder_norm")
     settings = replace(
         recipe.settings,
         num_steps=facts["num_steps"],
