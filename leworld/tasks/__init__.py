@@ -3,12 +3,12 @@
 A `Task` makes the environment, draws start and goal pairs, collects episodes and says what counts as reached;
 a `StateTask` needs only how states move and look, and `from_gymnasium` makes one of an environment that
 exists. `register` makes a task known, `task_of` finds that of a model, `get_task` one by its name. A `Recipe`
-trains a model of a task from nothing: `LeWMRecipe` in any, `TwoRoomRecipe` in TwoRoom. leworld brings the
-tasks `TwoRoomTask` (with `two_room_pairs`, `two_room_held_out` and `ExpertPolicy`), `PushTTask` and
-`ArmTask`; `ReacherTask` and `CubeTask` are further worlds of the published weights. `compare` trains and
-measures several models (each a `Contender`) alike; `tune` and `tune_recorded` find lambda. Environments need
-the extra `envs` where they are gymnasium's, `pusht` for Push-T, `mujoco` for Reacher and Cube; recipes need
-the extra `train`.
+trains a model of a task from nothing: `LeWMRecipe` in any, `TwoRoomRecipe` and `PushTRecipe` in theirs.
+leworld brings the tasks `TwoRoomTask` (with `two_room_pairs`, `two_room_held_out` and `ExpertPolicy`),
+`PushTTask` and `ArmTask`; `ReacherTask` and `CubeTask` are further worlds of the published weights. `compare`
+trains and measures several models (each a `Contender`) alike; `tune` and `tune_recorded` find lambda.
+Environments need the extra `envs` where they are gymnasium's, `pusht` for Push-T, `mujoco` for Reacher and
+Cube; recipes need the extra `train`.
 """
 
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ._recipe import Recipe as Recipe
     from ._tuning._run import tune as tune
     from ._tuning._run import tune_recorded as tune_recorded
+    from .pusht._recipe import PushTRecipe as PushTRecipe
     from .tworoom._recipe import TwoRoomRecipe as TwoRoomRecipe
 else:  # recipes alone need Lightning
     __getattr__, __dir__ = room_names(
@@ -54,6 +55,7 @@ else:  # recipes alone need Lightning
             "get_contender": "._comparison._known",
             "list_contenders": "._comparison._known",
             "LeWMRecipe": "._recipe",
+            "PushTRecipe": ".pusht._recipe",
             "Recipe": "._recipe",
             "tune": "._tuning._run",
             "tune_recorded": "._tuning._run",

@@ -17,7 +17,7 @@ from ..hub import save
 from ..models import PLDM, LeWM
 from ..nn import Projector
 from ..predictors import TransformerPredictor
-from ..regularizers import PLDMTerms, SIGReg
+from ..regularizers import InverseDynamics, PLDMTerms, SIGReg
 from ..serialise import check_saveable
 from ..training import OptimizerSettings, TrainSettings, reserve_folder, train
 from ._task import Task
@@ -50,8 +50,10 @@ class Recipe(ABC):
             dimensions.
         encoder_norm: "none", or "batch" for a BatchNorm in each convolution of the encoder, which then sees
             shapes and angles, not only places, after far fewer steps.
+        inverse_dynamics_weight: Weight of a third term, `InverseDynamics`, beside LeWM's two: it keeps in the
+            embedding what the actions change, where that covers few pixels. 0 leaves it out.
         model: "lewm", or "pldm" for a PLDM of the same parts and initial weights, with the released weights
-            of its terms; it reads neither `regularizer_weight` nor `num_slices`.
+            of its terms; it does not read the weights above and `num_slices`.
         settings: The training run; its `seed` also decides the data and the initial weights.
 
     Raises:
@@ -72,6 +74,7 @@ class Recipe(ABC):
     regularizer_weight: float = 0.09
     num_slices: int = 64
     encoder_norm: Literal["none", "batch"] = "none"
+    inverse_dynamics_weight: float = 0.0
     model: Literal["lewm", "pldm"] = "lewm"
     settings: TrainSettings = field(default_factory=_default_settings)
 
@@ -83,6 +86,7 @@ class Recipe(ABC):
         check_number(owner, "regularizer_weight", self.regularizer_weight, low=0.0)
         check_number(owner, "num_slices", self.num_slices, low=1, integer=True)
         check_choice(owner, "encoder_norm", self.encoder_norm, ("none", "batch"))
+        check_number(owner, "inverse_dynamics_weight", self.inverse_dynamics_weight, low=0.0)
         check_choice(owner, "model", self.model, _MODELS)
         if not isinstance(self.settings, TrainSettings):
             raise ConfigError(
@@ -96,9 +100,10 @@ class Recipe(ABC):
     def _task(self) -> Task:
         """The task that the recipe is for."""
 
-    @abstractmethod
     def collect(self, *, held_out: bool = False, progress: bool = True) -> Episodes:
         """Gather the training episodes, or as many held-out ones that share nothing with them."""
+        gather = self._task.held_out if held_out else self._task.collect
+        return gather(self.num_episodes, seed=self.settings.seed, progress=progress)
 
     def processor(self, episodes: Episodes) -> Processor:
         """Measure the action statistics of the training episodes."""
@@ -139,11 +144,19 @@ class Recipe(ABC):
                 "projector": Projector(dim, hidden_dim=hidden),
                 "prediction_projector": Projector(dim, hidden_dim=hidden),
             }
+            inverse = InverseDynamics(dim, processor.block_dim, hidden_dim=2 * dim)
         if self.model == "pldm":
             model = PLDM(**parts, regularizer=_pldm_terms(regularizer))
         else:
             judge = SIGReg(self.num_slices) if regularizer is None else regularizer
-            model = LeWM(**parts, regularizer=judge, regularizer_weight=self.regularizer_weight)
+            weight = self.inverse_dynamics_weight
+            model = LeWM(
+                **parts,
+                regularizer=judge,
+                regularizer_weight=self.regularizer_weight,
+                auxiliary={"inverse_dynamics": inverse} if weight else None,
+                auxiliary_weights={"inverse_dynamics": weight} if weight else None,
+            )
         model.processor = processor
         return model
 
@@ -258,8 +271,3 @@ class LeWMRecipe(Recipe):
     @property
     def _task(self) -> Task:
         return self.task
-
-    def collect(self, *, held_out: bool = False, progress: bool = True) -> Episodes:
-        """Gather the task's episodes."""
-        gather = self.task.held_out if held_out else self.task.collect
-        return gather(self.num_episodes, seed=self.settings.seed, progress=progress)

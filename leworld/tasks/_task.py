@@ -179,9 +179,12 @@ class Task(ABC):
         """Gather episodes that share nothing with those of `collect`, whatever their seeds."""
         return self._gather(num_episodes, fold_seed(seed, HELD_OUT), image_size, progress)
 
+    def _collecting_env(self, num_envs: int, image_size: int | None) -> GoalEnvironment:
+        return self.make(num_envs, image_size)
+
     def _gather(self, num_episodes: int, seed: int, image_size: int | None, progress: bool) -> Episodes:
         check_number("Task.collect", "num_episodes", num_episodes, low=1, integer=True)
-        env = self.make(min(_COLLECTED_SIDE_BY_SIDE, num_episodes), image_size)
+        env = self._collecting_env(min(_COLLECTED_SIDE_BY_SIDE, num_episodes), image_size)
         return collect(
             FixedLength(env, self.episode_steps),
             self.collecting_policy(),

@@ -16,6 +16,7 @@ from leworld.tasks import (
     CubeTask,
     ExpertPolicy,
     LeWMRecipe,
+    PushTRecipe,
     PushTTask,
     ReacherTask,
     SmoothPolicy,
@@ -258,6 +259,13 @@ ROWS = [
         "PLDMTerms",
     ),
     _row("LeWMRecipe", "norm", lambda: LeWMRecipe(task=Dot(), encoder_norm="layer"), "`batch`"),  # type: ignore[arg-type]
+    _row("PushTRecipe", "no steps", lambda: PushTRecipe(episode_steps=0), "episode_steps"),
+    _row(
+        "LeWMRecipe",
+        "a negative weight",
+        lambda: LeWMRecipe(task=Dot(), inverse_dynamics_weight=-1.0),
+        "inverse_dynamics_weight",
+    ),
     _row("TwoRoomRecipe", "no episodes", lambda: TwoRoomRecipe(num_episodes=0), "num_episodes"),
     _row("TwoRoomRecipe", "share 2", lambda: TwoRoomRecipe(straight_share=2.0), "straight_share"),
     _row("TwoRoomRecipe", "negative lambda", lambda: TwoRoomRecipe(regularizer_weight=-0.1), "weight"),

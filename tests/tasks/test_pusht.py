@@ -101,3 +101,12 @@ def test_the_oracle_beats_chance():
     policies = {"oracle": TASK.oracle(CEMPlanner(), frameskip=5), "random": RandomPolicy(2)}
     played = goal_reaching(pairs, policies, env=TASK.make(1, 8), progress=False).policies
     assert played["oracle"].mean_final_distance < 0.5 * played["random"].mean_final_distance
+
+
+def test_episodes_start_with_the_block_near_the_middle(episodes):
+    starts = episodes.columns["state"][episodes.offsets]
+    assert (np.abs(starts[:, 2:4] - 256) <= 50).all()
+    assert np.ptp(starts[:, 2:4], axis=0).min() > 60
+    assert np.ptp(starts[:, :2], axis=0).min() > 250
+    again = TASK.held_out(40, seed=3, image_size=8)
+    assert np.array_equal(again.columns["state"], episodes.columns["state"])

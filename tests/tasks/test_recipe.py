@@ -44,6 +44,18 @@ def test_another_regularizer_changes_no_initial_weight() -> None:
         assert torch.equal(weight, other[name]), name
 
 
+def test_inverse_dynamics_beside_the_two_terms_changes_no_other_initial_weight() -> None:
+    processor = tiny_model().processor
+    assert processor is not None
+    recipe = TwoRoomRecipe(embedding_dim=8, num_slices=4, regularizer_weight=0.5, inverse_dynamics_weight=0.3)
+    usual, third = weights(build()), recipe.build(processor)
+    assert third.auxiliary_weights == {"inverse_dynamics": 0.3}
+    found = weights(third)
+    assert {name for name in found if "inverse_dynamics" in name} == found.keys() - usual.keys() != set()
+    for name, weight in usual.items():
+        assert torch.equal(weight, found[name]), name
+
+
 def test_another_regularizer_is_the_one_that_is_trained_and_saved() -> None:
     model = build(regularizer=ExactSIGReg(num_knots=9))
     assert isinstance(model.regularizer, ExactSIGReg)

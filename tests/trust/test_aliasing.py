@@ -98,6 +98,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
         "tasks.get_contender",
         "tasks.list_contenders",
         "tasks.LeWMRecipe",
+        "tasks.PushTRecipe",
         "tasks.PushTTask",
         "tasks.ReacherTask",
         "tasks.Recipe",

@@ -15,10 +15,11 @@ from ...evaluation import Backdrop, GoalEnvironment, GoalPairs, Quantity, trajec
 from ...planners import CEMPlanner, Planner
 from .._registry import register
 from .._task import Task
+from ._central_starts import CentralStarts
 from ._pusher import Pusher
 
 if TYPE_CHECKING:
-    pass
+    from ._recipe import PushTRecipe
 
 _PICTURE_SIZE = 224
 _PUBLISHED = PushTSuccess()
@@ -43,7 +44,8 @@ class PushTTask(Task):
     | `block-25` | the same of the block alone, wherever the agent is |
     | `strict-25` | the block alone within 10 px and 10 degrees, three steps in a row |
 
-    The oracle searches with at most 100 candidates and 10 rounds: each is a simulation.
+    Episodes are collected from starts with the block near the middle: so its places scatter as they do in the
+    published demonstrations. The oracle searches with at most 100 candidates and 10 rounds: each is a simulation.
 
     Source: the published criterion is that of DINO-WM and LeWorldModel (Maes et al., 2026, arXiv:2603.19312),
     the strict one that of the audit CLEAR-LeWM. Pairs that are solved at the start are left out, as in all
@@ -86,6 +88,15 @@ class PushTTask(Task):
     def collecting_policy(self) -> Pusher:
         """Errands that push the block about, turn it and go round it."""
         return Pusher()
+
+    def _collecting_env(self, num_envs: int, image_size: int | None) -> GoalEnvironment:
+        return CentralStarts(self.make(num_envs, image_size))
+
+    def recipe(self) -> "PushTRecipe":
+        """Return how a model of Push-T is trained. Needs Lightning."""
+        from ._recipe import PushTRecipe
+
+        return PushTRecipe()
 
     def distance(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Return the larger of the distances of places and angles, in units of what is allowed."""
