@@ -11,7 +11,7 @@ from ._task import PushTTask
 
 def _settings() -> TrainSettings:
     return TrainSettings(
-        num_steps=30_000, batch_size=128, optimizer=OptimizerSettings(learning_rate=3e-3), save_every=1000
+        num_steps=20_000, batch_size=128, optimizer=OptimizerSettings(learning_rate=3e-3), save_every=1000
     )
 
 
@@ -45,10 +45,10 @@ class PushTRecipe(Recipe):
     num_episodes: int = 6000
     episode_steps: int = 50
     embedding_dim: int = 64
-    regularizer_weight: float = 0.05
+    regularizer_weight: float = 0.06
     num_slices: int = 128
     encoder_norm: Literal["none", "batch"] = "batch"
-    inverse_dynamics_weight: float = 0.1
+    inverse_dynamics_weight: float = 0.2
     settings: TrainSettings = field(default_factory=_settings)
 
     def __post_init__(self) -> None:
