@@ -1,7 +1,6 @@
 """Tables of TwoRoom."""
 
 import math
-from statistics import fmean, median
 from typing import Any
 
 import torch
@@ -326,52 +325,3 @@ def tworoom_imagined() -> str:
 def ranged(value: dict[str, float], digits: int) -> str:
     """A number with its interval."""
     return f"{value['value']:.{digits}f} ({value['low']:.{digits}f} to {value['high']:.{digits}f})"
-
-
-@table
-def tworoom_compare() -> str:
-    """Goals reached by several models, trained alike, and what they cost."""
-    result = load("tworoom_compare")
-    by_model: dict[str, list[dict[str, Any]]] = {}
-    for row in result["rows"]:
-        by_model.setdefault(row["model"], []).append(row)
-    reached, costs = [], []
-    for name, rows in by_model.items():
-        for key, search in (("success", "search"), ("success_at_fixed_flops", "search_at_fixed_flops")):
-            if key != "success" and all(row["search"] == row[search] for row in rows):
-                continue
-            counts = " x ".join(map(str, rows[0][search]))
-            told = counts if key == "success" else f"{counts}, fixed FLOPs"
-            cells = [_pooled([row[key][protocol] for row in rows]) for protocol in PROTOCOLS]
-            reached.append([name, str(len(rows)), told, *cells])
-        plan = rows[0]["plan"]
-        r2 = [fmean(row["probe_r2"]["position"][probe]["r2"] for row in rows) for probe in ("linear", "MLP")]
-        costs.append(
-            [
-                name,
-                *(f"{value:.3f}" for value in r2),
-                f"{plan['flops'] / 1e9:.2f}",
-                f"{plan['plain_flops'] / 1e9:.2f}",
-                f"{median(row['plan']['seconds'] for row in rows):.2f}",
-                f"{rows[0]['num_parameters']:,}",
-                str(len(rows[0]["loss_weights"])),
-                f"{fmean(row['training_seconds'] for row in rows):.0f}",
-                f"{fmean(row['pretraining_seconds'] for row in rows):.0f}",
-            ]
-        )
-    first = markdown(["model", "trainings", "search", *PROTOCOLS], reached)
-    head = ["model", "R2, linear", "R2, MLP", "GFLOP a plan", "without cache", "seconds a plan"]
-    head += ["parameters", "loss weights", "training seconds", "of it before"]
-    pairs = result["settings"]["pairs"]
-    return (
-        f"{result['settings']['budget']}. {pairs} pairs a protocol and seed; share of goals reached over all "
-        "trainings with its 95 % Wilson interval, then the lowest and the highest seed. Seconds are those of "
-        f"one CPU thread.\n\n{first}\n\n{markdown(head, costs)}\n\n{source(result)}"
-    )
-
-
-def _pooled(found: list[dict[str, float]]) -> str:
-    count, pairs = int(sum(one["reached"] for one in found)), int(sum(one["pairs"] for one in found))
-    ends, shares = wilson_interval(count, pairs), [one["success"] for one in found]
-    told = interval({"success": count / pairs, "low": ends.low, "high": ends.high})
-    return f"{told}; {percent(min(shares))} to {percent(max(shares))}"

@@ -1,0 +1,1 @@
+"""Several models, trained and measured alike in one task after the other."""
