@@ -1,6 +1,6 @@
 """Tables of Push-T."""
 
-from benchmarks.layout import load, markdown, source, table
+from benchmarks.layout import interval, load, markdown, source, table
 
 
 @table
@@ -78,4 +78,65 @@ def pusht_coverage() -> str:
         f"{row['block px in 25 steps']:.0f} px and the agent {row['agent px in 25 steps']:.0f} px away "
         f"(medians), and {row['solved at the start']:.1%} of such pairs are solved at the start.\n\n"
         f"{markdown(['component', 'collected', 'published'], lines)}\n\n{source(result)}"
+    )
+
+
+@table
+def pusht_shipped() -> str:
+    """Goals that the shipped model reaches, training time and what probes read."""
+    result = load("lewm_pusht_tiny")
+    first, *rows = result["rows"]
+    facts = result["settings"]
+    head = ["protocol", "lewm-pusht-tiny", "random actions", "planner on the true dynamics"]
+    lines = [
+        [
+            row["protocol"],
+            *(interval(row[name]) if name in row else "-" for name in ("LeWM", "random", "oracle")),
+        ]
+        for row in rows
+    ]
+    return (
+        f"Share of {rows[0]['pairs_played']} held-out pairs reached, with 95 % Wilson intervals:\n\n"
+        f"{markdown(head, lines)}\n\n"
+        f"{facts['num_episodes']:,} episodes of {facts['episode_steps']} actions, pictures of "
+        f"{facts['image_size']} pixels, an embedding of {facts['embedding_dim']}, lambda "
+        f"{facts['regularizer_weight']:g}, inverse dynamics {facts['inverse_dynamics_weight']:g}, "
+        f"{facts['settings']['num_steps']:,} steps of {facts['settings']['batch_size']} windows, "
+        f"{facts['num_parameters']:,} parameters; {first['cpu_seconds'] / 60:.0f} CPU minutes on one thread, "
+        f"collecting included. On {facts['probed_episodes']:,} held-out episodes an MLP (a linear) probe "
+        f"reads {_read(first)}.\n\n{source(result)}"
+    )
+
+
+def _read(row: dict[str, float]) -> str:
+    told = [
+        f"the {name} with R2 {row[f'r2_{name}_MLP']:.3f} ({row[f'r2_{name}_linear']:.3f})"
+        for name in ("agent", "block", "angle")
+    ]
+    return ", ".join(told)
+
+
+@table
+def pusht_trials() -> str:
+    """What was tried for Push-T."""
+    result = load("pusht_trials")
+    names = ("agent", "block", "angle")
+    head = ["trial", "CPU seconds", *(f"R2 of {name}, MLP (linear)" for name in names), "reached"]
+    lines = [
+        [
+            row["name"],
+            f"{row['cpu_seconds']:.0f}",
+            *(f"{row[f'r2_{name}_MLP']:.2f} ({row[f'r2_{name}_linear']:.2f})" for name in names),
+            interval(row),
+        ]
+        for row in result["rows"]
+    ]
+    base, facts = result["rows"][0], result["settings"]
+    return (
+        f"`base`: {base['num_episodes']:,} episodes of {base['episode_steps']} actions, embedding "
+        f"{base['embedding_dim']}, lambda {base['regularizer_weight']:g}, inverse dynamics "
+        f"{base['inverse_dynamics_weight']:g}, BatchNorm, rate {base['learning_rate']:g}, "
+        f"{base['num_steps']:,} steps; the others change what their names say. One seed, {facts['pairs']} "
+        f"pairs of trajectory-25, {facts['iterations']} rounds of CEM, {facts['probed_episodes']} held-out episodes "
+        f"to probe.\n\n{markdown(head, lines)}\n\n{source(result)}"
     )
