@@ -137,6 +137,6 @@ def pusht_trials() -> str:
         f"{base['embedding_dim']}, lambda {base['regularizer_weight']:g}, inverse dynamics "
         f"{base['inverse_dynamics_weight']:g}, BatchNorm, rate {base['learning_rate']:g}, "
         f"{base['num_steps']:,} steps; the others change what their names say. One seed, {facts['pairs']} "
-        f"pairs of trajectory-25, {facts['iterations']} rounds of CEM, {facts['probed_episodes']} held-out episodes "
-        f"to probe.\n\n{markdown(head, lines)}\n\n{source(result)}"
+        f"pairs of trajectory-25, {facts['iterations']} rounds of CEM, {facts['probed_episodes']} held-out "
+        f"episodes to probe.\n\n{markdown(head, lines)}\n\n{source(result)}"
     )
