@@ -66,7 +66,8 @@ def test_the_meter_counts_rollouts_and_gradients(planner, evaluations):
     model = leworld.load("lewm-tworoom-tiny")
     meter = Meter(model)
     rows = 3
-    cost = GoalCost(model, torch.ones(rows, 32), context=torch.zeros(rows, 1, 32))
+    wide = torch.zeros(rows, 1, 32, dtype=torch.float32)
+    cost = GoalCost(model, wide[:, 0] + 1, context=wide)
     plan = planner.plan(cost, batch=rows, action_dim=10)
     counted = meter.steps / 5 / rows
     if evaluations is None:

@@ -43,7 +43,9 @@ def draw(size: Size, device: str) -> Tensor:
     """Return standard normal embeddings."""
     generator = torch.Generator().manual_seed(0)
     shape = (size.leading, size.samples, size.dim)
-    return torch.randn(*shape, generator=generator).to(device, getattr(torch, size.dtype))
+    return torch.randn(*shape, generator=generator, dtype=torch.float32).to(
+        device, getattr(torch, size.dtype)
+    )
 
 
 def gate(size: Size, embeddings: Tensor, names: tuple[str, ...]) -> dict[str, dict[str, float]]:
@@ -54,7 +56,7 @@ def gate(size: Size, embeddings: Tensor, names: tuple[str, ...]) -> dict[str, di
     loss_bound, slope_bound = (1e-6, 1e-5) if size.dtype == "float32" else (1e-3, 1e-2)
     part = embeddings[:1, :128]
     state = torch.Generator(part.device).manual_seed(7)
-    directions = torch.randn(size.dim, size.slices, generator=state, device=part.device)
+    directions = torch.randn(size.dim, size.slices, generator=state, device=part.device, dtype=torch.float32)
     directions /= directions.norm(p=2, dim=0)
     z = part.double().requires_grad_()
     expected = Published(size.slices).to(part.device).double().value(z, directions.double())
@@ -141,7 +143,9 @@ def against_the_formula(size: Size, device: str) -> list[dict[str, Any]]:
 def one_kernel_or_two(size: Size, device: str) -> list[dict[str, Any]]:
     """Time the op alone, forward and backward: matrix product and kernel, against the fused kernel."""
     embeddings = draw(size, device)
-    directions = torch.randn(size.dim, size.slices, generator=torch.Generator().manual_seed(1))
+    directions = torch.randn(
+        size.dim, size.slices, generator=torch.Generator().manual_seed(1), dtype=torch.float32
+    )
     directions = (directions / directions.norm(dim=0)).to(device, embeddings.dtype)
     names = FASTEST if _triton.obstacle(embeddings) is None else ("reference", "auto")
     embeddings.requires_grad_()

@@ -24,7 +24,9 @@ class Published(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Draw directions from the global generator and return the mean statistic."""
-        directions = torch.randn(embeddings.shape[-1], self.num_slices, device=embeddings.device)
+        directions = torch.randn(
+            embeddings.shape[-1], self.num_slices, device=embeddings.device, dtype=torch.float32
+        )
         return self.value(embeddings, directions.div_(directions.norm(p=2, dim=0)))
 
     def value(self, embeddings: Tensor, directions: Tensor) -> Tensor:

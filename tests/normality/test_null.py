@@ -37,7 +37,7 @@ def test_p_values_count_the_draws_at_or_above() -> None:
     least = 1 / (UNIVARIATE_DRAWS + 1)
     assert p.tolist() == pytest.approx([least, 2 * least, 1, 1])
     assert statistic.p_value(torch.zeros(2, 3), 10).shape == (2, 3)
-    assert statistic.p_value(torch.zeros(()), 10).dtype == torch.float32
+    assert statistic.p_value(torch.zeros((), dtype=torch.float32), 10).dtype == torch.float32
     assert BHEPM().p_value(torch.full((2,), math.inf), 5, dim=2).tolist() == pytest.approx([1 / 2001] * 2)
 
 

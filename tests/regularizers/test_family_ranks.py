@@ -87,7 +87,7 @@ def _work(rank: int, port: int, folder: str) -> None:
     dist.init_process_group("gloo", rank=rank, world_size=len(SIZES))
     try:
         torch.manual_seed(0)
-        model = nn.parallel.DistributedDataParallel(nn.Linear(6, 4).double())
+        model = nn.parallel.DistributedDataParallel(nn.Linear(6, 4, dtype=torch.float64))
         first = sum(SIZES[:rank])
         inputs = draw(2, sum(SIZES), 6)[:, first : first + SIZES[rank]]
         torch.save(_judge(model, inputs, "world"), f"{folder}/{rank}.pt")
@@ -101,7 +101,7 @@ def test_every_member_equals_one_process(tmp_path: os.PathLike[str]) -> None:
         port = probe.getsockname()[1]
     spawn(_work, (port, str(tmp_path)), nprocs=len(SIZES))
     torch.manual_seed(0)
-    alone = _judge(nn.Linear(6, 4).double(), draw(2, sum(SIZES), 6), None)
+    alone = _judge(nn.Linear(6, 4, dtype=torch.float64), draw(2, sum(SIZES), 6), None)
     for rank in range(len(SIZES)):
         ranks = torch.load(f"{tmp_path}/{rank}.pt", weights_only=True)
         for name, (loss, gradients) in alone.items():

@@ -43,7 +43,7 @@ def _work(rank: int, ranks: int, port: int, folder: str) -> None:
     dist.init_process_group("gloo", rank=rank, world_size=ranks)
     try:
         torch.manual_seed(0)
-        model = nn.parallel.DistributedDataParallel(nn.Linear(6, 4).double())
+        model = nn.parallel.DistributedDataParallel(nn.Linear(6, 4, dtype=torch.float64))
         first = sum(SIZES[ranks][:rank])
         inputs = draw(2, 17, 6)[:, first : first + SIZES[ranks][rank]]
         torch.save(_steps(model, inputs, "world"), f"{folder}/{rank}.pt")
@@ -61,7 +61,7 @@ def test_equals_one_process(ranks: int, tmp_path: Path) -> None:
     else:
         multiprocessing.spawn(_work, (ranks, port, str(tmp_path)), nprocs=ranks)
     torch.manual_seed(0)
-    alone = _steps(nn.Linear(6, 4).double(), draw(2, 17, 6), None)
+    alone = _steps(nn.Linear(6, 4, dtype=torch.float64), draw(2, 17, 6), None)
     for rank in range(ranks):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         for name, expected in alone.items():
