@@ -257,6 +257,7 @@ ROWS = [
         lambda: TwoRoomRecipe(model="pldm").build(_processor(), regularizer=SIGReg(4)),
         "PLDMTerms",
     ),
+    _row("LeWMRecipe", "no hidden layer", lambda: LeWMRecipe(task=Dot(), hidden_dim=0), "hidden_dim"),
     _row("LeWMRecipe", "norm", lambda: LeWMRecipe(task=Dot(), encoder_norm="layer"), "`batch`"),  # type: ignore[arg-type]
     _row("TwoRoomRecipe", "no episodes", lambda: TwoRoomRecipe(num_episodes=0), "num_episodes"),
     _row("TwoRoomRecipe", "share 2", lambda: TwoRoomRecipe(straight_share=2.0), "straight_share"),
