@@ -21,6 +21,14 @@ CHECKPOINTS = Path(leworld.__file__).parent / "hub" / "checkpoints"
 # What the card says beside what the run recorded.
 FACTS: dict[str, dict[str, Any]] = {
     "lewm-tworoom-tiny": {},
+    "lewm-arm-tiny": {
+        "name": "lewm-arm-tiny",
+        "summary": "A small LeWorldModel of a two-link arm, trained on a CPU from 32-pixel frames.",
+        "licence": "MIT",
+        "command": "leworld train arm --seed 0",
+        "training_data": "1000 episodes of 60 smooth random actions that the recipe collects",
+        "limits": "Knows the arm of leworld/Arm-v0 alone, whose actions are velocities of the joints.",
+    },
 }
 
 

@@ -44,14 +44,14 @@ def test_a_changed_number_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert render(text) != text
 
 
-def test_the_shipped_card_holds_the_committed_numbers() -> None:
+@pytest.mark.parametrize(("name", "protocols"), [("lewm-tworoom-tiny", 3), ("lewm-arm-tiny", 1)])
+def test_the_shipped_card_holds_the_committed_numbers(name: str, protocols: int) -> None:
     result = json.loads(
-        (ROOT / "benchmarks" / "results" / "lewm_tworoom_tiny.json").read_text(encoding="utf-8")
+        (ROOT / "benchmarks" / "results" / f"{name.replace('-', '_')}.json").read_text(encoding="utf-8")
     )
-    folder = ROOT / "leworld" / "hub" / "checkpoints" / "lewm-tworoom-tiny"
-    card = (folder / "README.md").read_text(encoding="utf-8")
+    card = (ROOT / "leworld" / "hub" / "checkpoints" / name / "README.md").read_text(encoding="utf-8")
     rows = [row for row in result["rows"] if "protocol" in row]
-    assert len(rows) == 3
+    assert len(rows) == protocols
     for row in rows:
         line = next(line for line in card.splitlines() if line.startswith("|") and row["protocol"] in line)
         model = row["LeWM"]

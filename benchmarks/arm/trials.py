@@ -33,6 +33,7 @@ BASE = {
     "learning_rate": 1e-3,
     "image_size": 64,
     "encoder_norm": "none",
+    "hidden_dim": None,
 }
 # Changes to BASE, by the name of the trial.
 TRIALS: dict[str, dict[str, Any]] = {
@@ -50,19 +51,21 @@ TRIALS: dict[str, dict[str, Any]] = {
     },
 }
 SMALL = {"learning_rate": 3e-3, "image_size": 32, "num_steps": 4000}
+NORM = SMALL | {"encoder_norm": "batch"}
 TRIALS |= {
     "32 pixels, longer, lambda 0.01": SMALL | {"regularizer_weight": 0.01},
-    "32 pixels, longer, lambda 0.03, BatchNorm": SMALL
-    | {"regularizer_weight": 0.03, "encoder_norm": "batch"},
-    "32 pixels, longer, lambda 0.003, BatchNorm": SMALL
-    | {"regularizer_weight": 0.003, "encoder_norm": "batch"},
-    "32 pixels, longer, lambda 0.03, dim 16": SMALL | {"regularizer_weight": 0.03, "embedding_dim": 16},
+    "32 pixels, longer, lambda 0.03, BatchNorm": NORM | {"regularizer_weight": 0.03},
+    "32 pixels, longer, lambda 0.01, BatchNorm": NORM | {"regularizer_weight": 0.01},
+    "32 pixels, longer, lambda 0.003, BatchNorm": NORM | {"regularizer_weight": 0.003},
+    "dim 8, BatchNorm": NORM | {"embedding_dim": 8, "regularizer_weight": 0.05},
+    "dim 6, BatchNorm": NORM | {"embedding_dim": 6, "regularizer_weight": 0.05},
+    "dim 6, BatchNorm, wide": NORM | {"embedding_dim": 6, "regularizer_weight": 0.05, "hidden_dim": 256},
 }
 
 
 def changed(recipe: Recipe, facts: dict[str, Any]) -> Recipe:
     """Return the recipe with the settings of one trial."""
-    own = ("num_episodes", "embedding_dim", "regularizer_weight", "encoder_norm")
+    own = ("num_episodes", "embedding_dim", "hidden_dim", "regularizer_weight", "encoder_norm")
     settings = replace(
         recipe.settings,
         num_steps=facts["num_steps"],

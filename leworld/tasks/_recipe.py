@@ -44,6 +44,8 @@ class Recipe(ABC):
     Args:
         num_episodes: Episodes to collect.
         embedding_dim: Size of an embedding.
+        hidden_dim: Width of the hidden layers behind the encoder; a quarter of it is the size of an action's
+            embedding. None for eight times the embedding; a small embedding needs more.
         history_size: Frames that the predictor sees; 1 where a single picture tells the whole state.
         regularizer_weight: Lambda, SIGReg's weight, tied to the batch size. 0 shows a collapse.
         num_slices: SIGReg's directions a step. Fresh ones come each step, so few are enough for 32
@@ -70,6 +72,7 @@ class Recipe(ABC):
 
     num_episodes: int = 1000
     embedding_dim: int = 32
+    hidden_dim: int | None = None
     history_size: int = 1
     regularizer_weight: float = 0.09
     num_slices: int = 64
@@ -82,6 +85,8 @@ class Recipe(ABC):
         owner = type(self).__name__
         check_number(owner, "num_episodes", self.num_episodes, low=1, integer=True)
         check_number(owner, "embedding_dim", self.embedding_dim, low=1, integer=True)
+        if self.hidden_dim is not None:
+            check_number(owner, "hidden_dim", self.hidden_dim, low=4, integer=True)
         check_number(owner, "history_size", self.history_size, low=1, integer=True)
         check_number(owner, "regularizer_weight", self.regularizer_weight, low=0.0)
         check_number(owner, "num_slices", self.num_slices, low=1, integer=True)
@@ -124,7 +129,8 @@ class Recipe(ABC):
                 f"it is {describe(regularizer)}",
                 "Pass for example leworld.regularizers.ExactSIGReg()",
             )
-        dim, condition, hidden = self.embedding_dim, 2 * self.embedding_dim, 8 * self.embedding_dim
+        dim, hidden = self.embedding_dim, self.hidden_dim or 8 * self.embedding_dim
+        condition = hidden // 4
         with usual_defaults(), seeded_globals(fold_seed(self.settings.seed, _WEIGHTS)):
             parts = {
                 "encoder": ConvEncoder(

@@ -258,6 +258,7 @@ ROWS = [
         lambda: TwoRoomRecipe(model="pldm").build(_processor(), regularizer=SIGReg(4)),
         "PLDMTerms",
     ),
+    _row("LeWMRecipe", "no hidden layer", lambda: LeWMRecipe(task=Dot(), hidden_dim=0), "hidden_dim"),
     _row("LeWMRecipe", "norm", lambda: LeWMRecipe(task=Dot(), encoder_norm="layer"), "`batch`"),  # type: ignore[arg-type]
     _row("PushTRecipe", "no steps", lambda: PushTRecipe(episode_steps=0), "episode_steps"),
     _row(

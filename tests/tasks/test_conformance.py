@@ -1,10 +1,12 @@
 """Every registered task and a world of two lines keep the contract; wrong ones do not."""
 
+import json
 import re
 
 import numpy as np
 import pytest
 
+from benchmarks.harness import RESULTS
 from leworld.envs import TwoRoomArena
 from leworld.errors import LeWorldError
 from leworld.tasks import ArmTask, StateTask, Task, TwoRoomTask, get_task
@@ -61,3 +63,16 @@ def test_the_guide_shows_the_arm_that_leworld_brings() -> None:
     assert np.abs(pictures - own.render(moved, 48)).max() > 1
     assert shown.success_words == own.success_words
     assert dict(shown.quantities) == dict(own.quantities)
+
+
+def test_the_shipped_arm_reaches_its_goals_and_is_what_the_recipe_makes() -> None:
+    row, _ = json.loads((RESULTS / "lewm_arm_tiny.json").read_text(encoding="utf-8"))["rows"]
+    assert row["LeWM"]["success"] >= 0.9
+    assert row["LeWM"]["low"] > row["random"]["high"]
+    assert row["pairs_played"] == 200
+    assert row["cpu_seconds"] <= 360
+    assert min(row["r2_shoulder_MLP"], row["r2_elbow_MLP"]) >= 0.98
+    folder = ROOT / "leworld" / "hub" / "checkpoints" / "lewm-arm-tiny"
+    facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))["provenance"]
+    due = json.loads(json.dumps(ArmTask().recipe().provenance()["recipe"]))
+    assert facts["recipe"] == {name: due[name] for name in facts["recipe"]}  # later options are at rest
