@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import describe, plain_numbers
-from ..errors import ConfigError, DataError, LeWorldError
-from ._actions import describe_bad_action
-from ._arguments import chosen_numbers, names_of
-from ._episodes import Episodes
-from ._hdf5_check import checked_columns, episode_index, own_columns, rate_and_choices
-from ._hdf5_columns import leaving_rewards, read_column, read_pixels
-from ._hdf5_file import DataFile, opened
-from ._hdf5_layout import (
+from ..._checks import describe, plain_numbers
+from ...errors import ConfigError, DataError, LeWorldError
+from .._actions import describe_bad_action
+from .._arguments import chosen_numbers, names_of
+from .._episodes import Episodes
+from ._check import checked_columns, episode_index, own_columns, rate_and_choices
+from ._columns import leaving_rewards, read_column, read_pixels
+from ._file import DataFile, opened
+from ._layout import (
     CAMERA_PREFIX,
     ENVIRONMENT_ATTRIBUTE,
     EPISODE_COLUMNS,
@@ -24,7 +24,7 @@ from ._hdf5_layout import (
     ROW_COLUMNS,
     rule,
 )
-from ._hdf5_stored import Runs, StoredColumn
+from ._stored import Runs, StoredColumn
 
 
 @plain_numbers

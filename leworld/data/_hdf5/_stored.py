@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import DataError, MissingExtraError
-from ._hdf5_layout import REPAIR, guarded, rule, shown
+from ...errors import DataError, MissingExtraError
+from ._layout import REPAIR, guarded, rule, shown
 
 Runs: TypeAlias = Sequence[tuple[int, int]]  # (first row, end row)
 

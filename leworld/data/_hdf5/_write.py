@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._checks import check_choice, describe, require
-from .._files import write_atomically
-from ..errors import ConfigError, DataError
-from ._episodes import Episodes, check_episodes
-from ._hdf5_columns import arriving_rewards
-from ._hdf5_layout import (
+from ..._checks import check_choice, describe, require
+from ..._files import write_atomically
+from ...errors import ConfigError, DataError
+from .._episodes import Episodes, check_episodes
+from ._columns import arriving_rewards
+from ._layout import (
     CHOICES_ATTRIBUTE,
     COLUMNS_ATTRIBUTE,
     ENVIRONMENT_ATTRIBUTE,
