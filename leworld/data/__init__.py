@@ -20,8 +20,10 @@ from ._batch import to_batch as to_batch
 from ._collect import collect as collect
 from ._episodes import Episodes as Episodes
 from ._fit import fit_processor as fit_processor
+from ._hdf5._open import open_hdf5 as open_hdf5
 from ._hdf5._read import read_hdf5 as read_hdf5
 from ._hdf5._write import write_hdf5 as write_hdf5
+from ._lazy import LazyColumn as LazyColumn
 from ._observation import Observation as Observation
 from ._parts import PicturePart as PicturePart
 from ._parts import VectorPart as VectorPart
