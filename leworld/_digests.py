@@ -42,7 +42,6 @@ def row_digests(column: Any, lengths: Sequence[int] | np.ndarray) -> list[bytes]
     numbers were stored plays no part.
     """
     pictures = column.dtype == np.uint8 and column.ndim == 4
-    tail = np.array(column.shape[1:], "<i8").tobytes()
     row_bytes = max(1, int(np.prod(column.shape[1:])) * (1 if pictures else 8))
     step = max(1, _ROWS_BYTES // row_bytes)
     recorded = getattr(column, "digest", None) if pictures else None
@@ -54,13 +53,18 @@ def row_digests(column: Any, lengths: Sequence[int] | np.ndarray) -> list[bytes]
             digests.append(known)
             first = last
             continue
-        found = hashlib.sha256(tail)
+        found = begun_digest(column.shape[1:])
         for start in range(first, last, step):
             rows = column[start : min(start + step, last)]
             found.update((np.ascontiguousarray(rows) if pictures else _numbers(rows)).data)
         digests.append(found.digest())
         first = last
     return digests
+
+
+def begun_digest(tail: Sequence[int]) -> "hashlib._Hash":
+    """Return what `row_digests` gives for pictures of shape `tail`, before their bytes are added."""
+    return hashlib.sha256(np.array(tail, "<i8").tobytes())
 
 
 def column_digest(column: Any, episodes: Iterable[bytes]) -> str:

@@ -29,6 +29,8 @@ from ._parts import PicturePart as PicturePart
 from ._parts import VectorPart as VectorPart
 from ._processor import Processor as Processor
 from ._raw_batch import RawBatch as RawBatch
+from ._store._open import open_store as open_store
+from ._store._write import write_store as write_store
 from ._training_episodes import TrainingEpisodes as TrainingEpisodes
 from ._training_episodes import episode_digests as episode_digests
 from ._windows import Windows as Windows
