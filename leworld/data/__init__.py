@@ -25,6 +25,7 @@ from ._hdf5._read import read_hdf5 as read_hdf5
 from ._hdf5._write import write_hdf5 as write_hdf5
 from ._lazy import LazyColumn as LazyColumn
 from ._observation import Observation as Observation
+from ._open_episodes import open_episodes as open_episodes
 from ._parts import PicturePart as PicturePart
 from ._parts import VectorPart as VectorPart
 from ._processor import Processor as Processor

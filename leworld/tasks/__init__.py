@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ._comparison._run import compare as compare
     from ._recipe import LeWMRecipe as LeWMRecipe
     from ._recipe import Recipe as Recipe
+    from ._recorded_recipe import RecordedRecipe as RecordedRecipe
     from ._tuning._run import tune as tune
     from ._tuning._run import tune_recorded as tune_recorded
     from .tworoom._recipe import TwoRoomRecipe as TwoRoomRecipe
@@ -55,6 +56,7 @@ else:  # recipes alone need Lightning
             "list_contenders": "._comparison._known",
             "LeWMRecipe": "._recipe",
             "Recipe": "._recipe",
+            "RecordedRecipe": "._recorded_recipe",
             "tune": "._tuning._run",
             "tune_recorded": "._tuning._run",
             "TwoRoomRecipe": ".tworoom._recipe",
