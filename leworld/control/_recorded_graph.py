@@ -80,7 +80,7 @@ def recorded_graph(
             f"one, and `neighbours={neighbours}`",
             "Pass more or longer episodes",
         )
-    frames = embed_rows(model, episodes, rows, owner=owner)
+    frames = embed_rows(model, episodes, rows=rows, owner=owner)
     moving = torch.from_numpy(np.flatnonzero(~last))
     unit = float(_between(model, frames[moving], frames[moving + 1]).median())
     if unit <= 0:

@@ -1,13 +1,15 @@
 """Trajectories of what an agent sensed and did, and everything between them and a model.
 
-`Episodes` holds whole trajectories in memory as plain numpy arrays: pictures, actions, and further columns
-such as other cameras, vectors, rewards and ends. They come from an environment (`collect`), from a file in
-stable-worldmodel's HDF5 layout (`read_hdf5`), or from your own arrays (`Episodes.from_trajectories`), and
-they are split by episode, never by window. `Windows` cuts them into the short sequences that a world model
-trains on. An `Observation` holds the named parts that were sensed together. `Processor` is the one place that
-turns the world's units (uint8 pixels, raw vectors and actions) into the model's (normalised images and
-vectors, z-scored action blocks) and back; `fit_processor` takes its statistics from the training episodes,
-and it travels with the checkpoint, so that acting never needs the data.
+`Episodes` holds whole trajectories: pictures, actions, and further columns such as other cameras, vectors,
+rewards and ends, as numpy arrays or, for data larger than the memory, as columns that stay on disk
+(`LazyColumn`). They come from an environment (`collect`), from your own arrays
+(`Episodes.from_trajectories`), from a file in stable-worldmodel's HDF5 layout (`read_hdf5`, `open_hdf5`), or
+from a packed store (`write_store`, `open_store`), the fast source for training; `open_episodes` tells these
+apart. They are split by episode, never by window. `Windows` cuts them into the short sequences that a world
+model trains on. An `Observation` holds the named parts that were sensed together. `Processor` is the one
+place that turns the world's units (uint8 pixels, raw vectors and actions) into the model's (normalised
+images and vectors, z-scored action blocks) and back; `fit_processor` takes its statistics from the training
+episodes, and it travels with the checkpoint, so that acting never needs the data.
 """
 
 from typing import TYPE_CHECKING

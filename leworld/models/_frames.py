@@ -232,8 +232,8 @@ def embed(
 def embed_rows(
     model: WorldModel,
     episodes: Episodes,
-    rows: Int[np.ndarray, " row"] | None = None,
     *,
+    rows: Int[np.ndarray, " row"] | None = None,
     owner: str = "embed_rows",
     batch_size: int = 256,
     on_progress: Callable[[int], object] | None = None,
@@ -264,7 +264,7 @@ def embed_rows(
         model = leworld.load("lewm-tworoom-tiny")
         frames = np.zeros((3, 64, 64, 3), np.uint8)
         episodes = Episodes(frames, np.zeros((3, 2), np.float32), lengths=np.array([3]))
-        assert embed_rows(model, episodes, np.array([2, 0])).shape == (2, *model.latent_shape)
+        assert embed_rows(model, episodes, rows=np.array([2, 0])).shape == (2, *model.latent_shape)
         ```
     """
     names = processor_of(model, owner=owner).observation_parts

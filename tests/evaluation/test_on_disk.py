@@ -44,7 +44,7 @@ def lazy(known: Episodes) -> Episodes:
 def test_latents_and_probes(model, known, lazy) -> None:
     rows = np.array([700, 3, 3, 12])
     assert torch.equal(embed_rows(model, lazy), embed_rows(model, known))
-    assert torch.equal(embed_rows(model, lazy, rows), embed_rows(model, known)[rows])
+    assert torch.equal(embed_rows(model, lazy, rows=rows), embed_rows(model, known)[rows])
     assert torch.equal(
         frame_latents(model, lazy, stride=3).latents, frame_latents(model, known, stride=3).latents
     )
