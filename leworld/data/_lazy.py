@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from .._checks import describe
+from .._checks import describe, plain_numbers
 from .._lending import owned
 from ..errors import DataError, LeWorldError
 from ._arguments import is_array, whole_numbers
@@ -56,6 +56,7 @@ class LazyColumn(ABC):
     def read(self, rows: Int[np.ndarray, " row"]) -> Shaped[np.ndarray, " row ..."]:
         """Return the rows with these numbers, which ascend and come once each, as a new array."""
 
+    @plain_numbers
     def digest(self, start: int, end: int) -> bytes | None:
         """Return the SHA-256 of the rows of one episode where it was recorded with them, else None.
 
