@@ -144,7 +144,7 @@ def damaged(content: bytes, generator: np.random.Generator) -> bytes:
 
 def _near_mark(content: bytes, generator: np.random.Generator) -> int:
     """Return a place in the structures of the format, which are a small part of a file."""
-    found = [place for mark in MARKS if (place := content.find(mark)) >= 0]
+    found = [place for mark in MARKS if (place := content.find(mark)) >= 0] or [0]
     return min(len(content) - 1, int(generator.choice(found)) + int(generator.integers(96)))
 
 

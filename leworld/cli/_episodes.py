@@ -77,10 +77,10 @@ def held_out(
 def _episodes(
     model: "WorldModel", task: "Task | None", data: Path | None, num_episodes: int, *, seed: int
 ) -> "Episodes":
-    from ..data import read_hdf5
+    from ..data import open_episodes
 
     if data is not None:
-        return read_hdf5(data)
+        return open_episodes(data)
     processor = model.processor
     if task is None or processor is None:
         known = None if processor is None else processor.environment_id

@@ -7,6 +7,7 @@ from ._export import export
 from ._group import TeachingGroup, top
 from ._info import info
 from ._list import list_command
+from ._pack import pack
 from ._plan import plan
 from ._probe import probe
 from ._report import report
@@ -24,6 +25,7 @@ COMMANDS = (
     surprise,
     report,
     compare,
+    pack,
     list_command,
     info,
     convert,

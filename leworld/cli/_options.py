@@ -58,6 +58,21 @@ class RegularFile(click.Path):
         return path
 
 
+@final
+class DataPath(click.Path):
+    """Recorded episodes: a file that can be read to its end, or a folder."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a path and refuse one of a pipe or a device."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not (path.is_file() or path.is_dir()):
+            self.fail(f"{str(path)!r} is neither a regular file nor a folder.", param, ctx)
+        return path
+
+
 def search_options(iterations: int) -> Option:
     """How long CEM searches for a plan: its rounds, so many by default, and the candidates of each."""
 
@@ -97,8 +112,9 @@ def data_option() -> Option:
     """Recorded episodes to look at."""
     return click.option(
         "--data",
-        type=RegularFile(),
-        help="HDF5 file of episodes that the model was not trained on.  [default: fresh ones of its task]",
+        type=DataPath(),
+        help="HDF5 file or packed store of episodes that the model was not trained on.  [default: fresh ones "
+        "of its task]",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._memory import check_memory, pictures
-from ._options import MOST, MOST_EPISODES, FiniteRange, Place, seed_option, task_option
+from ._options import MOST, MOST_EPISODES, DataPath, FiniteRange, Place, seed_option, task_option
 from ._out import prove_writable
 
 if TYPE_CHECKING:
@@ -30,12 +30,23 @@ _EPILOG = """Examples:
   leworld plan runs/tworoom/model                          measure what came out
   leworld train tworoom-inverse                            a network that acts without planning, in a minute
   leworld train arm --task arm.py:Arm                      in a world of your own
+  leworld train --data my.h5 --out runs/mine               on episodes that you recorded
 """
 
 
 @click.command(short_help="Train a model by a recipe.", epilog=_EPILOG)
-@click.argument("recipe")
+@click.argument("recipe", required=False)
 @task_option()
+@click.option(
+    "--data",
+    type=DataPath(),
+    help="Recorded episodes to train on in place of a recipe's: an HDF5 file or a packed store.",
+)
+@click.option(
+    "--frameskip",
+    type=click.IntRange(min=1, max=MOST),
+    help="With --data: rows between the frames that the model sees.  [default: 5]",
+)
 @seed_option("data, initial weights and batches: same seed and machine, same weights")
 @click.option(
     "--steps", type=click.IntRange(min=1, max=MOST), help="Optimizer steps.  [default: the recipe's]"
@@ -79,8 +90,10 @@ _EPILOG = """Examples:
     help="Go on from an interrupted run in the folder, or start over.",
 )
 def train(
-    recipe: str,
+    recipe: str | None,
     place: str | None,
+    data: Path | None,
+    frameskip: int | None,
     seed: int,
     steps: int | None,
     regularizer_weight: float | None,
@@ -91,7 +104,7 @@ def train(
     out: Path | None,
     resume: bool,
 ) -> None:
-    """Train by RECIPE, the name of a task: collect data, train, save.
+    """Train by RECIPE, the name of a task: collect data, train, save. Or train on --data of your own.
 
     The recipe `tworoom` collects episodes of the task `tworoom` and trains a small LeWM from pixels, and so
     does every other task's. `leworld plan` and `leworld.load` take the folder `model` that it leaves. The
@@ -101,11 +114,24 @@ def train(
     model: asked instead of a planner, it acts at a small part of the cost. `leworld.training.load_inverse`
     takes the folder `inverse` that it leaves.
 
+    With --data a small LeWM is trained on what you recorded; all sizes follow from it. Large sets are read
+    from disk a batch at a time, fastest from a store that `leworld pack` wrote.
+
     An interrupted run, called again, ends with the same weights as one that was not.
     """
     if out is not None:
         prove_writable(out)
     changes = {"num_steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+    if data is not None:
+        _refuse_with_data(recipe, {"--task": place, "--model": model, "--episodes": episodes})
+        _train_recorded(data, out, seed, changes, regularizer_weight, frameskip, resume)
+        return
+    if recipe is None or frameskip is not None:
+        raise click.UsageError(
+            "name a recipe, or episodes of your own with --data"
+            if recipe is None
+            else "--frameskip belongs to --data; a recipe has its own"
+        )
     task = find_recipe_task(recipe.removesuffix(_INVERSE), place)
     if out is None:
         out = Path("runs", recipe)
@@ -126,6 +152,38 @@ def train(
         if model is None and task.shipped_model is None:
             raise click.UsageError(f"no model of `{task.name}` ships with leworld: name yours with --model")
         _train_inverse(task, out, seed, changes, model or task.shipped_model or "", episodes, resume)
+
+
+def _refuse_with_data(recipe: str | None, options: dict[str, object]) -> None:
+    strays = [name for name, value in {"RECIPE": recipe, **options}.items() if value is not None]
+    if strays:
+        raise click.UsageError(f"{strays[0]} does not go with --data, which says what to train on.")
+
+
+def _train_recorded(
+    data: Path,
+    out: Path | None,
+    seed: int,
+    changes: dict[str, Any],
+    regularizer_weight: float | None,
+    frameskip: int | None,
+    resume: bool,
+) -> None:
+    from ..data import open_episodes
+    from ..tasks import RecordedRecipe
+
+    out = Path("runs", data.stem) if out is None else out
+    prove_writable(out)
+    episodes = open_episodes(data)
+    plan = RecordedRecipe(
+        episodes=episodes, **_given(frameskip=frameskip, regularizer_weight=regularizer_weight)
+    )
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        replace(plan, settings=_changed(plan.settings, seed, changes)).train(out, resume=resume)
+    click.echo(f"model    {out / 'model'}")
+    click.echo(f"metrics  {out / 'metrics.csv'}")
+    click.echo(f"Next: `leworld surprise {out / 'model'} --data FILE`, with episodes that were held out")
 
 
 def find_recipe_task(name: str, place: str | None) -> "Task":

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..data import Episodes
 from ..errors import DataError
-from ..models import WorldModel, embed, processor_of, to_weights
+from ..models import WorldModel, embed_rows, processor_of, to_weights
 from ..nn import evaluation_mode
 
 _AT_ONCE, _OF_ITS_OWN = 256, 4
@@ -80,7 +80,7 @@ def recorded_graph(
             f"one, and `neighbours={neighbours}`",
             "Pass more or longer episodes",
         )
-    frames = embed(model, episodes.observation(processor.observation_parts, rows), owner=owner)
+    frames = embed_rows(model, episodes, rows=rows, owner=owner)
     moving = torch.from_numpy(np.flatnonzero(~last))
     unit = float(_between(model, frames[moving], frames[moving + 1]).median())
     if unit <= 0:

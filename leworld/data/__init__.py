@@ -1,13 +1,15 @@
 """Trajectories of what an agent sensed and did, and everything between them and a model.
 
-`Episodes` holds whole trajectories in memory as plain numpy arrays: pictures, actions, and further columns
-such as other cameras, vectors, rewards and ends. They come from an environment (`collect`), from a file in
-stable-worldmodel's HDF5 layout (`read_hdf5`), or from your own arrays (`Episodes.from_trajectories`), and
-they are split by episode, never by window. `Windows` cuts them into the short sequences that a world model
-trains on. An `Observation` holds the named parts that were sensed together. `Processor` is the one place that
-turns the world's units (uint8 pixels, raw vectors and actions) into the model's (normalised images and
-vectors, z-scored action blocks) and back; `fit_processor` takes its statistics from the training episodes,
-and it travels with the checkpoint, so that acting never needs the data.
+`Episodes` holds whole trajectories: pictures, actions, and further columns such as other cameras, vectors,
+rewards and ends, as numpy arrays or, for data larger than the memory, as columns that stay on disk
+(`LazyColumn`). They come from an environment (`collect`), from your own arrays
+(`Episodes.from_trajectories`), from a file in stable-worldmodel's HDF5 layout (`read_hdf5`, `open_hdf5`), or
+from a packed store (`write_store`, `open_store`), the fast source for training; `open_episodes` tells these
+apart. They are split by episode, never by window. `Windows` cuts them into the short sequences that a world
+model trains on. An `Observation` holds the named parts that were sensed together. `Processor` is the one
+place that turns the world's units (uint8 pixels, raw vectors and actions) into the model's (normalised
+images and vectors, z-scored action blocks) and back; `fit_processor` takes its statistics from the training
+episodes, and it travels with the checkpoint, so that acting never needs the data.
 """
 
 from typing import TYPE_CHECKING
@@ -20,13 +22,18 @@ from ._batch import to_batch as to_batch
 from ._collect import collect as collect
 from ._episodes import Episodes as Episodes
 from ._fit import fit_processor as fit_processor
-from ._hdf5_read import read_hdf5 as read_hdf5
-from ._hdf5_write import write_hdf5 as write_hdf5
+from ._hdf5._open import open_hdf5 as open_hdf5
+from ._hdf5._read import read_hdf5 as read_hdf5
+from ._hdf5._write import write_hdf5 as write_hdf5
+from ._lazy import LazyColumn as LazyColumn
 from ._observation import Observation as Observation
+from ._open_episodes import open_episodes as open_episodes
 from ._parts import PicturePart as PicturePart
 from ._parts import VectorPart as VectorPart
 from ._processor import Processor as Processor
 from ._raw_batch import RawBatch as RawBatch
+from ._store._open import open_store as open_store
+from ._store._write import write_store as write_store
 from ._training_episodes import TrainingEpisodes as TrainingEpisodes
 from ._training_episodes import episode_digests as episode_digests
 from ._windows import Windows as Windows

@@ -8,6 +8,7 @@ from .._checks import check_number, describe
 from ..errors import DataError, ShapeError
 from ._actions import describe_bad_action
 from ._arguments import UNFIT, is_array
+from ._lazy import is_column
 
 _RGB_FIX = "Store RGB images as uint8 in 0..255 with the channel last; repeat a grey channel three times"
 
@@ -15,7 +16,7 @@ _RGB_FIX = "Store RGB images as uint8 in 0..255 with the channel last; repeat a 
 def check_pixels(pixels: object) -> None:
     """Raise `ShapeError` unless `pixels` is a film of RGB frames."""
     if (
-        not is_array(pixels)
+        not is_column(pixels)
         or pixels.dtype != np.uint8
         or pixels.ndim != 4
         or pixels.shape[3] != 3
@@ -63,7 +64,7 @@ def checked_lengths(lengths: Any, rows: int, counted: str) -> np.ndarray:
 
 def check_column(name: str, column: object, rows: int, counted: str) -> None:
     """Raise `ShapeError` unless `column` has one entry a row."""
-    if not is_array(column) or column.ndim < 1 or len(column) != rows:
+    if not is_column(column) or column.ndim < 1 or len(column) != rows:
         raise ShapeError(
             f"Episodes needs `{name}` to be an array with one entry for each of the {rows} rows of "
             f"`{counted}`",

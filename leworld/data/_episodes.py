@@ -1,4 +1,4 @@
-"""Whole trajectories in memory: pixels, actions and further columns, row after row, episode after episode."""
+"""Whole trajectories: pixels, actions and further columns, row after row, episode after episode."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -22,6 +22,7 @@ from ._episode_checks import (
     checked_lengths,
     checked_rate,
 )
+from ._lazy import LazyColumn, rows_of
 from ._observation import Observation
 from ._trajectories import join
 
@@ -33,8 +34,9 @@ class Episodes:
     """Trajectories of different lengths, stored one after another along the row axis.
 
     Row t of an episode holds frame t and the action that leaves it; no action leaves the last frame, so the
-    last row's action is NaN. Reach for it whenever trajectories are in memory: it is what `Windows` cuts,
-    what `fit_processor` measures and what `write_hdf5` stores.
+    last row's action is NaN. It is what `Windows` cuts, what `fit_processor` measures and what `write_hdf5`
+    and `write_store` store. Its columns are arrays in memory, or read from the disk a few rows at a time: see
+    `open_episodes` and `LazyColumn`.
 
     Arrays that somebody else could still write to are copied, so that a recorder may use its buffers again.
     An array that is read-only, or that belongs to other episodes already, is held as it is:
@@ -57,7 +59,8 @@ class Episodes:
         columns: each (row, ...).
 
     Args:
-        pixels: RGB frames, uint8; None for data without the camera of this name, which needs `columns`.
+        pixels: RGB frames, uint8, an array or a `LazyColumn`; None for data without the camera of this name,
+            which needs `columns`.
         actions: Raw actions in the environment's units, floating point. NaN in an episode's last row only.
         lengths: Number of rows of every episode, each at least 1.
         columns: Further columns by name, for example "state" or "proprio", with one entry a row.
@@ -86,7 +89,7 @@ class Episodes:
     actions: Float[np.ndarray, "row action"]
     _: KW_ONLY
     lengths: Int[np.ndarray, " episode"]
-    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)  # np.ndarray or LazyColumn
     environment_id: str | None = None
     fps: float | None = None
     action_choices: int | None = None
@@ -127,28 +130,29 @@ class Episodes:
         """Keep arrays that nobody else can write to."""
         for name in ("pixels", "actions", "lengths"):
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, held(getattr(self, name)))
-        columns = {name: held(column) for name, column in self.columns.items()}
+                object.__setattr__(self, name, _held(getattr(self, name)))
+        columns = {name: _held(column) for name, column in self.columns.items()}
         object.__setattr__(self, "columns", columns)
 
     @staticmethod
     def _of_own(
-        pixels: np.ndarray | None,
+        pixels: Any,
         actions: np.ndarray,
         *,
         lengths: np.ndarray,
-        columns: Mapping[str, np.ndarray],
+        columns: Mapping[str, Any],
         **facts: Any,
     ) -> "Episodes":
         """Return episodes of arrays that nobody else has, which need no copy."""
-        for array in (actions, *columns.values(), *(() if pixels is None else (pixels,))):
-            owned(array)
+        for array in (actions, *columns.values(), pixels):
+            if isinstance(array, np.ndarray):
+                owned(array)
         return Episodes(pixels, actions, lengths=lengths, columns=columns, **facts)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)  # what was unpickled is this object's own
         for array in (self.pixels, self.actions, self.lengths, *self.columns.values()):
-            if array is not None:
+            if isinstance(array, np.ndarray):
                 owned(array)
 
     @property
@@ -178,7 +182,8 @@ class Episodes:
         pixels = "no pixels"
         if self.pixels is not None:
             height, width = self.pixels.shape[1:3]
-            pixels = f"pixels {height}x{width} of {self.pixels.nbytes / 1e6:.1f} MB"
+            place = " on disk" if isinstance(self.pixels, LazyColumn) else ""
+            pixels = f"pixels {height}x{width} of {self.pixels.nbytes / 1e6:.1f} MB{place}"
         known = {"fps": self.fps, "action_choices": self.action_choices}
         more = "".join(f", {name}={value}" for name, value in known.items() if value is not None)
         return (
@@ -192,15 +197,14 @@ class Episodes:
 
         Args:
             names: `pixels`, and columns that hold pictures or numbers; one number a row becomes (row, 1).
-            rows: A slice, which shares memory, or row numbers.
+            rows: A slice, which shares memory, or row numbers. Of a column on disk these rows are read.
 
         Raises:
             ConfigError: There is no such part, or no such row.
             ShapeError: A column is neither pictures nor numbers (row, dim).
         """
         owner = "Episodes.observation"
-        sensed = self.columns if self.pixels is None else {"pixels": self.pixels, **self.columns}
-        columns = {name: part_column(owner, name, sensed) for name in names_of(owner, "names", names)}
+        columns = {name: self._part(owner, name) for name in names_of(owner, "names", names)}
         try:
             return Observation(parts={name: column[rows] for name, column in columns.items()})
         except UNFIT as error:
@@ -211,6 +215,25 @@ class Episodes:
                 f"`rows` is {describe(rows)}",
                 "Pass a slice or row numbers",
             ) from error
+
+    def part(self, name: str) -> Any:
+        """Return a whole part of an observation, (row, height, width, 3) or (row, dim); nothing is read.
+
+        Args:
+            name: `pixels`, or a column that holds pictures or numbers.
+
+        Returns:
+            The array or the `LazyColumn` that holds it; one number a row becomes an array (row, 1).
+
+        Raises:
+            ConfigError: There is no such part.
+            ShapeError: The column is neither pictures nor numbers (row, dim).
+        """
+        return self._part("Episodes.part", name)
+
+    def _part(self, owner: str, name: str) -> Any:
+        sensed = self.columns if self.pixels is None else {"pixels": self.pixels, **self.columns}
+        return part_column(owner, name, sensed)
 
     @plain_numbers
     def rows(self, index: int) -> slice:
@@ -231,6 +254,7 @@ class Episodes:
         """Return the chosen episodes in the given order.
 
         A run of neighbouring episodes shares this object's memory; any other choice copies its rows once.
+        Columns on disk stay there.
 
         Args:
             indices: Episode numbers (negative ones count from the end) or a slice over episodes.
@@ -246,7 +270,7 @@ class Episodes:
         else:
             within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
             rows = np.repeat(offsets, lengths) + within
-        chosen = partial(_rows_of, rows=rows)
+        chosen = partial(rows_of, rows=rows)
         return replace(
             self,
             pixels=None if self.pixels is None else chosen(self.pixels),
@@ -254,6 +278,19 @@ class Episodes:
             lengths=lengths,
             columns={name: chosen(column) for name, column in self.columns.items()},
         )
+
+    def load(self) -> "Episodes":
+        """Return the same episodes with every column in memory, read once; these themselves if all are."""
+        columns = {} if self.pixels is None else {"pixels": self.pixels}
+        lazy = {
+            name: owned(np.asarray(column))
+            for name, column in {**self.columns, **columns}.items()
+            if isinstance(column, LazyColumn)
+        }
+        pixels = lazy.pop("pixels", self.pixels) if columns else None
+        if not lazy and pixels is self.pixels:
+            return self
+        return replace(self, pixels=pixels, columns={**self.columns, **lazy})
 
     @plain_numbers
     def split(self, held_out: float, *, seed: int) -> tuple["Episodes", "Episodes"]:
@@ -326,8 +363,8 @@ class Episodes:
         return Episodes._of_own(**joined, **facts)
 
 
-def _rows_of(array: np.ndarray, *, rows: slice | np.ndarray) -> np.ndarray:
-    return array[rows] if isinstance(rows, slice) else owned(array[rows])
+def _held(column: Any) -> Any:
+    return column if isinstance(column, LazyColumn) else held(column)
 
 
 def _checked_indices(episodes: Episodes, chosen: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ from ._arguments import named_columns, names_of
 from ._columns import part_column
 from ._episode_checks import one_hot_rows
 from ._episodes import Episodes, check_episodes
+from ._lazy import Column
 from ._parts import IMAGENET_MEAN, IMAGENET_STD, PicturePart, VectorPart
 from ._processor import Processor
 
@@ -122,7 +123,7 @@ def _names(parts: object) -> tuple[str, ...]:
     return names_of("fit_processor", "parts", parts)
 
 
-def _side(name: str, pictures: np.ndarray, size: int | None) -> int:
+def _side(name: str, pictures: Column, size: int | None) -> int:
     """Return the side of the model's images: the given one, or that of square pictures."""
     height, width = pictures.shape[1:3]
     if size is None and height != width:
@@ -134,7 +135,7 @@ def _side(name: str, pictures: np.ndarray, size: int | None) -> int:
     return height if size is None else size
 
 
-def _measured(name: str, column: np.ndarray, size: int | None, fit_images: bool) -> PicturePart | VectorPart:
+def _measured(name: str, column: Column, size: int | None, fit_images: bool) -> PicturePart | VectorPart:
     """Measure one further part of an observation."""
     if column.ndim == 4:
         side = _side(f'`parts={{"{name}": size}}`', column, size)
@@ -145,7 +146,7 @@ def _measured(name: str, column: np.ndarray, size: int | None, fit_images: bool)
             f"`{name}` is a vector and has size {size}",
             "Pass None for it",
         )
-    values = column.astype(np.float64)
+    values = np.asarray(column).astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
         raise DataError(
@@ -176,13 +177,14 @@ def _mean_and_std(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, .
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def _image_statistics(pictures: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+def _image_statistics(pictures: Column) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     count = min(len(pictures), _MAX_FITTED_FRAMES)
     levels = np.arange(256) / 255
     histogram = np.zeros((3, 256))
     for row in np.linspace(0, len(pictures) - 1, count).round().astype(np.int64):
+        picture = pictures[row]
         for channel in range(3):
-            histogram[channel] += np.bincount(pictures[row, :, :, channel].reshape(-1), minlength=256)
+            histogram[channel] += np.bincount(picture[..., channel].reshape(-1), minlength=256)
     weight = histogram / histogram.sum(axis=1, keepdims=True)
     mean = weight @ levels
     std = np.sqrt((weight * (levels - mean[:, None]) ** 2).sum(axis=1))

@@ -7,11 +7,11 @@ from typing import Any, TypeAlias, final
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .._checks import check_finite, check_number, describe, described_name, nearest, plain_numbers, quoted
 from .._typing import checking
 from ..errors import ConfigError, ShapeError
+from ._resize import resized
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -266,9 +266,7 @@ def normalised_pictures(part: PicturePart, pixels: Tensor) -> Tensor:
     if frames.shape[1:3] == size:
         images = frames.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     else:
-        images = frames.permute(0, 3, 1, 2).contiguous().float()
-        images = F.interpolate(images, size=size, mode="bilinear", antialias=True)
-        images = images.permute(0, 2, 3, 1).contiguous()
+        images = resized(frames, part.image_size)
     mean, std = images.new_tensor(part.mean), images.new_tensor(part.std)
     # By whole rows, since an axis of three entries is too short to compute along.
     rows = images.flatten(-2)

@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..models import (
     WorldModel,
     concatenate_states,
-    embed,
+    embed_rows,
     model_input,
     processor_of,
     state_rows,
@@ -74,8 +74,7 @@ def latent_paths(
     blocks = [_blocks(model, episodes, part) for part in rows]
     if model.carries_state:
         return _observed(model, episodes, rows, blocks, owner=owner, on_progress=on_progress)
-    seen = episodes.observation(processor.observation_parts, np.concatenate(rows))
-    latents = embed(model, seen, owner=owner, on_progress=on_progress)
+    latents = embed_rows(model, episodes, rows=np.concatenate(rows), owner=owner, on_progress=on_progress)
     each = latents.split([len(part) for part in rows])
     return [LatentPath(path, part) for path, part in zip(each, blocks, strict=True)]
 
@@ -95,8 +94,7 @@ def row_latents(
     check_episodes(owner, episodes)
     processor = processor_of(model, owner=owner)
     if not model.carries_state:
-        seen = episodes.observation(processor.observation_parts, rows)
-        return embed(model, seen, owner=owner, on_progress=on_progress)
+        return embed_rows(model, episodes, rows=rows, owner=owner, on_progress=on_progress)
     episode = np.searchsorted(episodes.offsets, rows, side="right") - 1
     turn, rest = np.divmod(rows - episodes.offsets[episode], processor.frameskip)
     latents = torch.zeros(len(rows), *model.latent_shape, dtype=torch.float32, device="cpu")

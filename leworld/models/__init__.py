@@ -15,6 +15,7 @@ from ._dinowm_settings import dinowm_settings as dinowm_settings
 from ._flops import rollout_flops as rollout_flops
 from ._frames import check_knows_parts as check_knows_parts
 from ._frames import embed as embed
+from ._frames import embed_rows as embed_rows
 from ._frames import model_batch as model_batch
 from ._frames import model_input as model_input
 from ._frames import processor_of as processor_of

@@ -1,16 +1,16 @@
 """The one way from raw frames to latents and losses: the model's own processor, device and dtype."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from .._checks import check_finite, check_number, describe, plain_numbers, quoted
 from .._typing import shapechecked
-from ..data import Batch, Observation, Processor, RawBatch, to_batch
+from ..data import Batch, Episodes, Observation, Processor, RawBatch, to_batch
 from ..errors import ConfigError
 from ..nn import evaluation_mode
 from ._world_model import WorldModel
@@ -222,10 +222,76 @@ def embed(
     processor_of(model, owner=owner)
     check_number(owner, "batch_size", batch_size, low=1, integer=True)
     observation = raw if isinstance(raw, Observation) else Observation(raw)
+    starts = range(0, len(observation), batch_size)
+    pieces = (observation.at(slice(first, first + batch_size)) for first in starts)
+    return _embedded(model, pieces, owner=owner, on_progress=on_progress)
+
+
+@plain_numbers
+@torch.no_grad()
+def embed_rows(
+    model: WorldModel,
+    episodes: Episodes,
+    *,
+    rows: Int[np.ndarray, " row"] | None = None,
+    owner: str = "embed_rows",
+    batch_size: int = 256,
+    on_progress: Callable[[int], object] | None = None,
+) -> Float[Tensor, " row *latent"]:
+    """Return the latent of the frames in some rows of episodes, each on its own, as `embed` does.
+
+    Only `batch_size` frames are in memory at a time, so that episodes on disk may be larger than it.
+
+    Args:
+        model: A world model with its processor. Its mode is left as it was.
+        episodes: Episodes with the parts that the processor names.
+        rows: Row numbers, in any order; all rows unless given.
+        owner: Who asks, for error messages.
+        batch_size: Frames at a time.
+        on_progress: Called with the number of frames that were embedded, after each batch.
+
+    Raises:
+        ConfigError: If the model has no processor, a part that it names is missing, or there is no such row.
+        NonFiniteError: If a latent is NaN or infinite.
+
+    Example:
+        ```python
+        import numpy as np
+        import leworld
+        from leworld.data import Episodes
+        from leworld.models import embed_rows
+
+        model = leworld.load("lewm-tworoom-tiny")
+        frames = np.zeros((3, 64, 64, 3), np.uint8)
+        episodes = Episodes(frames, np.zeros((3, 2), np.float32), lengths=np.array([3]))
+        assert embed_rows(model, episodes, rows=np.array([2, 0])).shape == (2, *model.latent_shape)
+        ```
+    """
+    names = processor_of(model, owner=owner).observation_parts
+    check_number(owner, "batch_size", batch_size, low=1, integer=True)
+    if not isinstance(episodes, Episodes):
+        raise ConfigError(
+            f"{owner} needs `episodes` to be an Episodes",
+            f"it is {describe(episodes)}",
+            "Open a file with `leworld.data.open_episodes`, or pass frames to `embed`",
+        )
+    rows = np.arange(episodes.num_rows) if rows is None else np.asarray(rows)
+    starts = range(0, len(rows), batch_size)
+    pieces = (episodes.observation(names, rows[first : first + batch_size]) for first in starts)
+    return _embedded(model, pieces, owner=owner, on_progress=on_progress)
+
+
+def _embedded(
+    model: WorldModel,
+    pieces: Iterable[Observation],
+    *,
+    owner: str,
+    on_progress: Callable[[int], object] | None,
+) -> Tensor:
     parts = []
     with evaluation_mode(model):
-        for first in range(0, len(observation), batch_size):
-            read = model_input(model, observation.at(slice(first, first + batch_size)))
+        for piece in pieces:
+            read = model_input(model, piece)
             parts.append(model.encode(read.map(lambda part: part.unsqueeze(1)))[:, 0].float().cpu())
             if on_progress is not None:
                 on_progress(len(read))

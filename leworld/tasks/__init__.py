@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ._comparison._run import compare as compare
     from ._recipe import LeWMRecipe as LeWMRecipe
     from ._recipe import Recipe as Recipe
+    from ._recorded_recipe import RecordedRecipe as RecordedRecipe
     from ._tuning._run import tune as tune
     from ._tuning._run import tune_recorded as tune_recorded
     from .pusht._recipe import PushTRecipe as PushTRecipe
@@ -57,6 +58,7 @@ else:  # recipes alone need Lightning
             "LeWMRecipe": "._recipe",
             "PushTRecipe": ".pusht._recipe",
             "Recipe": "._recipe",
+            "RecordedRecipe": "._recorded_recipe",
             "tune": "._tuning._run",
             "tune_recorded": "._tuning._run",
             "TwoRoomRecipe": ".tworoom._recipe",

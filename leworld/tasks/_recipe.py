@@ -25,7 +25,7 @@ from ._task import Task
 MODEL_FOLDER = "model"
 _WEIGHTS = 3
 # What a recipe can train: its name in words, and its paper.
-_MODELS = {"lewm": ("LeWorldModel", "arXiv 2603.19312"), "pldm": ("PLDM", "arXiv 2502.14819")}
+MODEL_NAMES = {"lewm": ("LeWorldModel", "arXiv 2603.19312"), "pldm": ("PLDM", "arXiv 2502.14819")}
 
 
 def _default_settings() -> TrainSettings:
@@ -92,7 +92,7 @@ class Recipe(ABC):
         check_number(owner, "num_slices", self.num_slices, low=1, integer=True)
         check_choice(owner, "encoder_norm", self.encoder_norm, ("none", "batch"))
         check_number(owner, "inverse_dynamics_weight", self.inverse_dynamics_weight, low=0.0)
-        check_choice(owner, "model", self.model, _MODELS)
+        check_choice(owner, "model", self.model, MODEL_NAMES)
         if not isinstance(self.settings, TrainSettings):
             raise ConfigError(
                 f"{owner} needs `settings` to be TrainSettings",
@@ -101,9 +101,16 @@ class Recipe(ABC):
             )
 
     @property
-    @abstractmethod
     def _task(self) -> Task:
-        """The task that the recipe is for."""
+        """The task that the recipe is for; one without overrides everything that asks for it."""
+        raise RuntimeError(f"unreachable: {type(self).__name__} has no task")
+
+    @property
+    def _frameskip(self) -> int:
+        return self._task.frameskip
+
+    def _image_size(self, processor: Processor) -> int | None:
+        return self._task.image_size
 
     def collect(self, *, held_out: bool = False, progress: bool = True) -> Episodes:
         """Gather the training episodes, or as many held-out ones that share nothing with them."""
@@ -129,13 +136,18 @@ class Recipe(ABC):
                 f"it is {describe(regularizer)}",
                 "Pass for example leworld.regularizers.ExactSIGReg()",
             )
+        side = self._image_size(processor)
+        if side is None:
+            raise ConfigError(
+                f"{type(self).__name__}.build needs a processor with an `image_size`",
+                "it is None",
+                "Fit one to episodes with frames called `pixels`",
+            )
         dim, hidden = self.embedding_dim, self.hidden_dim or 8 * self.embedding_dim
         condition = hidden // 4
         with usual_defaults(), seeded_globals(fold_seed(self.settings.seed, _WEIGHTS)):
             parts = {
-                "encoder": ConvEncoder(
-                    self._task.image_size, dim, channels=(8, 16, 32, 64), norm=self.encoder_norm
-                ),
+                "encoder": ConvEncoder(side, dim, channels=(8, 16, 32, 64), norm=self.encoder_norm),
                 "predictor": TransformerPredictor(
                     dim,
                     history_size=self.history_size,
@@ -172,8 +184,8 @@ class Recipe(ABC):
         facts = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "task"}
         return {
             "name": f"{self.model}-{re.sub(r'[^a-z0-9]+', '-', task.name.lower()).strip('-')}",
-            "summary": f"A small {_MODELS[self.model][0]} of {task.environment_id}.",
-            "paper": _MODELS[self.model][1],
+            "summary": f"A small {MODEL_NAMES[self.model][0]} of {task.environment_id}.",
+            "paper": MODEL_NAMES[self.model][1],
             "training_data": f"{self.num_episodes} episodes of {task.episode_steps} actions, collected by it",
             "recipe": facts | {"settings": asdict(self.settings)},
         }
@@ -212,7 +224,7 @@ class Recipe(ABC):
             check_saveable(model, processor=_processor_json(model), provenance=proven)
             train(
                 model,
-                Windows(episodes, model.history_size, frameskip=self._task.frameskip),
+                Windows(episodes, model.history_size, frameskip=self._frameskip),
                 folder=place,
                 settings=self.settings,
                 resume=resume,

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from .._random import fold_seed, seeded_globals, usual_defaults
 from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
 from ..errors import ConfigError, DataError
-from ..models import WorldModel, embed, processor_of
+from ..models import WorldModel, embed_rows, processor_of
 from ..serialise import check_saveable
 from ._identity import data_identity
 from ._log import RunLog
@@ -114,9 +115,7 @@ def train_decoder(
         cpu_threads(settings.num_threads),
         nullcontext() if decoder is None else modes_on_failure(decoder),
     ):
-        processor = processor_of(model, owner="train_decoder")
-        sensed = episodes.observation(processor.observation_parts)
-        embeddings = embed(model, sensed, owner="train_decoder").flatten(1)
+        embeddings = embed_rows(model, episodes, owner="train_decoder").flatten(1)
         if decoder is None:
             decoder = _build(embeddings, episodes.pixels, settings.seed)
         frames = _Frames(embeddings, episodes.pixels, settings)
@@ -180,7 +179,7 @@ def _check(model: object, episodes: object, decoder: object, settings: object) -
             )
 
 
-def _build(embeddings: Tensor, pixels: np.ndarray, seed: int) -> CrossAttentionDecoder:
+def _build(embeddings: Tensor, pixels: Any, seed: int) -> CrossAttentionDecoder:
     side, channels = pixels.shape[1], pixels.shape[3]
     with usual_defaults(), seeded_globals(fold_seed(seed, _WEIGHTS)):
         decoder = CrossAttentionDecoder(
@@ -195,7 +194,7 @@ def _build(embeddings: Tensor, pixels: np.ndarray, seed: int) -> CrossAttentionD
 class _Frames(Dataset[tuple[Tensor, Tensor]]):
     """Batches of embeddings and pictures, numbered by step: a pure function of seed and step."""
 
-    def __init__(self, embeddings: Tensor, pixels: np.ndarray, settings: TrainSettings) -> None:
+    def __init__(self, embeddings: Tensor, pixels: Any, settings: TrainSettings) -> None:
         self.embeddings = embeddings
         self.pixels = pixels
         self.settings = settings

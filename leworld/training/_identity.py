@@ -85,7 +85,7 @@ def windows_identity(windows: Windows, processor: Processor) -> tuple[dict[str, 
     """Describe training windows, every byte that they read, and return the digests of their episodes too."""
     episodes = windows.episodes
     names = processor.observation_parts
-    columns = {name: episodes.observation(name)[name] for name in names}
+    columns = {name: episodes.part(name) for name in names}
     columns |= {name: episodes.columns[name] for name in windows.columns if name not in columns}
     if episodes.pixels is not None:
         columns.setdefault("pixels", episodes.pixels)
@@ -106,7 +106,7 @@ def windows_identity(windows: Windows, processor: Processor) -> tuple[dict[str, 
 
 
 def data_identity(
-    episodes: Episodes, columns: Mapping[str, np.ndarray]
+    episodes: Episodes, columns: Mapping[str, Any]
 ) -> tuple[dict[str, str], dict[str, list[bytes]]]:
     """Return a digest of each column, of the actions and of the lengths; and of each column by episode."""
     pieces = {name: row_digests(column, episodes.lengths) for name, column in columns.items()}

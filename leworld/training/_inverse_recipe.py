@@ -15,7 +15,7 @@ from .._random import fold_seed, seeded_globals, usual_defaults
 from ..control import GoalConditionedInverseModel
 from ..data import Episodes, Processor, RawBatch, Windows
 from ..errors import ConfigError
-from ..models import WorldModel, embed
+from ..models import WorldModel, embed_rows
 from ..serialise import check_saveable, load_module, save_module
 from ._identity import data_identity
 from ._log import RunLog
@@ -122,8 +122,7 @@ def train_inverse(
         reserve_folder(folder, result=INVERSE_FOLDER, resume=resume, owner="train_inverse") as place,
         cpu_threads(settings.num_threads),
     ):
-        sensed = episodes.observation(processor.observation_parts)
-        table = embed(model, sensed, owner="train_inverse")
+        table = embed_rows(model, episodes, owner="train_inverse")
         provenance = {
             "data": _digest(table.numpy(), episodes.actions),
             "inverse": architecture,

@@ -277,3 +277,11 @@ def test_without_h5py_the_extra_is_named(
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(MissingExtraError, match=r"leworld\[train\]"):
         call(tmp_path / "data.h5")
+
+
+@pytest.mark.parametrize("compression", ["none", "lzf"])
+def test_runs_that_share_a_chunk_are_read(tmp_path: Path, compression) -> None:
+    """They were refused once: the chunk was counted for each of them, and the file was too small for that."""
+    episodes = random_episodes([7, 3, 5, 4], size=16)
+    write_hdf5(tmp_path / "data.h5", episodes, compression=compression)
+    assert_equal(read_hdf5(tmp_path / "data.h5", episodes=[2, 0]), episodes.select([2, 0]))

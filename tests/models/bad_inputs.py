@@ -16,6 +16,7 @@ from leworld.models import (
     concatenate_states,
     dinowm_settings,
     embed,
+    embed_rows,
     model_batch,
     model_input,
     processor_of,
@@ -304,6 +305,7 @@ ROWS: list[BadInput] = [
         "it knows `pixels`",
         "parts=['proprio']",
     ),
+    row("embed_rows", "no episodes", lambda: embed_rows(able(), FILM), ConfigError, "`episodes`", "Episodes"),  # type: ignore[arg-type]
     row("embed", "no processor", lambda: embed(lewm(), FILM), ConfigError, "`model.processor` is None"),
     row("embed", "no model", lambda: embed(nn.Linear(1, 1), FILM), ConfigError, "embed", "WorldModel"),
     row("embed", "a batch of 0", lambda: embed(able(), FILM, batch_size=0), ConfigError, "batch_size=0"),

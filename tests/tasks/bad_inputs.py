@@ -19,6 +19,7 @@ from leworld.tasks import (
     PushTRecipe,
     PushTTask,
     ReacherTask,
+    RecordedRecipe,
     SmoothPolicy,
     TwoRoomRecipe,
     TwoRoomTask,
@@ -250,6 +251,7 @@ ROWS = [
     _row("Task.pairs", "unknown protocol", lambda: Dot().pairs("trajectory-52", 1), "trajectory-5"),
     _row("Task.collect", "no episodes", lambda: Dot().collect(0), "num_episodes"),
     _row("LeWMRecipe", "a name for a task", lambda: LeWMRecipe(task="tworoom"), "get_task"),  # type: ignore[arg-type]
+    _row("RecordedRecipe", "a path", lambda: RecordedRecipe(episodes="my.h5"), "open_episodes"),  # type: ignore[arg-type]
     _row("LeWMRecipe", "no history", lambda: LeWMRecipe(task=Dot(), history_size=0), "history_size"),
     _row("TwoRoomRecipe", "another model", lambda: TwoRoomRecipe(model="dreamer"), "`pldm`"),  # type: ignore[arg-type]
     _row(

@@ -21,12 +21,17 @@ from leworld.data import (
     Windows,
     action_statistics,
     fit_processor,
+    open_episodes,
+    open_hdf5,
+    open_store,
     read_hdf5,
     to_batch,
     write_hdf5,
+    write_store,
 )
 from leworld.errors import LeWorldError
 from tests.data.fakes import sensing_episodes
+from tests.data.lazy import SparingColumn
 
 FRAMES, ACTIONS, LENGTHS = np.zeros((4, 8, 8, 3), np.uint8), np.ones((4, 2), np.float32), np.array([4])
 EPISODES = sensing_episodes([9, 8, 7])
@@ -171,6 +176,21 @@ CALLS: dict[str, Callable[[Any, Path], object]] = {
     "to_batch, processor": lambda v, _: to_batch(RAW, v),
     "Processor, observations": lambda v, _: PROCESSOR.observations(v),
     "Processor, actions": lambda v, _: PROCESSOR.action_blocks(v),
+    "LazyColumn, rows": lambda v, _: SparingColumn(FRAMES, 4)[v],
+    "open_episodes, path": lambda v, _: open_episodes(v),
+    "open_hdf5, path": lambda v, _: open_hdf5(v),
+    "open_hdf5, episodes": lambda v, path: open_hdf5(path, episodes=v),
+    "open_hdf5, extra_columns": lambda v, path: open_hdf5(path, extra_columns=v),
+    "open_store, path": lambda v, _: open_store(v),
+    "open_store, verify": lambda v, path: open_store(path.with_name("no store"), verify=v),
+    "write_store, episodes": lambda v, path: write_store(path.with_name("s"), v, overwrite=True),
+    "write_store, image_size": lambda v, path: write_store(
+        path.with_name("s"), EPISODES, image_size=v if isinstance(v, float) or v is None else 0
+    ),
+    "write_store, cameras": lambda v, path: write_store(
+        path.with_name("s"), EPISODES, cameras=v, overwrite=True
+    ),
+    "write_store, append": lambda v, path: write_store(path, EPISODES, append=v),
     "read_hdf5, path": lambda v, _: read_hdf5(v),
     "read_hdf5, episodes": lambda v, path: read_hdf5(path, episodes=v),
     "read_hdf5, extra_columns": lambda v, path: read_hdf5(path, extra_columns=v),

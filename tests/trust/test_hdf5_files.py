@@ -378,14 +378,14 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = valid(tmp_path / "data.h5")
-    check = leworld.data._hdf5_stored.StoredColumn.check
+    check = leworld.data._hdf5._stored.StoredColumn.check
 
     def write_meanwhile(self: Any, runs: Any) -> None:
         with path.open("ab") as stream:
             stream.write(b"more")
         check(self, runs)
 
-    monkeypatch.setattr(leworld.data._hdf5_stored.StoredColumn, "check", write_meanwhile)
+    monkeypatch.setattr(leworld.data._hdf5._stored.StoredColumn, "check", write_meanwhile)
     for read in readers().values():
         refused(read, path, ("while it is read",))
 

@@ -1,8 +1,8 @@
 """Look for what losses do not show: blind inputs, lost quantities, costs that prefer nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from ...errors import DataError, LeWorldError
 from ...metrics import PlanRank, plan_rank, within_episode_share
 from ...models import WorldModel, processor_of
 from ...probes import EpisodeSplit, MLPProbe, Probe, split_by_episode
+from .._changed_rows import by_rows, changed_rows, everywhere
 from .._latent_paths import LatentPath, distance, imagined_paths, latent_paths
 from .._probing._measure import ProbeFactory
 from .._probing._quantity import Quantity, quantity_values
@@ -150,7 +151,7 @@ def diagnose(
             )
     pixel_r2: dict[str, float] = {}
     if episodes.pixels is not None and quantities:
-        seen = _pixel_features(np.asarray(episodes.observation(("pixels",), kept).pixels))
+        seen = _pixel_features(by_rows(episodes.pixels, kept))
         _, pixel_r2, _ = _readers(quantities, episodes, kept, seen, episode, probe=probe, seed=seed)
     return DiagnosisResult(
         within_share=float(within_episode_share(latents.flatten(1), episode)),
@@ -288,25 +289,35 @@ def _exchange(count: int, drawn: np.random.Generator) -> np.ndarray:
 def _changed(episodes: Episodes, part: str, change: Change, kept: np.ndarray, source: np.ndarray) -> Episodes:
     """Return the episodes with a part of their kept rows exchanged, or its mean in all rows."""
     column = episodes.pixels if part == "pixels" else episodes.columns[part]
-    array = np.asarray(column)
+    rows = np.arange(len(column))
     if change == "shuffled":
-        new = array.copy()
-        new[kept] = array[kept[source]]
+        shown = rows.copy()
+        shown[kept] = kept[source]
+        new = changed_rows(column, shown)
     else:
-        mean = array[kept].mean(axis=0, dtype=np.float64)
-        if array.dtype.kind in "iu":
-            mean = mean.round()
-        new = np.broadcast_to(mean.astype(array.dtype), array.shape).copy()
+        mean = _mean_row(column, kept)
+        new = changed_rows(column, rows, late=np.ones(len(rows), bool), change=everywhere(mean))
     if part == "pixels":
         return replace(episodes, pixels=new)
     return replace(episodes, columns={**episodes.columns, part: new})
 
 
-def _pixel_features(pixels: np.ndarray) -> Tensor:
+def _mean_row(column: Any, rows: np.ndarray) -> np.ndarray:
+    """Return the mean of some rows in the column's own type, rounded where that is one of whole numbers."""
+    if column.dtype.kind not in "iu":
+        return np.asarray(column[rows]).mean(axis=0, dtype=np.float64).astype(column.dtype)
+    total = sum(part.sum(axis=0, dtype=np.float64) for part in by_rows(column, rows))
+    return np.asarray(total / len(rows)).round().astype(column.dtype)
+
+
+def _pixel_features(pixels: Iterable[np.ndarray]) -> Tensor:
     """Return 64 principal components of pictures "row height width channel", averaged down to 16 x 16."""
-    pictures = torch.from_numpy(pixels).movedim(-1, 1).float() / 255
-    height, width = (min(_SIDE, side) for side in pictures.shape[-2:])
-    pooled = F.adaptive_avg_pool2d(pictures, (height, width)).flatten(1).double()
+    parts = []
+    for some in pixels:
+        pictures = torch.from_numpy(some).movedim(-1, 1).float() / 255
+        height, width = (min(_SIDE, side) for side in pictures.shape[-2:])
+        parts.append(F.adaptive_avg_pool2d(pictures, (height, width)).flatten(1).double())
+    pooled = torch.cat(parts)
     centred = pooled - pooled.mean(dim=0)
     directions = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -_COMPONENTS:]
     return (centred @ directions).float()

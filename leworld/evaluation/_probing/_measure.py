@@ -173,12 +173,12 @@ def _embed(
 ) -> Tensor | NonFiniteError:
     """Embed frames; NaN is an answer here, since it is one row's trouble and not the table's."""
     if not isinstance(model, WorldModel) and callable(model):
-        pixels = episodes.observation(("pixels",), rows).pixels
         with torch.no_grad():
             parts = []
-            for first in range(0, len(pixels), _BATCH):
-                parts.append(copied(model(pixels[first : first + _BATCH])))
-                on_progress(min(_BATCH, len(pixels) - first))
+            for first in range(0, len(rows), _BATCH):
+                pixels = episodes.observation(("pixels",), rows[first : first + _BATCH]).pixels
+                parts.append(copied(model(pixels)))
+                on_progress(len(pixels))
         if not all(isinstance(part, Tensor) and part.is_floating_point() for part in parts):
             raise ShapeError(
                 "probing needs encoders that return floating-point (frame, dim) or (frame, token, dim)",
@@ -186,9 +186,9 @@ def _embed(
                 "Convert its output with `.float()`",
             )
         embeddings = torch.cat(parts).float().cpu()
-        if len(embeddings) != len(pixels) or embeddings.ndim not in (2, 3):
+        if len(embeddings) != len(rows) or embeddings.ndim not in (2, 3):
             raise ShapeError(
-                f"probing needs one embedding for each of {len(pixels)} frames",
+                f"probing needs one embedding for each of {len(rows)} frames",
                 f"an encoder returned {describe(embeddings)}",
                 "Return (frame, dim) or (frame, token, dim)",
             )

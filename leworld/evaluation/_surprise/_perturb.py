@@ -1,7 +1,7 @@
 """Recorded episodes in which, from some moment on, the impossible happens."""
 
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Int
@@ -10,6 +10,7 @@ from ..._checks import check_choice, check_number, describe, plain_numbers
 from ..._lending import owned
 from ...data import Episodes
 from ...errors import ConfigError, DataError
+from .._changed_rows import Change, changed_rows, differ, everywhere
 from .._columns import check_episodes, state_column
 from .._state_world import StateWorld
 
@@ -145,9 +146,9 @@ def perturb(
     return Perturbed(episodes=made, event=event, source=source, kind=kind)
 
 
-def _film(episodes: Episodes, part: str) -> np.ndarray:
+def _film(episodes: Episodes, part: str) -> Any:
     """Return the pictures of a camera, or say that it is none."""
-    film = episodes.observation((part,))[part]
+    film = episodes.part(part)
     if film.ndim != 4:
         raise ConfigError(
             "perturb needs `part` to name pictures",
@@ -164,31 +165,34 @@ def _redraw(episodes: Episodes, event: np.ndarray, kind: str, frameskip: int, pa
     first = np.repeat(episodes.offsets, episodes.lengths)
     moment = first + np.repeat(event, episodes.lengths)
     late = row >= moment
-    shown = row.copy()
+    shown = row
+    change: Change | None = None
     if kind == "freeze":
         shown = np.where(late, moment - frameskip, row)
     elif kind == "reversal":
         shown = np.where(late, np.maximum(first, 2 * (moment - frameskip) - row), row)
-    pictures = film[shown]
-    if kind == "colour":
-        pictures[late] = pictures[late][..., ::-1]
+    elif kind == "colour":
+        change = _other_colours
     elif kind == "vanish":
         some = np.linspace(0, len(row) - 1, min(len(row), 301)).astype(np.int64)
-        pictures[late] = np.median(film[some], axis=0).astype(np.uint8)
-    if np.array_equal(pictures[late], film[late]):
+        change = everywhere(np.median(film[some], axis=0).astype(np.uint8))
+    pictures = changed_rows(film, shown, late=late, change=change)
+    if not differ(pictures, film, np.flatnonzero(late)):
         raise DataError(
             f"perturb needs frames in which `{kind}` can be seen",
             "no pixel changes",
             "Choose another kind: grey pictures have no colours, and a still picture cannot freeze",
         )
     if part == "pixels":
-        return replace(episodes, pixels=owned(pictures))
-    return replace(episodes, columns={**episodes.columns, part: owned(pictures)})
+        return replace(episodes, pixels=pictures)
+    return replace(episodes, columns={**episodes.columns, part: pictures})
 
 
-def _splice(
-    episodes: Episodes, event: np.ndarray, film: np.ndarray, generator: np.random.Generator
-) -> Episodes:
+def _other_colours(_: np.ndarray, pictures: np.ndarray) -> np.ndarray:
+    return pictures[..., ::-1]
+
+
+def _splice(episodes: Episodes, event: np.ndarray, film: Any, generator: np.random.Generator) -> Episodes:
     """Go on with all that another episode holds, from its most different row of eight."""
     if len(episodes) < 2:
         raise DataError(
@@ -217,10 +221,10 @@ def _splice(
     rows = np.concatenate(shown)
     return replace(
         episodes,
-        pixels=None if episodes.pixels is None else owned(episodes.pixels[rows]),
+        pixels=None if episodes.pixels is None else changed_rows(episodes.pixels, rows),
         actions=episodes.actions[rows],
         lengths=np.array(lengths),
-        columns={name: values[rows] for name, values in episodes.columns.items()},
+        columns={name: changed_rows(values, rows) for name, values in episodes.columns.items()},
     )
 
 
@@ -232,7 +236,9 @@ def _jump(
     states = pool.copy()
     pairs = generator.integers(len(pool), size=(2, 1024))
     typical = np.median(np.linalg.norm(pool[pairs[0]] - pool[pairs[1]], axis=1))
-    pixels = None if episodes.pixels is None else episodes.pixels.copy()
+    recorded = episodes.pixels
+    pixels = recorded.copy() if isinstance(recorded, np.ndarray) else None
+    late = np.zeros(episodes.num_rows, bool)
     sense = getattr(world, "sense", None)
     sensed: dict[str, np.ndarray] = {}
     for index, (first, length) in enumerate(zip(episodes.offsets, episodes.lengths, strict=True)):
@@ -244,10 +250,20 @@ def _jump(
         for row in range(now + 1, first + length):
             states[row] = world.step(states[row - 1].copy(), episodes.actions[row - 1].copy())
         after = slice(now, first + length)
+        late[after] = True
         if pixels is not None:
             pixels[after] = world.render(states[after].copy(), pixels.shape[1])
         for name, values in ({} if sense is None else sense(states[after].copy())).items():
             if name in episodes.columns:
-                sensed.setdefault(name, episodes.columns[name].copy())[after] = values
-    pixels = None if pixels is None else owned(pixels)
+                sensed.setdefault(name, np.array(episodes.columns[name]))[after] = values
+    if pixels is not None:
+        pixels = owned(pixels)
+    elif recorded is not None:  # drawn when they are asked for
+        size = recorded.shape[1]
+        pixels = changed_rows(
+            recorded,
+            np.arange(len(recorded)),
+            late=late,
+            change=lambda rows, _: world.render(states[rows].copy(), size),
+        )
     return replace(episodes, pixels=pixels, columns={**episodes.columns, **sensed, column: states})

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import DataError, MissingExtraError
-from ._hdf5_layout import REPAIR, guarded, rule, shown
+from ...errors import DataError, MissingExtraError
+from ._layout import REPAIR, guarded, rule, shown
 
 Runs: TypeAlias = Sequence[tuple[int, int]]  # (first row, end row)
 
@@ -129,7 +129,7 @@ class StoredColumn:
         if per_row == 0 or not any(end > start for start, end in runs):
             return
         with guarded(self._path, f"readable data in `{self.label}`"):
-            self._check_filters()
+            self.check_filters()
             if self._settings.get_layout() in (_COMPACT, _CONTIGUOUS):
                 self._check_block(self.shape[0] * per_row)
             else:
@@ -152,9 +152,10 @@ class StoredColumn:
         across = [-(-length // step) for length, step in zip(self.shape[1:], chunk[1:], strict=True)]
         # So many the file has room for, which ends the search where an index pretends to have any.
         most = self._file_size // (1 if self._settings.get_nfilters() else size)
-        count = 0
+        count, looked_up = 0, 0
         for start, end in runs:
-            for first in range(start - start % chunk[0], end, chunk[0]):
+            for first in range(max(start - start % chunk[0], looked_up), end, chunk[0]):
+                looked_up = first + chunk[0]  # two runs may share a chunk
                 for number in range(math.prod(across)):
                     if not self._has_chunk((first, *_offset(number, across, chunk[1:]))):
                         raise self._unwritten(self._missing_rows(runs, chunk[0], math.prod(across)))
@@ -205,7 +206,15 @@ class StoredColumn:
         found = (self._settings.get_filter(index) for index in range(self._settings.get_nfilters()))
         return [(code, name.decode("utf-8", "replace")) for code, _, _, name in found]
 
-    def _check_filters(self) -> None:
+    @property
+    def chunk_rows(self) -> int | None:
+        """Rows of a chunk, or None where the values lie in one block."""
+        with guarded(self._path, f"a readable dataset `{self.label}`"):
+            chunked = self._settings.get_layout() not in (_COMPACT, _CONTIGUOUS)
+            return int(self._settings.get_chunk()[0]) if chunked else None
+
+    def check_filters(self) -> None:
+        """Raise unless every filter of the column is there, after loading those of hdf5plugin."""
         h5z = self._h5py.h5z
         for code, name in self._filters():
             if h5z.filter_avail(code):

@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._checks import check_choice, describe, require
-from .._files import write_atomically
-from ..errors import ConfigError, DataError
-from ._episodes import Episodes, check_episodes
-from ._hdf5_columns import arriving_rewards
-from ._hdf5_layout import (
+from ..._checks import check_choice, describe, require
+from ..._files import write_atomically
+from ...errors import ConfigError, DataError
+from .._episodes import Episodes, check_episodes
+from .._lazy import Column, LazyColumn
+from ._columns import arriving_rewards
+from ._layout import (
     CHOICES_ATTRIBUTE,
     COLUMNS_ATTRIBUTE,
     ENVIRONMENT_ATTRIBUTE,
@@ -200,7 +201,8 @@ def _fill(file: Any, episodes: Episodes, compression: str | None) -> None:
         if column.dtype == np.uint8 and column.ndim == 4:
             _add_pictures(file, name, column, compression)
         else:
-            file.create_dataset(name, data=arriving_rewards(column, lengths) if name == REWARD else column)
+            values = np.asarray(column)
+            file.create_dataset(name, data=arriving_rewards(values, lengths) if name == REWARD else values)
     file.create_dataset("ep_len", data=lengths.astype(np.int32))
     file.create_dataset("ep_offset", data=offsets)
     # The published evaluation script finds episodes by these two.
@@ -217,10 +219,16 @@ def _fill(file: Any, episodes: Episodes, compression: str | None) -> None:
             file.attrs[name] = value
 
 
-def _add_pictures(file: Any, name: str, pictures: np.ndarray, compression: str | None) -> None:
+def _add_pictures(file: Any, name: str, pictures: Column, compression: str | None) -> None:
     """Store pictures in chunks of about a megabyte."""
     if 0 in pictures.shape:
         file.create_dataset(name, data=pictures)
         return
     chunk = max(1, min(len(pictures), _CHUNK_BYTES // pictures[0].nbytes))
-    file.create_dataset(name, data=pictures, chunks=(chunk, *pictures.shape[1:]), compression=compression)
+    options = {"chunks": (chunk, *pictures.shape[1:]), "compression": compression}
+    if not isinstance(pictures, LazyColumn):
+        file.create_dataset(name, data=pictures, **options)
+        return
+    stored = file.create_dataset(name, shape=pictures.shape, dtype=pictures.dtype, **options)
+    for start in range(0, len(pictures), chunk):
+        stored[start : start + chunk] = pictures[start : start + chunk]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .._checks import describe, nearest, quoted
-from ..errors import DataError
-from ._hdf5_file import DataFile
-from ._hdf5_layout import (
+from ..._checks import describe, nearest, quoted
+from ...errors import DataError
+from ._file import DataFile
+from ._layout import (
     CHOICES_ATTRIBUTE,
     COLUMNS_ATTRIBUTE,
     EPISODE_COLUMNS,
@@ -21,7 +21,7 @@ from ._hdf5_layout import (
     rule,
     shown,
 )
-from ._hdf5_stored import StoredColumn
+from ._stored import StoredColumn
 
 _MAX_LISTED = 20
 

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
-from ._hdf5_layout import rule
-from ._hdf5_stored import Runs, StoredColumn
+from ...errors import DataError
+from ._layout import rule
+from ._stored import Runs, StoredColumn
 
 _TRANSPOSED_ROWS = 256
 
 
-def read_pixels(path: Path, column: StoredColumn, runs: Runs) -> np.ndarray:
-    """Read the frames of one camera in the given rows, channel last, each copied once."""
+def is_channel_first(path: Path, column: StoredColumn) -> bool:
+    """Say which form the frames of a camera have, or raise `DataError` if it holds none."""
     shape, name = column.shape, column.label
     channel_last = len(shape) == 4 and shape[3] == 3
     channel_first = len(shape) == 4 and shape[1] == 3
@@ -23,7 +23,13 @@ def read_pixels(path: Path, column: StoredColumn, runs: Runs) -> np.ndarray:
             f"`{name}` is {column.told}{_nan_note(column)}",
             "Store RGB frames as whole numbers from 0 to 255",
         )
-    if channel_last:
+    return not channel_last
+
+
+def read_pixels(path: Path, column: StoredColumn, runs: Runs) -> np.ndarray:
+    """Read the frames of one camera in the given rows, channel last, each copied once."""
+    shape = column.shape
+    if not is_channel_first(path, column):
         return column.read(runs)
     column.check(runs)
     count = sum(end - start for start, end in runs)

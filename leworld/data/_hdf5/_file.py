@@ -7,11 +7,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .._checks import describe, require
-from ..errors import ConfigError, DataError
-from ._hdf5_layout import REPAIR, guarded, rule, shown, told
-from ._hdf5_stored import StoredColumn
-from ._hdf5_text import variable_text
+from ..._checks import describe, require
+from ...errors import ConfigError, DataError
+from ._layout import REPAIR, guarded, rule, shown, told
+from ._stored import StoredColumn
+from ._text import variable_text
 
 _KINDS = {
     stat.S_IFDIR: "a folder",

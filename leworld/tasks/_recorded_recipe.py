@@ -1,0 +1,104 @@
+"""How a model is trained on episodes that somebody recorded, without a task."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, final
+
+from .._checks import check_number, describe, plain_numbers
+from ..data import Episodes, Processor, fit_processor
+from ..errors import ConfigError
+from ._recipe import MODEL_NAMES, Recipe
+
+_USUAL_SIDE = 64
+
+
+@final
+@plain_numbers
+@dataclass(frozen=True, kw_only=True)
+class RecordedRecipe(Recipe):
+    """Trains a small LeWM on recorded episodes; sizes and statistics follow from them.
+
+    What `leworld train --data` runs. `num_episodes` is the number of these, whatever is given.
+
+    Args:
+        episodes: What to train on, in memory or on disk; keep held-out ones out of it.
+        frameskip: Rows between the frames of a window, and raw actions in a block; 5 in the published models.
+        image_size: Side of the model's images; the frames' own unless given, 64 where they are not square.
+        history_size: Frames that the predictor sees; 3 as published.
+
+    Raises:
+        ConfigError: A value is out of range, or the episodes have no frames called `pixels`.
+
+    Example:
+        ```python
+        import numpy as np
+        from leworld.data import Episodes
+        from leworld.tasks import RecordedRecipe
+
+        films = [np.random.default_rng(0).integers(0, 256, (30, 32, 32, 3), np.uint8)] * 2
+        episodes = Episodes.from_trajectories(films, [np.random.default_rng(1).normal(size=(29, 2))] * 2)
+        recipe = RecordedRecipe(episodes=episodes, embedding_dim=8)
+        model = recipe.build(recipe.processor(episodes))
+        assert model.processor.image_size == 32 and model.history_size == 3
+        ```
+    """
+
+    episodes: Episodes
+    frameskip: int = 5
+    image_size: int | None = None
+    history_size: int = 3
+
+    def __post_init__(self) -> None:
+        owner = type(self).__name__
+        if not isinstance(self.episodes, Episodes):
+            raise ConfigError(
+                f"{owner} needs `episodes` to be an Episodes",
+                f"it is {describe(self.episodes)}",
+                "Open a file or a store with `leworld.data.open_episodes`",
+            )
+        if self.episodes.pixels is None:
+            raise ConfigError(
+                f"{owner} needs frames called `pixels`",
+                f"the episodes have {sorted(self.episodes.columns)}",
+                "Pack them with `--camera NAME=pixels`, or train a model of your own by `training.train`",
+            )
+        check_number(owner, "frameskip", self.frameskip, low=1, integer=True)
+        if self.image_size is not None:
+            check_number(owner, "image_size", self.image_size, low=1, integer=True)
+        object.__setattr__(self, "num_episodes", len(self.episodes))
+        super().__post_init__()
+
+    @property
+    def _frameskip(self) -> int:
+        return self.frameskip
+
+    def _image_size(self, processor: Processor) -> int | None:
+        return processor.image_size
+
+    def collect(self, *, held_out: bool = False, progress: bool = True) -> Episodes:
+        """Return the episodes; there are no held-out ones."""
+        if held_out:
+            raise ConfigError(
+                "RecordedRecipe.collect needs to be asked for training episodes",
+                "`held_out` is True, and there are no others",
+                "Split recorded episodes beforehand with `episodes.split`",
+            )
+        return self.episodes
+
+    def processor(self, episodes: Episodes) -> Processor:
+        """Measure the action statistics of the training episodes."""
+        height, width = episodes.pixels.shape[1:3]
+        usual = None if height == width else _USUAL_SIDE
+        return fit_processor(episodes, frameskip=self.frameskip, image_size=self.image_size or usual)
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what a checkpoint of this recipe says about its origin, as plain data."""
+        facts = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "episodes"}
+        origin = self.episodes.environment_id or "recorded episodes"
+        words, paper = MODEL_NAMES[self.model]
+        return {
+            "name": f"{self.model}-recorded",
+            "summary": f"A small {words} of {origin}.",
+            "paper": paper,
+            "training_data": f"{self.num_episodes} recorded episodes of {self.episodes.num_rows} frames",
+            "recipe": facts | {"settings": asdict(self.settings)},
+        }

@@ -1,0 +1,107 @@
+"""Own data in one command each: pack them, train on them, look at what came out."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import leworld
+from leworld.cli._main import top
+from leworld.data import open_store, write_hdf5
+from leworld.errors import ConfigError
+from leworld.tasks import RecordedRecipe
+from leworld.training import TrainSettings
+from tests.data.fakes import random_episodes, sensing_episodes
+from tests.data.lazy import sparing
+
+SMALL = ("--steps", "2", "--batch-size", "8", "--frameskip", "2")
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(top, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    write_hdf5(tmp_path / "my.h5", random_episodes([20, 24, 17, 30], size=20))
+    return tmp_path / "my.h5"
+
+
+def test_pack_train_and_look(recorded: Path) -> None:
+    place = recorded.parent
+    told = run("pack", recorded, place / "packed", "--size", "16")
+    assert told.exit_code == 0, told.output
+    assert "pixels 16x16" in told.output
+    for data in (recorded, place / "packed"):
+        out = place / f"{data.stem} run"
+        told = run("train", "--data", data, *SMALL, "--out", out)
+        assert told.exit_code == 0, told.output
+        model = leworld.load(out / "model")
+        assert model.processor is not None
+        assert model.processor.image_size == (20 if data is recorded else 16)
+        assert (model.processor.frameskip, model.history_size) == (2, 3)
+    told = run("surprise", place / "packed run" / "model", "--data", place / "packed")
+    assert told.exit_code == 0, told.output
+    assert "Note: 4 of these 4 episodes were in the training set" in told.stderr
+
+
+def test_pack_appends_merges_and_renames(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_hdf5(tmp_path / f"{name}.h5", sensing_episodes([5, 6]))
+    one, two, out = tmp_path / "one.h5", tmp_path / "two.h5", tmp_path / "s"
+    camera = ("--camera", "wrist=pixels", "--camera", "pixels=front")
+    assert run("pack", one, out, *camera).exit_code == 0
+    refused = run("pack", two, out, *camera)
+    assert refused.exit_code == 2
+    assert "append=True" in refused.output
+    assert run("pack", two, out, *camera, "--append").exit_code == 0
+    assert len(open_store(out)) == 4
+    assert open_store(out).pixels.shape[1:] == (4, 6, 3)
+    assert run("pack", out, out, tmp_path / "both").exit_code == 0
+    assert len(open_store(tmp_path / "both", verify=True)) == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train"], "name a recipe"),
+        (["train", "tworoom", "--frameskip", "2"], "belongs to --data"),
+        (["train", "tworoom", "--data", "my.h5"], "RECIPE does not go with --data"),
+        (["train", "--data", "my.h5", "--episodes", "3"], "--episodes does not go with --data"),
+        (["train", "--data", "nowhere.h5"], "nowhere.h5"),
+        (["train", "--data", "."], "packed store"),
+        (["pack", "my.h5", "s", "--camera", "a="], "NAME=NEW"),
+        (["pack", "my.h5", "s", "--camera", "pixel"], "pixel"),
+        (["pack", "my.h5", "s", "--append", "--overwrite"], "exclude each other"),
+    ],
+)
+def test_mistakes_are_told(recorded: Path, monkeypatch, arguments: list[str], words: str) -> None:
+    monkeypatch.chdir(recorded.parent)
+    told = run(*arguments)
+    assert told.exit_code == 2
+    assert words in told.output
+
+
+def test_a_run_from_disk_is_the_run_from_memory(tmp_path: Path) -> None:
+    """Same bytes, same run: one is resumed from the other's state."""
+    known = random_episodes([20, 24], size=16)
+    settings = TrainSettings(num_steps=2, batch_size=4, batchnorm_windows=8)
+    options = {"frameskip": 2, "embedding_dim": 8, "num_slices": 8, "settings": settings}
+    for episodes in (known, sparing(known, 44)):
+        recipe = RecordedRecipe(episodes=episodes, **options)  # pyright: ignore[reportArgumentType]
+        recipe.train(tmp_path, progress=False)
+    other = random_episodes([20, 24], size=16, seed=1)
+    with pytest.raises(ConfigError, match="the data differ"):
+        RecordedRecipe(episodes=other, **options).train(tmp_path, progress=False)  # pyright: ignore[reportArgumentType]
+
+
+def test_frames_that_are_not_square_are_read_at_64_pixels() -> None:
+    recipe = RecordedRecipe(episodes=sensing_episodes([30]), frameskip=2)
+    assert recipe.processor(recipe.episodes).image_size == 2
+    wide = random_episodes([30], size=8)
+    wide = type(wide)(wide.pixels[:, :4].copy(), wide.actions, lengths=wide.lengths)
+    assert RecordedRecipe(episodes=wide).processor(wide).image_size == 64
+    with pytest.raises(ConfigError, match="there are no others"):
+        recipe.collect(held_out=True)
