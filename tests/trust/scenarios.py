@@ -22,7 +22,15 @@ from leworld.control import (
     RecordedSubgoals,
     StateGoal,
 )
-from leworld.costs import ActionCost, ConstrainedCost, EnsembleCost, GoalCost, SurpriseCost, WeightedSum
+from leworld.costs import (
+    ActionCost,
+    ConstrainedCost,
+    EnsembleCost,
+    GoalCost,
+    ReturnCost,
+    SurpriseCost,
+    WeightedSum,
+)
 from leworld.data import Episodes, Observation, collect
 from leworld.evaluation import (
     GoalPairs,
@@ -609,6 +617,7 @@ class _Integrator:
     "costs.GoalCost",
     "costs.RolloutModel",
     "costs.SurpriseCost",
+    "costs.ReturnCost",
     "costs.ActionCost",
     "costs.WeightedSum",
     "costs.EnsembleCost",
@@ -626,6 +635,15 @@ def costs(twin: Twin) -> Any:
         twin.call(GoalCost, rolled, goal, **held, readout=readout, along="path"),
         twin.call(SurpriseCost, rolled, **held, reference=torch.randn(9, 3, generator=generator)),
         twin.call(ActionCost, 1.0, 1.0, previous=goal),
+        twin.call(
+            ReturnCost,
+            rolled,
+            twin.code(lambda latents: latents.sum(-1)),
+            **held,
+            value=twin.code(lambda latents, actions: (latents * actions).sum(-1)),
+            policy=twin.code(lambda latents: latents / 2),
+            termination=twin.code(lambda latents: latents[..., 0].sigmoid()),
+        ),
     ]
     simple = twin.code(lambda actions: actions.square().sum((2, 3)))
     other = twin.code(lambda actions: actions.abs().sum((2, 3)))

@@ -26,7 +26,15 @@ from leworld.control import (
     StateGoal,
     Subgoals,
 )
-from leworld.costs import ActionCost, ConstrainedCost, EnsembleCost, GoalCost, SurpriseCost, WeightedSum
+from leworld.costs import (
+    ActionCost,
+    ConstrainedCost,
+    EnsembleCost,
+    GoalCost,
+    ReturnCost,
+    SurpriseCost,
+    WeightedSum,
+)
 from leworld.data import Observation
 from leworld.models import History, Losses
 from leworld.planners import (
@@ -81,6 +89,10 @@ def goal_cost() -> GoalCost:
     return GoalCost(Drift(), torch.ones(2, SIZE), context=torch.zeros(2, 1, SIZE))
 
 
+def summed(latents: Tensor) -> Tensor:
+    return latents.sum(-1)
+
+
 def costs_of(cost) -> list[Tensor]:
     return [cost(torch.linspace(-1, 1, 2 * 3 * HORIZON * SIZE).reshape(2, 3, HORIZON, SIZE))]
 
@@ -125,6 +137,10 @@ OTHERS: dict[type, tuple[Callable[[], object], Callable[..., list[Tensor]]]] = {
     ConstrainedCost: (lambda: ConstrainedCost(cost_of, loose), costs_of),
     EnsembleCost: (lambda: EnsembleCost([cost_of, ActionCost()]), costs_of),
     GoalCost: (goal_cost, costs_of),
+    ReturnCost: (
+        lambda: ReturnCost(Drift(), summed, context=torch.ones(2, 1, SIZE)),
+        costs_of,
+    ),
     SurpriseCost: (
         lambda: SurpriseCost(Drift(), context=torch.ones(2, 1, SIZE), reference=torch.eye(2)),
         costs_of,
