@@ -169,7 +169,7 @@ class QEnsemble(nn.Module):
             actions: (*batch, action_dim).
         """
         logits = self.logits(latents, actions)
-        return torch.stack([self.two_hot.loss(one, values) for one in logits]).mean(0)
+        return self.two_hot.loss(logits, values.expand(logits.shape[:-1])).mean(0)
 
     @torch.no_grad()
     def update_targets(self) -> None:

@@ -64,7 +64,7 @@ class SimNorm(nn.Module):
                 f"`values` is {describe(values)}",
                 "Build it with a size that divides the axis",
             )
-        return values.unflatten(-1, (-1, self.group_dim)).softmax(-1).flatten(-2)
+        return _in_groups(values, self.group_dim)
 
     def extra_repr(self) -> str:
         """Say the size of a group."""
@@ -140,7 +140,7 @@ class NormedLinear(nn.Module):
             hidden = F.dropout(hidden, self.dropout)
         hidden = self.norm(hidden)
         if self.simnorm is not None:
-            return self.simnorm(hidden)
+            return _in_groups(hidden, self.simnorm.group_dim)
         return F.mish(hidden) if self.activation == "mish" else F.silu(hidden)
 
 
@@ -232,6 +232,10 @@ class NormedMLP(nn.Module):
         for layer in self.layers:
             values = layer(values)
         return values
+
+
+def _in_groups(values: Tensor, group_dim: int) -> Tensor:
+    return values.unflatten(-1, (-1, group_dim)).softmax(-1).flatten(-2)
 
 
 def initialise(layer: nn.Linear, norm: Norm) -> None:

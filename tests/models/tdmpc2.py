@@ -56,15 +56,17 @@ def draws(found: dict[str, Tensor], call: str, kind: str) -> Iterator[Tensor]:
     yield from (found[name] for name in names)
 
 
-def tdmpc2(encoder: str = "vector", *, episodic: bool = True, dropout: float = 0.0, **options: Any) -> TDMPC2:
+def tdmpc2(
+    encoder: str = "vector", *, episodic: bool = True, dropout: float = 0.0, in_dim: int = 3, **options: Any
+) -> TDMPC2:
     """A small model, with every parameter away from its initial value."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         hidden, two_hot = (12,), TwoHot(num_bins=9, low=-3.0, high=3.0)
         read = (
-            NormedMLP(3, LATENT, hidden_dims=(10,), simnorm_dim=4)
+            NormedMLP(in_dim, LATENT, hidden_dims=(10,), simnorm_dim=4)
             if encoder == "vector"
-            else SimNormEncoder(40, LATENT, simnorm_dim=4, shift=0)
+            else SimNormEncoder(8, 2, kernels=(3, 2), strides=(2, 1), simnorm_dim=4)
         )
         model = TDMPC2(
             read,
@@ -78,16 +80,15 @@ def tdmpc2(encoder: str = "vector", *, episodic: bool = True, dropout: float = 0
             **options,
         )
     generator = torch.Generator().manual_seed(4)
-    for name, parameter in model.named_parameters():
-        if not name.startswith("encoder.stages"):
-            parameter.data += 0.5 * torch.randn(parameter.shape, generator=generator)
+    for parameter in model.parameters():
+        parameter.data += 0.5 * torch.randn(parameter.shape, generator=generator)
     return model
 
 
 def batch(model: TDMPC2, size: int = 6, time: int = HORIZON + 1) -> Batch:
     generator = torch.Generator().manual_seed(5)
     part = model.observation_parts[0]
-    shape = (3,) if part == "proprio" else (3, 40, 40)
+    shape = (3,) if part == "proprio" else (3, 8, 8)
     parts = {part: torch.randn(size, time, *shape, generator=generator)}
     actions = torch.rand(size, time, ACTION, generator=generator) * 2 - 1
     columns = {"reward": torch.randn(size, time, generator=generator)}

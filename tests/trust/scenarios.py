@@ -18,6 +18,7 @@ from leworld.control import (
     InversePolicy,
     MPCPolicy,
     Policy,
+    PolicyProposals,
     RandomPolicy,
     RecordedSubgoals,
     StateGoal,
@@ -52,9 +53,10 @@ from leworld.evaluation import (
     surprise,
     trajectory_pairs,
 )
+from leworld.heads import PolicySample
 from leworld.metrics import goal_monotonicity
 from leworld.models import PLDM, LeWM, WorldModel, embed
-from leworld.planners import CEMPlanner
+from leworld.planners import CEMPlanner, KeepGuesses
 from leworld.probes import Probe, RidgeProbe, fit_probe, split_by_episode
 from leworld.regularizers import SIGReg
 from leworld.tasks import ExpertPolicy, SmoothPolicy, from_gymnasium
@@ -182,6 +184,27 @@ def mpc_toward_states(twin: Twin) -> Any:
     latents = torch.arange(12.0).reshape(2, 2, 3)
     twin.call(policy.reset, latents)
     return first + [twin.call(policy.act, sensed(twin, step)) for step in range(3)]
+
+
+class _Draws:
+    """A policy of no network."""
+
+    def sample(self, latents, *, generator):
+        noise = torch.rand(*latents.shape[:2], 4, generator=generator) - latents.flatten(2).mean(
+            2, keepdim=True
+        )
+        nothing = noise[..., 0] * 0
+        return PolicySample(noise, nothing, nothing, nothing)
+
+
+@scenario("control.PolicyProposals")
+def mpc_with_a_policy(twin: Twin) -> Any:
+    proposals = twin.call(PolicyProposals, 3, policy=twin.hooks(_Draws(), "sample"))
+    policy = MPCPolicy(
+        kind_of_model(Recurrent, twin), KeepGuesses(planner()), propose=proposals, receding_horizon=1
+    )
+    twin.call(policy.reset, torch.ones(2, 5))
+    return [twin.call(policy.act, sensed(twin, step)) for step in range(4)]
 
 
 @scenario("control.RecordedSubgoals")

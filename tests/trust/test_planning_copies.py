@@ -20,6 +20,7 @@ from leworld.control import (
     InversePolicy,
     MPCPolicy,
     Policy,
+    PolicyProposals,
     RandomPolicy,
     RecordedSubgoals,
     Situation,
@@ -52,6 +53,7 @@ from leworld.planners import (
 )
 from tests.control.fakes import FRAMESKIP, paint, point_model
 from tests.control.test_subgoals import WAY, recorded
+from tests.models.tdmpc2 import tdmpc2
 from tests.trust.planning import CASES, HORIZON, SIZE, lifted, loose, quadratic
 
 ROUNDS: dict[str, Callable] = {
@@ -87,6 +89,13 @@ PLAIN = lifted(quadratic)
 
 def goal_cost() -> GoalCost:
     return GoalCost(Drift(), torch.ones(2, SIZE), context=torch.zeros(2, 1, SIZE))
+
+
+def situation() -> Situation:
+    model = tdmpc2().eval()
+    latents = torch.linspace(0, 1, 2 * 8).reshape(2, 8)
+    state = History(latents.unsqueeze(1), torch.zeros(2, 0, 4))
+    return Situation(model, state, latents, goal=None, horizon=2, former=None, environments=(0, 1))
 
 
 def summed(latents: Tensor) -> Tensor:
@@ -159,6 +168,10 @@ OTHERS: dict[type, tuple[Callable[[], object], Callable[..., list[Tensor]]]] = {
     ),
     History: (lambda: History(torch.ones(1, 2, 3), torch.ones(1, 1, 2)), tensors_of),
     MPCPolicy: (policy_of(CMAESPlanner(3, 6, num_iterations=2)), act),
+    PolicyProposals: (
+        lambda: PolicyProposals(2, seed=3),
+        lambda value: [value(situation()) for _ in range(2)],
+    ),
     RandomPolicy: (lambda: begun(RandomPolicy(2, seed=3)), act),
     InversePolicy: (lambda: inverse_policy(), act),
     GoalConditionedInverseModel: (
