@@ -63,10 +63,9 @@ class PolicyProposals:
     @torch.no_grad()
     def __call__(self, situation: Situation) -> Float[Tensor, "env guess horizon action"]:
         """Return where the search begins, and the proposals behind it."""
-        model, policy = situation.model, self.policy
-        if policy is None:
-            policy = getattr(model, "policy", None)
-            _check_policy(policy)
+        model = situation.model
+        policy: Any = getattr(model, "policy", None) if self.policy is None else self.policy
+        _check_policy(policy)
         generator = torch.Generator().manual_seed(self.seed + self._calls)
         self._calls += 1
         rows, count = len(situation), self.num_proposals
