@@ -121,6 +121,8 @@ REFUSED: dict[str, tuple[State, str]] = {
         weights() | {"_detach_Qs_params.0.bias": torch.zeros(5, 24)},
         "copy of `_Qs.params`",
     ),
+    "a member too many": (weights() | {"_Qs.params.1.bias": torch.zeros(6, 24)}, "number of members"),
+    "a range of many": (weights() | {"log_std_min": torch.zeros(3)}, "`log_std_min`.*single number"),
     "another shape": (weights() | {"_pi.1.bias": torch.zeros(23)}, "policy.network.layers.1.linear.bias"),
     "NaN": (weights() | {"_pi.1.bias": torch.full((24,), torch.nan)}, "NaN"),
     "no encoder": ({n: w for n, w in weights().items() if "_encoder" not in n}, "one encoder"),

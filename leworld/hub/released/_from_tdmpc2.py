@@ -170,9 +170,9 @@ def _sorted(
                 f"it holds `{key}` ({describe(value)})" + (", of a model of many tasks" if tasks else ""),
                 "Take the weights of one task, such as `dog-run-1.pt`" if tasks else _FIX,
             )
-    _check_copies(ensembles, source)
+    _check_ensembles(ensembles, source)
     low, width = (
-        float(state.get(name, usual)) for name, usual in (("log_std_min", -10), ("log_std_dif", 12))
+        _number(state, name, usual, source) for name, usual in (("log_std_min", -10.0), ("log_std_dif", 12.0))
     )
     return (
         {name: _joined(layers) for name, layers in networks.items()},
@@ -196,7 +196,29 @@ def _joined(layers: Layers) -> Layers:
     return dict(enumerate(joined))
 
 
-def _check_copies(ensembles: Mapping[str, Layers], source: str) -> None:
+def _number(state: Mapping[str, Any], name: str, usual: float, source: str) -> float:
+    value = state.get(name, usual)
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return value.item()
+    if value is usual:
+        return usual
+    raise CheckpointError(f"{source} needs `{name}` to be a single number", f"it is {describe(value)}", _FIX)
+
+
+def _check_ensembles(ensembles: Mapping[str, Layers], source: str) -> None:
+    """Refuse ensembles of different numbers of members, and copies of the heads that are none."""
+    sizes = {
+        value.shape[:1]
+        for layers in ensembles.values()
+        for tensors in layers.values()
+        for value in tensors.values()
+    }
+    if len(sizes) > 1:
+        raise CheckpointError(
+            f"{source} needs ensembles of one number of members",
+            f"their tensors have {sorted(tuple(size) for size in sizes)} of them",
+            _FIX,
+        )
     heads = ensembles.get("Qs", {})
     for place, tensors in ensembles.get("detach_Qs", {}).items():
         for leaf, value in tensors.items():
