@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from . import envs as envs
     from . import errors as errors
     from . import evaluation as evaluation
+    from . import heads as heads
     from . import hub as hub
     from . import kernels as kernels
     from . import metrics as metrics
@@ -69,6 +70,7 @@ ROOMS = (
     "envs",
     "errors",
     "evaluation",
+    "heads",
     "hub",
     "kernels",
     "metrics",

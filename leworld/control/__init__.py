@@ -1,9 +1,9 @@
 """Policies: from what an agent sees to what it does, for a batch of environments at once.
 
-`MPCPolicy` joins a model and a planner into a receding-horizon controller, and `RecordedSubgoals` leads it to
-goals that lie several plans away; `InversePolicy` asks a small network instead of searching;
-`RandomPolicy` is the baseline that every result is shown beside. All speak raw action units and numpy, as
-environments do.
+`MPCPolicy` joins a model and a planner into a receding-horizon controller, `PolicyProposals` gives it guesses
+to begin with, and `RecordedSubgoals` leads it to goals that lie several plans away; `InversePolicy` asks a
+small network instead of searching; `RandomPolicy` is the baseline that every result is shown beside. All
+speak raw action units and numpy, as environments do.
 """
 
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from ._inverse_model import GoalConditionedInverseModel as GoalConditionedInvers
 from ._inverse_policy import InversePolicy as InversePolicy
 from ._mpc import MPCPolicy as MPCPolicy
 from ._policy import Policy as Policy
+from ._policy_proposals import PolicyProposals as PolicyProposals
 from ._random_policy import RandomPolicy as RandomPolicy
 from ._recorded_subgoals import RecordedSubgoals as RecordedSubgoals
 from ._recorded_subgoals import Subgoals as Subgoals

@@ -15,6 +15,7 @@ from ._combine import EnsembleCost as EnsembleCost
 from ._combine import WeightedSum as WeightedSum
 from ._constrained import ConstrainedCost as ConstrainedCost
 from ._goal import GoalCost as GoalCost
+from ._return import ReturnCost as ReturnCost
 from ._start import RolloutModel as RolloutModel
 from ._surprise import SurpriseCost as SurpriseCost
 

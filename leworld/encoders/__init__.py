@@ -21,6 +21,7 @@ from ._impala import ImpalaEncoder as ImpalaEncoder
 from ._linear import LinearEncoder as LinearEncoder
 from ._pooled import PooledTokens as PooledTokens
 from ._resnet import ResNetEncoder as ResNetEncoder
+from ._simnorm import SimNormEncoder as SimNormEncoder
 from ._timm import TimmEncoder as TimmEncoder
 from ._vector import VectorEncoder as VectorEncoder
 from ._vit import ViTEncoder as ViTEncoder

@@ -6,8 +6,8 @@ the model back, strictly: every field and every tensor must be known, present an
 files name classes of leworld, or such that the caller hands over, never a callable, and nothing in a
 checkpoint is executed. `load` also reads the layout of the published LeWM weights, and `convert` goes from
 either to the other. `list_checkpoints` and `checkpoint_info` tell which checkpoints have a name and what is
-known about each. `export` writes a model for runtimes without leworld. `load_dinowm` reads published weights
-of DINO-WM, and `pretrained` those of a backbone, which it freezes.
+known about each. `export` writes a model for runtimes without leworld. `load_dinowm` and `load_tdmpc2` read
+published weights of DINO-WM and TD-MPC2, and `pretrained` those of a backbone, which it freezes.
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from .catalog._record import CheckpointRecord as CheckpointRecord
 from .catalog._record import Score as Score
 from .programs._export import export as export
 from .released._from_dinowm import load_dinowm as load_dinowm
+from .released._from_tdmpc2 import load_tdmpc2 as load_tdmpc2
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = room_names(__name__)

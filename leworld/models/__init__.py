@@ -2,8 +2,8 @@
 
 `WorldModel` is the contract that costs, policies, training and evaluation rely on. `LeWM` and `PLDM` keep it
 with the same parts and differ in what keeps them from collapsing; `DINOWM` predicts the patch features of a
-frozen encoder. Axes are always (batch, time, ...); the action at time t leaves frame t and leads to frame
-t + 1.
+frozen encoder; `TDMPC2` learns one task from its rewards. Axes are always (batch, time, ...); the action at
+time t leaves frame t and leads to frame t + 1.
 """
 
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from ._state import History as History
 from ._state import concatenate_states as concatenate_states
 from ._state import state_layout as state_layout
 from ._state import state_rows as state_rows
+from ._tdmpc2 import TDMPC2 as TDMPC2
 from ._world_model import WorldModel as WorldModel
 
 if not TYPE_CHECKING:

@@ -18,6 +18,9 @@ from ._conditioning import Conditioning as Conditioning
 from ._evaluation_mode import evaluation_mode as evaluation_mode
 from ._frozen import Frozen as Frozen
 from ._mlp import MLP as MLP
+from ._normed import NormedLinear as NormedLinear
+from ._normed import NormedMLP as NormedMLP
+from ._normed import SimNorm as SimNorm
 from ._patches import PatchEmbedding as PatchEmbedding
 from ._positions import interpolate_positions as interpolate_positions
 from ._projector import Projector as Projector

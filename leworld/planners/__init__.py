@@ -29,6 +29,7 @@ from ._random_shooting import RandomShootingPlanner as RandomShootingPlanner
 from ._search_state import SearchState as SearchState
 from ._warm_start import WarmStart as WarmStart
 from ._wrappers import BestSoFar as BestSoFar
+from ._wrappers import KeepGuesses as KeepGuesses
 from ._wrappers import Refine as Refine
 
 if not TYPE_CHECKING:

@@ -32,6 +32,8 @@ class Problem:
         dtype: What the cost is shown: the dtype of the caller's tensors, possibly a half type.
         guesses: Further first guesses (batch, guess, horizon, action) inside the bounds, or None. `plan` has
             shown none of them to the cost; a sampling planner lets them compete in its first iteration.
+        keep_guesses: Whether these stand unchanged before what `sample` draws, in every iteration; see
+            `KeepGuesses`.
 
     Example:
         ```python
@@ -50,6 +52,7 @@ class Problem:
     seeds: Int[Tensor, " batch"]
     dtype: torch.dtype
     guesses: Float[Tensor, "batch guess horizon action"] | None = None
+    keep_guesses: bool = False
     _drawn: "_Drawn | None" = field(default=None, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -87,8 +90,9 @@ class Problem:
     def sample(self, mean: Tensor, std: Tensor | float, num: int, *, iteration: int) -> Tensor:
         """Draw `num` sequences around `mean` (batch, horizon, action), which is the first of them.
 
-        In the first iteration the further guesses come behind it, as many as `num` leaves room for. `std` is
-        a number, or a tensor (batch, horizon, action).
+        In the first iteration the further guesses come behind it, as many as `num` leaves room for. With
+        `keep_guesses` these come first in every iteration, and the mean itself is not among the sequences.
+        `std` is a number, or a tensor (batch, horizon, action).
         """
         spread = std if isinstance(std, Tensor) else mean
         if mean.shape != self.init.shape or spread.shape != mean.shape or num < 1:
@@ -98,12 +102,18 @@ class Problem:
                 "Pass one mean and one standard deviation for each number of the plan, and draw something",
             )
         mean, std = mean.to(self.init), std.to(self.init) if isinstance(std, Tensor) else std
-        noise = self._noise((num, *mean.shape[1:]), iteration)
+        kept = self.guesses[:, : num - 1] if self.keep_guesses and self.guesses is not None else None
+        if kept is None:
+            noise = self._noise((num, *mean.shape[1:]), iteration)
+        else:  # that of the mean is zero
+            noise = self._noise((num - kept.shape[1] + 1, *mean.shape[1:]), iteration)[:, 1:]
         centre = mean.unsqueeze(1)
         if isinstance(std, Tensor):
             drawn = torch.addcmul(centre, noise, std.unsqueeze(1))
         else:
             drawn = torch.add(centre, noise, alpha=std)
+        if kept is not None:
+            return torch.cat((kept.to(drawn), drawn), dim=1)
         return self.with_guesses(drawn) if iteration == 0 else drawn
 
     def with_guesses(self, candidates: Tensor) -> Tensor:

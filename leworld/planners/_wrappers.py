@@ -1,4 +1,4 @@
-"""Planners made of planners: the best so far, and one search after another."""
+"""Planners made of planners: the best so far, guesses that stay, and one search after another."""
 
 from dataclasses import replace
 from typing import Any, final
@@ -7,7 +7,9 @@ import torch
 
 from .._checks import describe
 from ..errors import ConfigError
+from ._cem import CEMPlanner
 from ._evaluator import Evaluator
+from ._mppi import MPPIPlanner
 from ._planner import Planner
 from ._problem import Problem
 from ._search_state import SearchState
@@ -55,6 +57,68 @@ class BestSoFar(Planner[Any]):
     ) -> SearchState[Any]:
         """Ask the wrapped planner."""
         return self.planner.step(problem, state, evaluate, iteration)
+
+
+@final
+class KeepGuesses(Planner[Any]):
+    """Lets further first guesses compete in every iteration, unchanged: proposals of a policy, for example.
+
+    A planner that samples lets them compete in its first iteration only. Here they stand before what it draws
+    throughout, and the mean of its distribution is no candidate, as in TD-MPC2. The first guess is where the
+    search begins, as ever. Without further guesses the planner does what it does alone.
+
+    Args:
+        planner: A `CEMPlanner` or an `MPPIPlanner`, with more samples than there are further guesses.
+
+    Example:
+        ```python
+        import torch
+        from leworld.planners import KeepGuesses, MPPIPlanner
+
+        start, proposal = torch.zeros(1, 1, 3, 1), torch.full((1, 1, 3, 1), 5.0)
+        planner = KeepGuesses(MPPIPlanner(horizon=3, num_samples=16, num_elites=1, num_iterations=2))
+        found = planner.plan(
+            lambda actions: (actions - 5.0).square().sum((2, 3)),
+            batch=1,
+            action_dim=1,
+            init=torch.cat((start, proposal), 1),
+        )
+        assert found.cost.item() == 0
+        ```
+    """
+
+    def __init__(self, planner: Planner[Any]) -> None:
+        if not isinstance(planner, CEMPlanner | MPPIPlanner):
+            raise ConfigError(
+                "KeepGuesses needs a planner that draws around one mean",
+                f"it is {describe(planner)}",
+                "Pass a CEMPlanner or an MPPIPlanner",
+            )
+        self.planner = planner
+        self.horizon = planner.horizon
+        self.num_iterations = planner.num_iterations
+        self.keep_best = planner.keep_best
+
+    def init(self, problem: Problem) -> SearchState[Any]:
+        """Ask the wrapped planner."""
+        guesses, samples = problem.guesses, self.planner.num_samples
+        if guesses is not None and guesses.shape[1] >= samples:
+            raise ConfigError(
+                f"KeepGuesses needs fewer further guesses than the planner's num_samples={samples}",
+                f"there are {guesses.shape[1]}",
+                "Raise `num_samples`, or propose fewer",
+            )
+        kept = replace(problem, keep_guesses=True)
+        state = self.planner.init(kept)
+        return replace(state, memory=(kept, state.memory))
+
+    def step(
+        self, problem: Problem, state: SearchState[Any], evaluate: Evaluator, iteration: int
+    ) -> SearchState[Any]:
+        """Ask the wrapped planner, of whose candidates the guesses are part."""
+        kept, memory = state.memory
+        inner = self.planner.step(kept, replace(state, memory=memory), evaluate, iteration)
+        return replace(inner, memory=(kept, inner.memory))
 
 
 @final

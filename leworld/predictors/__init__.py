@@ -14,6 +14,7 @@ from ._gru import GRUPredictor as GRUPredictor
 from ._incremental import IncrementalPredictor as IncrementalPredictor
 from ._linear import LinearPredictor as LinearPredictor
 from ._mlp import MLPPredictor as MLPPredictor
+from ._simnorm import SimNormPredictor as SimNormPredictor
 from ._token_transformer import TokenTransformerPredictor as TokenTransformerPredictor
 from ._transformer import TransformerPredictor as TransformerPredictor
 

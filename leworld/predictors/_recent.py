@@ -21,7 +21,7 @@ class RecentMemory:
     """Where a rollout of a `RecentFramesPredictor` stands; its tensors are never changed in place.
 
     Args:
-        frames: The window before the newest frame, (batch, sample or 1, history_size - 1, dim).
+        frames: The window before the newest frame, (batch, sample or 1, window - 1, dim).
         past_conditions: Theirs.
         conditions: The candidates' conditions, (batch, sample, horizon, condition).
         step: How many frames have been appended.
@@ -54,10 +54,11 @@ class RecentFramesPredictor(IncrementalPredictor, ABC):
             check_number(self.owner, name, value, low=1, integer=True)
         self.embedding_dim = embedding_dim
         self.history_size = history_size
+        self.window = history_size  # frames that an output sees
 
     @abstractmethod
     def _predict(self, frames: Tensor, conditions: Tensor) -> Tensor:
-        """Return (*row, dim) from (*row, history_size, dim) and (*row, history_size, condition)."""
+        """Return (*row, dim) from (*row, window, dim) and (*row, window, condition)."""
 
     @shapechecked
     def forward(
@@ -108,14 +109,14 @@ class RecentFramesPredictor(IncrementalPredictor, ABC):
         return self._predict(frames, conditions), after
 
     def _windows(self, values: Tensor) -> Tensor:
-        """Return the window that ends at each step, (batch, time, history_size, dim)."""
-        size, time = self.history_size, values.shape[1]
+        """Return the window that ends at each step, (batch, time, window, dim)."""
+        size, time = self.window, values.shape[1]
         padded = F.pad(values, (0, 0, size - 1, 0))
         return torch.stack([padded[:, first : first + time] for first in range(size)], dim=2)
 
     def _before(self, values: Tensor) -> Tensor:
-        """Return the last history_size - 1 of (batch, time, dim), zeros before them."""
-        size = self.history_size - 1
+        """Return the last window - 1 of (batch, time, dim), zeros before them."""
+        size = self.window - 1
         last = values[:, max(0, values.shape[1] - size) :]
         return F.pad(last, (0, 0, size - last.shape[1], 0)).unsqueeze(1)
 

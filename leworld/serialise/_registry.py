@@ -19,6 +19,7 @@ _ROOMS = (
     "normality",
     "decoders",
     "probes",
+    "heads",
     "control",
 )
 

@@ -101,9 +101,9 @@ class Recipe(ABC):
             )
 
     @property
+    @abstractmethod
     def _task(self) -> Task:
-        """The task that the recipe is for; one without overrides everything that asks for it."""
-        raise RuntimeError(f"unreachable: {type(self).__name__} has no task")
+        """The task that the recipe is for."""
 
     @property
     def _frameskip(self) -> int:

@@ -9,8 +9,10 @@ from leworld.control import (
     GoalConditionedInverseModel,
     InversePolicy,
     MPCPolicy,
+    PolicyProposals,
     RandomPolicy,
     RecordedSubgoals,
+    Situation,
     StateGoal,
     check_choices,
     former_plan,
@@ -336,3 +338,20 @@ _row(
     ("carries a state",),
     lambda: RecordedSubgoals(kinds.model(Recurrent), kinds.episodes(2)),
 )
+
+
+def _situation() -> Situation:
+    model = point_model()
+    latents = torch.zeros(2, *model.latent_shape)
+    return Situation(model, None, latents, goal=None, horizon=2, former=None, environments=(0, 1))
+
+
+ROWS += [
+    BadInput(f"leworld.control.PolicyProposals{method}", case, call, ConfigError, mentions)
+    for method, case, call, mentions in (
+        ("", "none", lambda: PolicyProposals(0), ("num_proposals=0",)),
+        ("", "a negative seed", lambda: PolicyProposals(seed=-1), ("seed=-1",)),
+        ("", "a function", lambda: PolicyProposals(policy=torch.tanh), ("sample", "tanh")),
+        (".__call__", "a model without a policy", lambda: PolicyProposals()(_situation()), ("`policy`",)),
+    )
+]

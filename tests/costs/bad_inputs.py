@@ -7,6 +7,7 @@ from leworld.costs import (
     ConstrainedCost,
     EnsembleCost,
     GoalCost,
+    ReturnCost,
     SurpriseCost,
     WeightedSum,
 )
@@ -193,3 +194,28 @@ ROWS.append(
         ("2 problems", "batch=3"),
     )
 )
+
+
+def _sums(latents):
+    return latents.sum(-1)
+
+
+def _return(case, error, mentions, reward=_sums, *, call=False, **changes):
+    arguments = {"context": torch.zeros(2, 1, 2)} | changes
+
+    def make():
+        cost = ReturnCost(LinearLatent(), reward, **arguments)
+        return cost(torch.zeros(2, 3, 4, 2)) if call else cost
+
+    entry = "leworld.costs.ReturnCost" + (".__call__" if call else "")
+    ROWS.append(BadInput(entry, case, make, error, mentions))
+
+
+_return("no reward anywhere", ConfigError, ("`reward`", "LinearLatent"), None)
+_return("a discount of 0", ConfigError, ("discount=0",), discount=0)
+_return("neither context nor state", ConfigError, ("either `context`",), context=None)
+_return("past blocks are missing", ShapeError, ("past action block",), context=torch.zeros(2, 3, 2))
+_return("NaN context", NonFiniteError, ("context",), context=torch.full((2, 1, 2), _NAN))
+_return("a reward of two", ShapeError, ("`reward`", "(2, 3, 4)", "(2, 3, 4, 2)"), lambda z: z, call=True)
+_return("a value of all", ShapeError, ("`value`", "(2, 3, 1)"), value=lambda z: z.sum(), call=True)
+_return("an end of two", ShapeError, ("`termination`",), termination=lambda z: z, call=True)

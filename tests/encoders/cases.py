@@ -13,6 +13,7 @@ from leworld.encoders import (
     ImpalaEncoder,
     PooledTokens,
     ResNetEncoder,
+    SimNormEncoder,
     TimmEncoder,
     ViTEncoder,
 )
@@ -64,6 +65,7 @@ IMAGE_ENCODERS: dict[str, Callable[[], nn.Module]] = {
     "resnet-batch": lambda: resnet(norm="batch", blocks=(2, 1, 1, 1)),
     "resnet-large": lambda: resnet(stem="large"),
     "resnet-keypoints": lambda: resnet(pooling="keypoints"),
+    "simnorm": lambda: SimNormEncoder(SIZE, 6, kernels=(5, 3), strides=(2, 1), simnorm_dim=3, shift=0),
     "timm-pooled": lambda: timm("resnet18"),
     "timm-cells": lambda: timm("resnet18", output="patches"),
     "timm-patches": lambda: timm("vit_tiny_patch16_224", output="patches"),

@@ -90,8 +90,13 @@ def _load_dinowm(weights: Any, **options: Any) -> object:
 
 
 DINOWM = "leworld.hub.load_dinowm"
+TDMPC2 = "leworld.hub.load_tdmpc2"
 
 ROWS = [
+    BadInput(TDMPC2, "no file", lambda: hub.load_tdmpc2(_NOWHERE), CheckpointError, (_NOWHERE,)),
+    BadInput(TDMPC2, "no weights", lambda: hub.load_tdmpc2(3), ConfigError, ("weights",)),  # type: ignore[arg-type]
+    BadInput(TDMPC2, "nothing in them", lambda: hub.load_tdmpc2({}), CheckpointError, ("one encoder",)),
+    BadInput(TDMPC2, "discount", lambda: hub.load_tdmpc2({}, discount=0), ConfigError, ("discount=0",)),
     BadInput(DINOWM, "no file", lambda: _load_dinowm(_NOWHERE), CheckpointError, (_NOWHERE,)),
     BadInput(DINOWM, "no weights", lambda: _load_dinowm(3), ConfigError, ("weights",)),
     BadInput(DINOWM, "nothing in them", lambda: _load_dinowm({}), CheckpointError, ("predictor.positions",)),

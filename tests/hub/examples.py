@@ -15,9 +15,15 @@ from leworld.encoders import (
     ResNetEncoder,
     ViTEncoder,
 )
-from leworld.models import DINOWM, PLDM, LeWM
-from leworld.nn import Projector
-from leworld.predictors import LinearPredictor, TokenTransformerPredictor, TransformerPredictor
+from leworld.heads import GaussianPolicy, QEnsemble, ScalarHead, TerminationHead, TwoHot
+from leworld.models import DINOWM, PLDM, TDMPC2, LeWM
+from leworld.nn import NormedMLP, Projector
+from leworld.predictors import (
+    LinearPredictor,
+    SimNormPredictor,
+    TokenTransformerPredictor,
+    TransformerPredictor,
+)
 from leworld.regularizers import SIGReg
 from leworld.serialise._registry import resolve
 
@@ -65,6 +71,15 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "LinearEncoder": {"in_dim": 4, "embedding_dim": 8},
     "Projector": {"in_dim": 8, "hidden_dim": 16},
+    "NormedMLP": {"in_dim": 8, "out_dim": 4, "hidden_dims": [8], "simnorm_dim": 2},
+    "SimNormEncoder": {"image_size": 40, "channels": 8},
+    "SimNormPredictor": {"embedding_dim": 8, "history_size": 2, "hidden_dims": [8]},
+    "ScalarHead": {"embedding_dim": 8, "action_dim": 4, "hidden_dims": [8]},
+    "TerminationHead": {"embedding_dim": 8, "hidden_dims": [8]},
+    **{
+        name: {"embedding_dim": 8, "action_dim": 4, "hidden_dims": [8]}
+        for name in ("QEnsemble", "GaussianPolicy", "CategoricalPolicy")
+    },
     "InverseDynamics": {"embedding_dim": 8, "action_dim": 4},
     "EndpointInverseDynamics": {"embedding_dim": 8, "action_dim": 4, "horizon": 2},
     "WeakSIGReg": {"sketch_dim": 4},
@@ -82,6 +97,8 @@ def example_of(name: str) -> Any:
         return tiny_lewm()
     if name == "DINOWM":
         return tiny_dinowm()
+    if name == "TDMPC2":
+        return tiny_tdmpc2()
     if name == "PLDM":
         parts = ("encoder", "predictor", "action_encoder", "projector", "prediction_projector")
         return PLDM(**{part: getattr(tiny_lewm(), part) for part in parts}, open_loop=True)
@@ -104,6 +121,25 @@ def tiny_dinowm(*, proprio: bool = True) -> DINOWM:
             proprio_encoder=LinearEncoder(3, 2) if proprio else None,
         )
     parts = {"proprio": VectorPart((0.0, 0.1, 0.2), (1.0, 2.0, 3.0))} if proprio else {}
+    model.processor = Processor(16, frameskip=2, action_dim=2, parts=parts)
+    return model
+
+
+def tiny_tdmpc2() -> TDMPC2:
+    """A TD-MPC2 of a few thousand weights that reads vectors and ends episodes."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        hidden, two_hot = (8,), TwoHot(num_bins=11)
+        model = TDMPC2(
+            NormedMLP(3, 8, hidden_dims=hidden, simnorm_dim=4),
+            SimNormPredictor(8, 2, condition_dim=4, hidden_dims=hidden, simnorm_dim=4),
+            reward=ScalarHead(8, 4, hidden_dims=hidden, two_hot=two_hot),
+            value=QEnsemble(8, 4, num_members=3, hidden_dims=hidden, two_hot=two_hot),
+            policy=GaussianPolicy(8, 4, hidden_dims=hidden),
+            termination=TerminationHead(8, hidden_dims=hidden),
+            weights={"reward": 0.2},
+        )
+    parts = {"proprio": VectorPart((0.0, 0.1, 0.2), (1.0, 2.0, 3.0))}
     model.processor = Processor(16, frameskip=2, action_dim=2, parts=parts)
     return model
 

@@ -14,16 +14,19 @@ from leworld.encoders import (
     ImpalaEncoder,
     PooledTokens,
     ResNetEncoder,
+    SimNormEncoder,
     TimmEncoder,
     ViTEncoder,
 )
-from leworld.models import PLDM, LeWM
-from leworld.nn import Projector
+from leworld.heads import GaussianPolicy, QEnsemble, ScalarHead, TerminationHead, TwoHot
+from leworld.models import PLDM, TDMPC2, LeWM
+from leworld.nn import NormedMLP, Projector
 from leworld.predictors import (
     EnsemblePredictor,
     GRUPredictor,
     LinearPredictor,
     MLPPredictor,
+    SimNormPredictor,
     TransformerPredictor,
 )
 from leworld.regularizers import InverseDynamics, PLDMTerms, SIGReg
@@ -56,6 +59,15 @@ TABLE: dict[str, type[nn.Module]] = {
         TransformerPredictor,
         SIGReg,
         FlatTokens,
+        SimNormEncoder,
+        NormedMLP,
+        TDMPC2,
+        SimNormPredictor,
+        GaussianPolicy,
+        QEnsemble,
+        ScalarHead,
+        TerminationHead,
+        TwoHot,
     )
 }
 

@@ -14,6 +14,7 @@ from leworld.planners import (
     GradientPlanner,
     GRASPPlanner,
     ICEMPlanner,
+    KeepGuesses,
     LagrangianPlanner,
     MPPIPlanner,
     Problem,
@@ -186,6 +187,9 @@ _bad(ICEMPlanner, "growing population", ConfigError, ("shrinkage=0.5",), shrinka
 _bad(MPPIPlanner, "temperature 0", ConfigError, ("temperature=0", "above 0"), temperature=0)
 _bad(MPPIPlanner, "unknown scale", ConfigError, ("scale", "`relative`"), scale="relativ")
 _bad(MPPIPlanner, "growing noise", ConfigError, ("decay=1.1",), decay=1.1)
+_bad(MPPIPlanner, "too many elites", ConfigError, ("num_elites=301",), num_elites=301)
+_bad(MPPIPlanner, "a floor above the start", ConfigError, ("min_std=2",), min_std=2)
+_bad(MPPIPlanner, "unknown plan", ConfigError, ("returns", "`draw`"), returns="best")
 _bad(CMAESPlanner, "too few samples", ConfigError, ("num_samples=3", "at least 4"), 5, 3)
 _bad(
     CMAESPlanner,
@@ -241,6 +245,7 @@ _bad_plan(
 )
 _cem2 = CEMPlanner(2, 20, num_elites=2, num_iterations=1)
 _bad(BestSoFar, "a class", ConfigError, ("planner", "instance"), CEMPlanner)
+_bad(KeepGuesses, "another planner", ConfigError, ("mean", "ICEM"), ICEMPlanner())
 _bad(Refine, "a class", ConfigError, ("then", "instance"), _cem2, CEMPlanner)
 _bad(Refine, "two horizons", ConfigError, ("2", "5"), _cem2, CEMPlanner(5))
 _bad(WarmStart, "a tensor", ConfigError, ("propose", "init=proposal"), _cem2, torch.zeros(2, 2, 2))

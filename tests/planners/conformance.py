@@ -14,6 +14,7 @@ from leworld.planners import (
     GradientPlanner,
     GRASPPlanner,
     ICEMPlanner,
+    KeepGuesses,
     LagrangianPlanner,
     LiftedCost,
     MPPIPlanner,
@@ -66,6 +67,12 @@ PLANNERS = (
     Entry("CEM", CEMPlanner),
     Entry("ICEM", ICEMPlanner, tolerances={"separable": 0.03, "ill-conditioned": 0.25}),
     Entry("MPPI", MPPIPlanner, tolerances=_AVERAGED),
+    Entry(
+        "MPPI of elites",
+        lambda horizon: MPPIPlanner(horizon, num_elites=30, min_std=1e-3, temperature=10.0),
+        tolerances={"ill-conditioned": 0.05},
+    ),
+    Entry("KeepGuesses(CEM)", lambda horizon: KeepGuesses(CEMPlanner(horizon))),
     Entry(
         "CMAES",
         lambda horizon: CMAESPlanner(

@@ -11,6 +11,7 @@ from leworld.predictors import (
     IncrementalPredictor,
     LinearPredictor,
     MLPPredictor,
+    SimNormPredictor,
     TokenTransformerPredictor,
     TransformerPredictor,
 )
@@ -56,6 +57,11 @@ def mlp(**options) -> MLPPredictor:
 
 def ensemble(*members: object) -> EnsemblePredictor:
     return EnsemblePredictor(list(members))
+
+
+def simnorm(**options) -> SimNormPredictor:
+    sizes = {"condition_dim": 5, "hidden_dims": (4,), "simnorm_dim": 3}
+    return SimNormPredictor(6, 3, **sizes | options).eval()
 
 
 def doors(name: str, make: Callable[[], IncrementalPredictor]) -> list[BadInput]:
@@ -176,6 +182,7 @@ ROWS: list[BadInput] = [
     ),
     *doors("LinearPredictor", linear),
     *doors("MLPPredictor", mlp),
+    *doors("SimNormPredictor", simnorm),
     *(
         BadInput(f"leworld.predictors.{name}", case, call, ConfigError, mentions)
         for name, case, call, mentions in (
@@ -185,6 +192,8 @@ ROWS: list[BadInput] = [
             ("MLPPredictor", "no layer", lambda: mlp(depth=0), ("depth",)),
             ("MLPPredictor", "no width", lambda: mlp(hidden_dim=0), ("hidden_dim",)),
             ("MLPPredictor", "conditioning", lambda: mlp(conditioning="gate"), ("`adaln`",)),
+            ("SimNormPredictor", "groups", lambda: simnorm(simnorm_dim=4), ("4 and 6",)),
+            ("SimNormPredictor", "no width", lambda: simnorm(hidden_dims=(0,)), ("hidden_dims",)),
             ("EnsemblePredictor", "one", lambda: ensemble(mlp()), ("two predictors",)),
             (
                 "EnsemblePredictor",

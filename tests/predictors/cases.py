@@ -12,6 +12,7 @@ from leworld.predictors import (
     IncrementalPredictor,
     LinearPredictor,
     MLPPredictor,
+    SimNormPredictor,
     TransformerPredictor,
 )
 from tests.predictors.gru import UserGRU
@@ -30,6 +31,9 @@ SMALL_PREDICTORS: dict[str, Callable[[], IncrementalPredictor]] = {
     "mlp": lambda: awake(mlp()),
     "mlp-film": lambda: awake(mlp(conditioning="film", depth=1)),
     "mlp-adaln": lambda: awake(mlp(conditioning="adaln")),
+    "simnorm": lambda: awake(
+        SimNormPredictor(DIM, TIME, condition_dim=CONDITION, hidden_dims=(10,), simnorm_dim=3)
+    ),
     "ensemble": lambda: awake(
         EnsemblePredictor([mlp(), LinearPredictor(DIM, TIME, condition_dim=CONDITION)])
     ),
@@ -73,6 +77,8 @@ def reach(predictor: nn.Module) -> int:
     """How many outputs a frame has a say in: its own and later ones."""
     remembers_the_embedding_only = getattr(predictor, "state", None) == "embedding"
     slides = getattr(predictor, "slides", True)
+    if hasattr(predictor, "window"):
+        return predictor.window
     return 1 if remembers_the_embedding_only else predictor.history_size if slides else 10**6
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leworld import encoders, metrics, models, normality, probes, regularizers
+from leworld import encoders, heads, metrics, models, normality, probes, regularizers
 from leworld import nn as layers
 from leworld.data import Episodes, Observation, Processor, Windows, fit_processor, to_batch
 from leworld.decoders import CrossAttentionDecoder
@@ -32,6 +32,7 @@ from leworld.predictors import (
     GRUPredictor,
     LinearPredictor,
     MLPPredictor,
+    SimNormPredictor,
     TokenTransformerPredictor,
     TransformerPredictor,
 )
@@ -99,6 +100,11 @@ def _layers() -> dict[str, list[Call]]:
             for kind in ("concatenate", "film", "adaln")
         ],
         "MLP": [call(layers.MLP(8, 8).eval(), tokens)],
+        "NormedLinear": [
+            call(layers.NormedLinear(8, 8, norm=norm).eval(), tokens) for norm in ("layer", "rms")
+        ],
+        "NormedMLP": [call(layers.NormedMLP(8, 8, hidden_dims=(4,), simnorm_dim=2).eval(), tokens)],
+        "SimNorm": [call(layers.SimNorm(4), tokens)],
         "PatchEmbedding": [call(layers.PatchEmbedding(8, 4), draw(2, 3, 8, 8))],
         "Projector": [call(layers.Projector(8, hidden_dim=8).eval(), tokens)],
         "SelfAttention": [call(layers.SelfAttention(8, num_heads=2).eval(), tokens)],
@@ -263,6 +269,7 @@ def _others() -> dict[str, list[Call]]:
             for kind in ("concatenate", "adaln")
         ],
         "models.DINOWM": _dinowm(),
+        "models.TDMPC2": _tdmpc2(),
         "predictors.GRUPredictor": [
             call(GRUPredictor(4, 3, state=state).eval(), draw(2, 3, 4), draw(2, 3, 4, seed=1))
             for state in ("hidden", "embedding")
@@ -270,6 +277,9 @@ def _others() -> dict[str, list[Call]]:
         "predictors.LinearPredictor": [call(LinearPredictor(4, 2), draw(2, 3, 4), draw(2, 3, 4, seed=1))],
         "predictors.MLPPredictor": [
             call(MLPPredictor(4, size, hidden_dim=4), draw(2, 3, 4), draw(2, 3, 4, seed=1)) for size in (1, 2)
+        ],
+        "predictors.SimNormPredictor": [
+            call(SimNormPredictor(4, hidden_dims=(4,), simnorm_dim=2), draw(2, 3, 4), draw(2, 3, 4, seed=1))
         ],
         "predictors.EnsemblePredictor": [
             call(function, draw(2, 3, 4), draw(2, 3, 4, seed=1))
@@ -290,6 +300,9 @@ def _others() -> dict[str, list[Call]]:
                 draw(2, 3, 8, 8),
             )
             for pooling in ("mean", "keypoints", "tokens")
+        ],
+        "encoders.SimNormEncoder": [
+            call(encoders.SimNormEncoder(8, 4, kernels=(3,), strides=(2,), simnorm_dim=4), draw(2, 3, 8, 8))
         ],
         "encoders.PooledTokens": [
             call(_pooled(pooling), draw(2, 3, 8, 8)) for pooling in ("mean", "attention")
@@ -313,6 +326,55 @@ def _others() -> dict[str, list[Call]]:
             call(normality.sliced_statistic, normality.Watson(), draw(9, 4), directions=draw(4, 3))
         ],
     }
+
+
+def _heads() -> dict[str, list[Call]]:
+    latents, actions, values = draw(5, 4), draw(5, 2, seed=1), draw(5, seed=2)
+    small = {"hidden_dims": (4,)}
+    q, over = heads.QEnsemble(4, 2, **small).eval(), heads.TerminationHead(4, **small)
+    reward, value = heads.ScalarHead(4, 2, **small), heads.ScalarHead(4, **small)
+    gaussian, categorical = heads.GaussianPolicy(4, 2, **small), heads.CategoricalPolicy(4, 2, **small)
+    scale, bins = heads.RunningScale(), [heads.TwoHot(spacing, 9) for spacing in ("symlog", "symexp")]
+    return {
+        "TwoHot": [
+            *(call(one.encode, values) for one in bins),
+            *(call(one.decode, draw(5, 9)) for one in bins),
+            *(call(one.loss, draw(5, 9), values) for one in bins),
+        ],
+        "symlog": [call(heads.symlog, values)],
+        "symexp": [call(heads.symexp, values)],
+        "ScalarHead": [
+            call(reward, latents, actions),
+            call(value, latents),
+            call(value.loss, latents, values),
+        ],
+        "QEnsemble": [call(q, latents, actions), call(q.loss, latents, values, actions=actions)],
+        "TerminationHead": [call(over, latents), call(over.loss, latents, values.sigmoid())],
+        "GaussianPolicy": [
+            call(gaussian, latents),
+            call(lambda z, noise: list(vars(gaussian.sample(z, noise=noise)).values()), latents, actions),
+        ],
+        "CategoricalPolicy": [
+            call(categorical, latents),
+            call(lambda z: list(vars(categorical.sample(z)).values()), latents),
+        ],
+        "PolicySample": [call(lambda z: gaussian.sample(z).actions, latents)],
+        "RunningScale": [call(scale, values), call(scale.update, values)],
+    }
+
+
+def _tdmpc2() -> list[Call]:
+    from tests.models.tdmpc2 import batch, tdmpc2
+
+    model = tdmpc2().eval()
+    data = batch(model)
+    frames, blocks = draw(2, 2, 8), draw(2, 3, 4, 4, seed=1)
+    return [
+        call(model.encode, data.observations),
+        call(model.predict, frames, blocks[:, 0, :2]),
+        call(model.rollout, frames, blocks[:, 0, :1], blocks),
+        call(lambda given: [*model.loss(given).terms.values(), model.loss(given).latents], data),
+    ]
 
 
 def _dinowm() -> list[Call]:
@@ -348,6 +410,7 @@ def calls() -> dict[str, list[Call]]:
         fitted = [n for n in dir(probes) if n.endswith("Probe") and n != "Probe"]
         rooms = {
             "nn": _layers(),
+            "heads": _heads(),
             "data": _data(),
             "metrics": _metrics(),
             "normality": _statistics(),

@@ -18,11 +18,20 @@ from leworld.control import (
     InversePolicy,
     MPCPolicy,
     Policy,
+    PolicyProposals,
     RandomPolicy,
     RecordedSubgoals,
     StateGoal,
 )
-from leworld.costs import ActionCost, ConstrainedCost, EnsembleCost, GoalCost, SurpriseCost, WeightedSum
+from leworld.costs import (
+    ActionCost,
+    ConstrainedCost,
+    EnsembleCost,
+    GoalCost,
+    ReturnCost,
+    SurpriseCost,
+    WeightedSum,
+)
 from leworld.data import Episodes, Observation, collect
 from leworld.evaluation import (
     GoalPairs,
@@ -44,9 +53,10 @@ from leworld.evaluation import (
     surprise,
     trajectory_pairs,
 )
+from leworld.heads import PolicySample
 from leworld.metrics import goal_monotonicity
 from leworld.models import PLDM, LeWM, WorldModel, embed
-from leworld.planners import CEMPlanner
+from leworld.planners import CEMPlanner, KeepGuesses
 from leworld.probes import Probe, RidgeProbe, fit_probe, split_by_episode
 from leworld.regularizers import SIGReg
 from leworld.tasks import ExpertPolicy, SmoothPolicy, from_gymnasium
@@ -174,6 +184,27 @@ def mpc_toward_states(twin: Twin) -> Any:
     latents = torch.arange(12.0).reshape(2, 2, 3)
     twin.call(policy.reset, latents)
     return first + [twin.call(policy.act, sensed(twin, step)) for step in range(3)]
+
+
+class _Draws:
+    """A policy of no network."""
+
+    def sample(self, latents, *, generator):
+        noise = torch.rand(*latents.shape[:2], 4, generator=generator) - latents.flatten(2).mean(
+            2, keepdim=True
+        )
+        nothing = noise[..., 0] * 0
+        return PolicySample(noise, nothing, nothing, nothing)
+
+
+@scenario("control.PolicyProposals")
+def mpc_with_a_policy(twin: Twin) -> Any:
+    proposals = twin.call(PolicyProposals, 3, policy=twin.hooks(_Draws(), "sample"))
+    policy = MPCPolicy(
+        kind_of_model(Recurrent, twin), KeepGuesses(planner()), propose=proposals, receding_horizon=1
+    )
+    twin.call(policy.reset, torch.ones(2, 5))
+    return [twin.call(policy.act, sensed(twin, step)) for step in range(4)]
 
 
 @scenario("control.RecordedSubgoals")
@@ -609,6 +640,7 @@ class _Integrator:
     "costs.GoalCost",
     "costs.RolloutModel",
     "costs.SurpriseCost",
+    "costs.ReturnCost",
     "costs.ActionCost",
     "costs.WeightedSum",
     "costs.EnsembleCost",
@@ -626,6 +658,15 @@ def costs(twin: Twin) -> Any:
         twin.call(GoalCost, rolled, goal, **held, readout=readout, along="path"),
         twin.call(SurpriseCost, rolled, **held, reference=torch.randn(9, 3, generator=generator)),
         twin.call(ActionCost, 1.0, 1.0, previous=goal),
+        twin.call(
+            ReturnCost,
+            rolled,
+            twin.code(lambda latents: latents.sum(-1)),
+            **held,
+            value=twin.code(lambda latents, actions: (latents * actions).sum(-1)),
+            policy=twin.code(lambda latents: latents / 2),
+            termination=twin.code(lambda latents: latents[..., 0].sigmoid()),
+        ),
     ]
     simple = twin.code(lambda actions: actions.square().sum((2, 3)))
     other = twin.code(lambda actions: actions.abs().sum((2, 3)))

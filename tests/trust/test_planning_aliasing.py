@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 
 import leworld.costs
-from leworld.costs import ActionCost, ConstrainedCost, EnsembleCost, GoalCost, SurpriseCost, WeightedSum
+from leworld.costs import (
+    ActionCost,
+    ConstrainedCost,
+    EnsembleCost,
+    GoalCost,
+    ReturnCost,
+    SurpriseCost,
+    WeightedSum,
+)
 from leworld.models import History
 from leworld.planners import LiftedCost, Planner, SearchState, WarmStart
 from tests.planners.wrong import Outside
@@ -269,6 +277,13 @@ COSTS = {
         context=given["context"],
         past_actions=given["past"],
         readout=rude(lambda states: 2 * states, False) if not on else spoiling_readout,
+    ),
+    ReturnCost: lambda on, given: ReturnCost(
+        Integrator(on),
+        rude(lambda states: states.sum(-1), on),
+        context=given["context"],
+        past_actions=given["past"],
+        value=rude(lambda states: states.square().sum(-1), on),
     ),
     SurpriseCost: lambda on, given: SurpriseCost(
         Integrator(on),

@@ -20,13 +20,22 @@ from leworld.control import (
     InversePolicy,
     MPCPolicy,
     Policy,
+    PolicyProposals,
     RandomPolicy,
     RecordedSubgoals,
     Situation,
     StateGoal,
     Subgoals,
 )
-from leworld.costs import ActionCost, ConstrainedCost, EnsembleCost, GoalCost, SurpriseCost, WeightedSum
+from leworld.costs import (
+    ActionCost,
+    ConstrainedCost,
+    EnsembleCost,
+    GoalCost,
+    ReturnCost,
+    SurpriseCost,
+    WeightedSum,
+)
 from leworld.data import Observation
 from leworld.models import History, Losses
 from leworld.planners import (
@@ -44,6 +53,7 @@ from leworld.planners import (
 )
 from tests.control.fakes import FRAMESKIP, paint, point_model
 from tests.control.test_subgoals import WAY, recorded
+from tests.models.tdmpc2 import tdmpc2
 from tests.trust.planning import CASES, HORIZON, SIZE, lifted, loose, quadratic
 
 ROUNDS: dict[str, Callable] = {
@@ -79,6 +89,17 @@ PLAIN = lifted(quadratic)
 
 def goal_cost() -> GoalCost:
     return GoalCost(Drift(), torch.ones(2, SIZE), context=torch.zeros(2, 1, SIZE))
+
+
+def situation() -> Situation:
+    model = tdmpc2().eval()
+    latents = torch.linspace(0, 1, 2 * 8).reshape(2, 8)
+    state = History(latents.unsqueeze(1), torch.zeros(2, 0, 4))
+    return Situation(model, state, latents, goal=None, horizon=2, former=None, environments=(0, 1))
+
+
+def summed(latents: Tensor) -> Tensor:
+    return latents.sum(-1)
 
 
 def costs_of(cost) -> list[Tensor]:
@@ -125,6 +146,10 @@ OTHERS: dict[type, tuple[Callable[[], object], Callable[..., list[Tensor]]]] = {
     ConstrainedCost: (lambda: ConstrainedCost(cost_of, loose), costs_of),
     EnsembleCost: (lambda: EnsembleCost([cost_of, ActionCost()]), costs_of),
     GoalCost: (goal_cost, costs_of),
+    ReturnCost: (
+        lambda: ReturnCost(Drift(), summed, context=torch.ones(2, 1, SIZE)),
+        costs_of,
+    ),
     SurpriseCost: (
         lambda: SurpriseCost(Drift(), context=torch.ones(2, 1, SIZE), reference=torch.eye(2)),
         costs_of,
@@ -143,6 +168,10 @@ OTHERS: dict[type, tuple[Callable[[], object], Callable[..., list[Tensor]]]] = {
     ),
     History: (lambda: History(torch.ones(1, 2, 3), torch.ones(1, 1, 2)), tensors_of),
     MPCPolicy: (policy_of(CMAESPlanner(3, 6, num_iterations=2)), act),
+    PolicyProposals: (
+        lambda: PolicyProposals(2, seed=3),
+        lambda value: [value(situation()) for _ in range(2)],
+    ),
     RandomPolicy: (lambda: begun(RandomPolicy(2, seed=3)), act),
     InversePolicy: (lambda: inverse_policy(), act),
     GoalConditionedInverseModel: (

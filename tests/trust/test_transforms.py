@@ -11,12 +11,32 @@ from torch.func import grad, jvp, vmap
 
 from leworld import metrics
 from leworld._distributed import gather_samples, sum_over_ranks
-from leworld.costs import ActionCost, ConstrainedCost, EnsembleCost, GoalCost, SurpriseCost, WeightedSum
+from leworld.costs import (
+    ActionCost,
+    ConstrainedCost,
+    EnsembleCost,
+    GoalCost,
+    ReturnCost,
+    SurpriseCost,
+    WeightedSum,
+)
 from leworld.data import Batch, Processor
 from leworld.encoders import ActionEncoder, LinearEncoder, VectorEncoder
 from leworld.errors import ConfigError
+from leworld.heads import GaussianPolicy, QEnsemble, ScalarHead, TwoHot
 from leworld.models import LeWM
-from leworld.nn import MLP, Frozen, PatchEmbedding, Projector, RepReLU, SelfAttention, TransformerBlock
+from leworld.nn import (
+    MLP,
+    Frozen,
+    NormedLinear,
+    NormedMLP,
+    PatchEmbedding,
+    Projector,
+    RepReLU,
+    SelfAttention,
+    SimNorm,
+    TransformerBlock,
+)
 from leworld.normality import Watson
 from leworld.planners import CEMPlanner
 from leworld.predictors import TokenTransformerPredictor
@@ -26,6 +46,7 @@ from tests._source import public_objects
 from tests.decoders.cases import DECODERS
 from tests.decoders.cases import DIM as LATENT
 from tests.encoders.cases import IMAGE_ENCODERS, SIZE
+from tests.heads.test_heads import awake
 from tests.models.cases import batch, lewm
 from tests.predictors.cases import CONDITION, DIM, PREDICTORS, TIME
 from tests.trust.derivatives import Forgetful, agree
@@ -53,6 +74,13 @@ THREE, ACTIONS = draw(2, 3, 5, seed=2), draw(2, 3, 6, 4, seed=3)
 BLOCKS, DATA = draw(2, 3, 4, seed=5), batch().actions.double()
 SCORES, PATHS, FRAMES = draw(9, seed=1), draw(3, 5, 4, seed=1), draw(2, 3, 12, 12, seed=1)
 GOAL = GoalCost(MODEL, draw(2, 5, seed=4), context=ONE)
+RETURN = ReturnCost(
+    MODEL,
+    awake(still(ScalarHead(5, 4, hidden_dims=(6,)))),
+    context=ONE,
+    value=awake(still(QEnsemble(5, 4, num_members=2, hidden_dims=(6,)))),
+    policy=awake(still(GaussianPolicy(5, 4, hidden_dims=(6,)))),
+)
 
 
 def total(model: LeWM, frames: Tensor) -> Tensor:
@@ -77,6 +105,11 @@ CASES: dict[str, Case] = {
     "loss": (lambda frames: total(MODEL, frames), draw(6, 4, 3, 8, 8)),
     "loss of patches": (lambda frames: total(PATCHED, frames), draw(6, 4, 3, 8, 8)),
     "GoalCost": (GOAL, ACTIONS),
+    "ReturnCost": (RETURN, ACTIONS),
+    "TwoHot": (TwoHot("symexp", 9, low=-3.0, high=3.0).decode, draw(2, 3, 9)),
+    "SimNorm": (SimNorm(3), draw(2, 3, 6)),
+    "NormedLinear": (still(NormedLinear(6, 5, norm="rms", activation="silu")), draw(2, 3, 6)),
+    "NormedMLP": (still(NormedMLP(6, 4, hidden_dims=(5,), simnorm_dim=2)), draw(2, 3, 6)),
     "SurpriseCost": (SurpriseCost(MODEL, context=ONE, reference=draw(20, 5)), 3 * ACTIONS),
     "EnsembleCost": (EnsembleCost([GOAL, ActionCost()], reduce="worst"), ACTIONS),
     "WeightedSum": (WeightedSum({"goal": GOAL}, {"goal": 2.0}), ACTIONS),

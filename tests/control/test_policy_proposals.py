@@ -1,0 +1,87 @@
+"""Proposals of a policy: what it would do in the model's imagination, and where the search begins."""
+
+import numpy as np
+import pytest
+import torch
+
+from leworld.control import MPCPolicy, PolicyProposals, Situation
+from leworld.costs import ReturnCost
+from leworld.data import Observation, Processor, VectorPart
+from leworld.models import TDMPC2
+from leworld.planners import KeepGuesses, MPPIPlanner
+from tests.models.tdmpc2 import ACTION, batch, tdmpc2
+
+
+def situation(model: TDMPC2, former: torch.Tensor | None = None) -> Situation:
+    state = model.observe(None, batch(model).observations.at((slice(None), 0)))
+    return Situation(
+        model, state, model.present(state), goal=None, horizon=3, former=former, environments=tuple(range(6))
+    )
+
+
+@torch.no_grad()
+def test_each_step_is_what_the_policy_does_there() -> None:
+    """With hardly any noise, an imagined step at a time."""
+    model = tdmpc2().eval()
+    model.policy.log_std = (-30.0, -29.0)
+    given = situation(model)
+    guesses = PolicyProposals(4)(given)
+    assert guesses.shape == (6, 1 + 4, 3, ACTION)
+    assert not guesses[:, 0].any()
+    latents = given.latents
+    for step in range(3):
+        action = model.policy(latents)
+        torch.testing.assert_close(guesses[:, 1:, step], action.unsqueeze(1).expand(-1, 4, -1))
+        latents = model.predict(latents.unsqueeze(1), action.unsqueeze(1))[:, 0]
+
+
+@torch.no_grad()
+def test_draws_differ_between_sequences_and_calls() -> None:
+    model = tdmpc2().eval()
+    proposals, given = PolicyProposals(4, seed=3), situation(model)
+    first, second = proposals(given), proposals(given)
+    assert not torch.equal(first[:, 1], first[:, 2])
+    assert not torch.equal(first[:, 1:], second[:, 1:])
+    assert torch.equal(PolicyProposals(4, seed=3)(given), first)
+    assert torch.equal(PolicyProposals(4, seed=3, policy=model.policy)(given), first)
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_a_search_begins_at_the_former_plan_or_at_the_mean_that_was_kept(kept: int) -> None:
+    former = torch.rand(6, kept, 3, ACTION)
+    guesses = PolicyProposals(2)(situation(tdmpc2().eval(), former))
+    assert torch.equal(guesses[:, 0], former[:, -1])
+
+
+def test_the_planner_of_tdmpc2_acts() -> None:
+    """By reward, without a goal, replanning at each step from the mean before."""
+    model = tdmpc2(dropout=0.2)
+    zeros, ones = (0.0,) * ACTION, (1.0,) * ACTION
+    model.processor = Processor(
+        None,
+        frameskip=1,
+        action_dim=ACTION,
+        action_mean=zeros,
+        action_std=ones,
+        parts={"proprio": VectorPart((0.0,) * 3, (1.0,) * 3)},
+    )
+    search = MPPIPlanner(
+        3, 32, num_iterations=2, temperature=2.0, scale="fixed", init_std=2.0, num_elites=8, min_std=0.05,
+        returns="draw",
+    )  # fmt: skip
+    policy = MPCPolicy(
+        model,
+        KeepGuesses(search),
+        cost=lambda here: ReturnCost(here.model, state=here.state),
+        propose=PolicyProposals(6),
+        receding_horizon=1,
+    )
+    policy.reset()
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        seen = Observation(parts={"proprio": rng.normal(size=(2, 3)).astype(np.float32)})
+        actions = policy.act(seen)
+        assert actions.shape == (2, ACTION)
+        assert np.abs(actions).max() <= 1
+    assert len(policy.decisions) == 3
+    assert policy.decisions[-1].plan.trace.num_evaluations == 2 * 32 + 1

@@ -1,0 +1,90 @@
+"""Mistakes at the doors of `leworld.heads`, and what they must say."""
+
+import torch
+
+from leworld.errors import ConfigError, LeWorldError, ShapeError
+from leworld.heads import (
+    CategoricalPolicy,
+    GaussianPolicy,
+    QEnsemble,
+    RunningScale,
+    ScalarHead,
+    TerminationHead,
+    TwoHot,
+    symexp,
+    symlog,
+)
+from tests.bad_input import BadInput
+
+SMALL = {"hidden_dims": (4,)}
+
+
+def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
+    return BadInput(f"leworld.heads.{name}", case, call, error, mentions)
+
+
+def two_hot(spacing: str = "symlog", *numbers, **options) -> TwoHot:
+    return TwoHot(spacing, *numbers, **options)
+
+
+def scalar(action_dim: int | None = None, **options) -> ScalarHead:
+    return ScalarHead(8, action_dim, **SMALL, **options)
+
+
+def q(**options) -> QEnsemble:
+    return QEnsemble(8, 2, num_members=3, **SMALL, **options)
+
+
+def gaussian(**options) -> GaussianPolicy:
+    return GaussianPolicy(8, 2, **SMALL, **options)
+
+
+def categorical(choices: int = 3, **options) -> CategoricalPolicy:
+    return CategoricalPolicy(8, choices, **SMALL, **options)
+
+
+Z, A, INT = torch.randn(5, 8), torch.randn(5, 2), torch.ones(5, dtype=torch.int64)
+ROWS: list[BadInput] = [
+    row("symlog", "integers", lambda: symlog(INT), ShapeError, "floating-point"),
+    row("symexp", "a number", lambda: symexp(1.0), ShapeError, "1.0"),
+    row("TwoHot", "spacing", lambda: two_hot("linear"), ConfigError, "`symexp`"),
+    row("TwoHot", "one bin", lambda: two_hot("symlog", 1), ConfigError, "num_bins"),
+    row("TwoHot", "reversed ends", lambda: two_hot(low=3.0, high=-3.0), ConfigError, "Swap"),
+    row("TwoHot", "an end that overflows", lambda: two_hot(high=1e3), ConfigError, "high"),
+    row("TwoHot", "one side", lambda: two_hot("symexp", low=-1.0), ConfigError, "mirror"),
+    row("TwoHot", "even", lambda: two_hot("symexp", 10), ConfigError, "odd"),
+    row("TwoHot.decode", "other bins", lambda: two_hot().decode(Z), ShapeError, "num_bins", "101"),
+    row("TwoHot.encode", "integers", lambda: two_hot().encode(INT), ShapeError, "floating-point"),
+    row("TwoHot.loss", "a row too many", lambda: two_hot("symlog", 8).loss(Z, Z[:4, 0]), ShapeError, "4"),
+    row("ScalarHead", "no size", lambda: ScalarHead(0), ConfigError, "embedding_dim"),
+    row("ScalarHead", "bins", lambda: scalar(two_hot=255), ConfigError, "TwoHot", "255"),
+    row("ScalarHead", "norm", lambda: scalar(norm="batch"), ConfigError, "`layer`"),
+    row("ScalarHead", "no actions", lambda: scalar(2)(Z), ConfigError, "action_dim=2"),
+    row("ScalarHead", "actions", lambda: scalar()(Z, A), ConfigError, "action_dim=None"),
+    row("ScalarHead", "other latents", lambda: scalar()(A), ShapeError, "embedding_dim"),
+    row("ScalarHead", "other actions", lambda: scalar(3)(Z, A), ShapeError, "action_dim"),
+    row("TerminationHead", "no size", lambda: TerminationHead(0), ConfigError, "embedding_dim"),
+    row("TerminationHead", "latents", lambda: TerminationHead(4, **SMALL)(Z), ShapeError, "embedding_dim"),
+    row(
+        "TerminationHead.loss",
+        "flags of another type",
+        lambda: TerminationHead(8, **SMALL).loss(Z, INT),
+        ShapeError,
+        "floating-point",
+    ),
+    row("QEnsemble", "no member", lambda: QEnsemble(8, 2, num_members=0), ConfigError, "num_members"),
+    row("QEnsemble", "too many drawn", lambda: q(num_drawn=4), ConfigError, "num_drawn", "3"),
+    row("QEnsemble", "rate", lambda: q(target_rate=2.0), ConfigError, "target_rate"),
+    row("QEnsemble", "reduce", lambda: q()(Z, A, reduce="max"), ConfigError, "`min`"),
+    row("QEnsemble", "no such member", lambda: q()(Z, A, members=[3]), ConfigError, "0 to 2", "[3]"),
+    row("QEnsemble", "other actions", lambda: q()(Z, Z), ShapeError, "action_dim"),
+    row("GaussianPolicy", "no action", lambda: GaussianPolicy(8, 0), ConfigError, "action_dim"),
+    row("GaussianPolicy", "deviations", lambda: gaussian(log_std=(2.0, -10.0)), ConfigError, "log_std"),
+    row("GaussianPolicy", "other latents", lambda: gaussian()(A), ShapeError, "embedding_dim"),
+    row("GaussianPolicy.sample", "noise", lambda: gaussian().sample(Z, noise=A[:3]), ShapeError, "noise"),
+    row("CategoricalPolicy", "no choice", lambda: categorical(1), ConfigError, "action_dim"),
+    row("CategoricalPolicy", "a share of 2", lambda: categorical(unimix=2.0), ConfigError, "unimix"),
+    row("CategoricalPolicy", "other latents", lambda: categorical()(A), ShapeError, "embedding_dim"),
+    row("RunningScale", "rate", lambda: RunningScale(0.0), ConfigError, "rate"),
+    row("RunningScale.update", "none", lambda: RunningScale().update(Z[:0]), ShapeError, "at least one"),
+]
