@@ -6,8 +6,6 @@ chosen on the pairs of seed 0, so these are of another seed. `cpu_seconds` is th
 on one thread, for `recipe.train` as a whole: collecting, training, BatchNorm, saving.
 """
 
-import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import torch
 import leworld
 from benchmarks.harness import write_result
 from benchmarks.played import row
+from benchmarks.trained import trained
 from leworld.evaluation import probing
 from leworld.models import WorldModel
 from leworld.planners import CEMPlanner
@@ -27,19 +26,6 @@ NAME = "lewm-arm-tiny"
 NUM_PAIRS, NUM_PROBED, SEED = 200, 200, 1
 STRICT = 0.05
 PROTOCOL = "trajectory-25"
-
-
-def trained(task: ArmTask, folder: Path) -> float:
-    """Train the recipe into `folder` unless it is trained there, and return its CPU seconds."""
-    recipe, note = task.recipe(), folder / "seconds.json"
-    facts = json.loads(json.dumps(recipe.provenance()["recipe"]))
-    known = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
-    if known.get("recipe") != facts:
-        began = time.process_time()
-        recipe.train(folder, resume=False, progress=False)
-        known = {"recipe": facts, "cpu_seconds": time.process_time() - began}
-        note.write_text(json.dumps(known), encoding="utf-8")
-    return known["cpu_seconds"]
 
 
 def measured(task: ArmTask, model: WorldModel) -> list[dict[str, Any]]:
@@ -76,7 +62,7 @@ def main(out: Path) -> None:
     """Train, play, probe, and write."""
     torch.set_num_threads(1)
     task, planner = ArmTask(), CEMPlanner()
-    seconds = trained(task, out)
+    seconds = trained(task.recipe(), out)
     click.echo(f"trained in {seconds:.0f} CPU seconds")
     model = leworld.load(out / "model")
     rows = measured(task, model)

@@ -5,25 +5,12 @@ benchmarks/results/arm_trials.json. Trials that have a line there already are ke
 some to run these only. CPU seconds are those of the process for `recipe.train` as a whole.
 """
 
-import json
-import time
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
-import torch
 
-from benchmarks.harness import RESULTS, write_result
-from leworld.evaluation import probing
-from leworld.models import WorldModel
-from leworld.planners import CEMPlanner
-from leworld.probes import MLPProbe, RidgeProbe
-from leworld.tasks import ArmTask, Recipe
-from leworld.training import OptimizerSettings
+from benchmarks.trials import Trials
 
-MODELS = Path("runs/arm-trials")
-NUM_PAIRS, NUM_PROBED, NUM_ITERATIONS, SEED = 100, 100, 10, 0
 BASE = {
     "num_episodes": 1000,
     "embedding_dim": 32,
@@ -63,75 +50,11 @@ TRIALS |= {
 }
 
 
-def changed(recipe: Recipe, facts: dict[str, Any]) -> Recipe:
-    """Return the recipe with the settings of one trial."""
-    own = ("num_episodes", "embedding_dim", "hidden_dim", "regularizer_weight", "encoder_norm")
-    settings = replace(
-        recipe.settings,
-        num_steps=facts["num_steps"],
-        batch_size=facts["batch_size"],
-        optimizer=OptimizerSettings(learning_rate=facts["learning_rate"]),
-    )
-    return replace(recipe, settings=settings, **{name: facts[name] for name in own})
-
-
-def tried(name: str) -> dict[str, Any]:
-    """Train, probe and play one model."""
-    facts, task = BASE | TRIALS[name], ArmTask()
-    task.image_size = facts["image_size"]
-    began = time.process_time()
-    model = changed(task.recipe(), facts).train(MODELS / name, resume=False, progress=False)
-    seconds = time.process_time() - began
-    return {"name": name, **facts, "cpu_seconds": seconds} | measured(task, model)
-
-
-def measured(task: ArmTask, model: WorldModel) -> dict[str, Any]:
-    """Probe and play a model."""
-    probes = probing(
-        {"LeWM": model},
-        task.held_out(NUM_PROBED, seed=SEED),
-        quantities=task.quantities,
-        probes={"linear": RidgeProbe, "MLP": MLPProbe},
-        stride=2,
-        seed=SEED,
-        progress=False,
-    )
-    pairs = task.pairs("trajectory-25", NUM_PAIRS, seed=SEED)
-    planner = CEMPlanner(num_iterations=NUM_ITERATIONS)
-    played = task.play(model, pairs, planner=planner, baselines=(), seed=SEED, progress=False)
-    outcome = played.policies["LeWM"]
-    row = {f"r2_{one.quantity}_{one.probe}": one.r2 for one in probes.rows}
-    ends = outcome.success_interval
-    return row | {
-        "success": outcome.success_rate,
-        "low": ends.low,
-        "high": ends.high,
-        "success_at_last_step": outcome.last_step_rate,
-        "mean_final_distance": outcome.mean_final_distance,
-    }
-
-
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1)
 def main(names: tuple[str, ...]) -> None:
-    """Run what is missing, and write after every trial."""
-    torch.set_num_threads(1)
-    place = RESULTS / "arm_trials.json"
-    known = json.loads(place.read_text(encoding="utf-8"))["rows"] if place.exists() else []
-    rows = {row["name"]: row for row in known if row["name"] in TRIALS}
-    for name in names or TRIALS:
-        if name in rows:
-            continue
-        rows[name] = tried(name)
-        click.echo(rows[name])
-        facts = {
-            "pairs": NUM_PAIRS,
-            "iterations": NUM_ITERATIONS,
-            "probed_episodes": NUM_PROBED,
-            "seed": SEED,
-        }
-        ordered = [rows[one] for one in TRIALS if one in rows]
-        write_result("arm_trials", command="python -m benchmarks.arm.trials", settings=facts, rows=ordered)
+    """Run what is missing."""
+    Trials(task="arm", command="python -m benchmarks.arm.trials", base=BASE, changes=TRIALS).run(names)
 
 
 if __name__ == "__main__":
