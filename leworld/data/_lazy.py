@@ -9,7 +9,7 @@ from jaxtyping import Int, Shaped
 from .._checks import describe, plain_numbers
 from .._lending import owned
 from ..errors import DataError, LeWorldError
-from ._arguments import is_array, whole_numbers
+from ._arguments import UNFIT, is_array, whole_numbers
 
 
 class LazyColumn(ABC):
@@ -160,21 +160,25 @@ class ChosenRows(LazyColumn):
 
 def _row_numbers(chosen: Any, count: int) -> np.ndarray:
     """Return what an index chooses among `count` rows, as numbers from 0 on."""
-    if isinstance(chosen, slice):
-        return np.arange(*chosen.indices(count))
-    array = np.asarray(chosen)
-    if array.dtype == bool and array.shape == (count,):
-        return np.flatnonzero(array)
-    if array.size == 0 and array.dtype.kind == "f":  # an empty list
-        array = array.astype(np.int64)
-    numbers = whole_numbers(array.reshape(-1))
+    shape: tuple[int, ...] = ()
+    try:
+        if isinstance(chosen, slice):
+            return np.arange(*chosen.indices(count))
+        array = np.asarray(chosen)
+        if array.dtype == bool and array.shape == (count,):
+            return np.flatnonzero(array)
+        if array.size == 0 and array.dtype.kind == "f":  # an empty list
+            array = array.astype(np.int64)
+        numbers, shape = whole_numbers(array.reshape(-1)), array.shape
+    except UNFIT:
+        numbers = None
     if numbers is None or (numbers.size and (numbers.min() < -count or numbers.max() >= count)):
         raise _RowError(
             f"A column needs row numbers between {-count} and {count - 1}, or a slice",
             f"the index is {describe(chosen)}",
             f"Choose among the {count} rows",
         )
-    return np.where(numbers < 0, numbers + count, numbers).reshape(array.shape)
+    return np.where(numbers < 0, numbers + count, numbers).reshape(shape)
 
 
 class _RowError(LeWorldError, IndexError):

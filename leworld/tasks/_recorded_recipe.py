@@ -9,7 +9,7 @@ from ..errors import ConfigError
 from ._recipe import MODEL_NAMES, Recipe
 from ._task import Task
 
-_USUAL_SIDE = 64
+_USUAL_SIDE, _MULTIPLE = 64, 16  # the encoder halves a picture four times
 
 
 @final
@@ -23,7 +23,8 @@ class RecordedRecipe(Recipe):
     Args:
         episodes: What to train on, in memory or on disk; keep held-out ones out of it.
         frameskip: Rows between the frames of a window, and raw actions in a block; 5 in the published models.
-        image_size: Side of the model's images; the frames' own unless given, 64 where they are not square.
+        image_size: Side of the model's images, a multiple of 16; unless given, the frames' own or the
+            next such below it, and 64 where they are not square.
         history_size: Frames that the predictor sees; 3 as published.
 
     Raises:
@@ -92,7 +93,7 @@ class RecordedRecipe(Recipe):
     def processor(self, episodes: Episodes) -> Processor:
         """Measure the action statistics of the training episodes."""
         height, width = episodes.pixels.shape[1:3]
-        usual = None if height == width else _USUAL_SIDE
+        usual = max(_MULTIPLE, height - height % _MULTIPLE) if height == width else _USUAL_SIDE
         return fit_processor(episodes, frameskip=self.frameskip, image_size=self.image_size or usual)
 
     def provenance(self) -> dict[str, Any]:

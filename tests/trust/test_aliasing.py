@@ -31,6 +31,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "commands": ("cli.",),
     "files in and out, of objects that are only read": (
         "data.action_statistics",
+        "data.LazyColumn",
         "data.open_episodes",
         "data.open_hdf5",
         "data.open_store",
@@ -90,6 +91,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
         "models.state_layout",
         "nn.evaluation_mode",
     ),
+    "runs the same loop as `embed`, which a scenario drives": ("models.embed_rows",),
     "gives views or the same tensor, as indexing and `Tensor.to` do": (
         "models.state_rows",
         "models.to_weights",
