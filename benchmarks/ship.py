@@ -21,6 +21,14 @@ CHECKPOINTS = Path(leworld.__file__).parent / "hub" / "checkpoints"
 # What the card says beside what the run recorded.
 FACTS: dict[str, dict[str, Any]] = {
     "lewm-tworoom-tiny": {},
+    "lewm-pusht-tiny": {
+        "name": "lewm-pusht-tiny",
+        "summary": "A small LeWorldModel of Push-T, trained on one CPU core from 64-pixel frames.",
+        "licence": "MIT",
+        "command": "leworld train pusht --seed 0",
+        "limits": "Knows leworld/PushT-v0 at 64 pixels, moved as its collecting policy moves it. Trained "
+        "with a third term, inverse dynamics, beside LeWorldModel's two.",
+    },
     "lewm-arm-tiny": {
         "name": "lewm-arm-tiny",
         "summary": "A small LeWorldModel of a two-link arm, trained on a CPU from 32-pixel frames.",

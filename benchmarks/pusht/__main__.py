@@ -22,7 +22,14 @@ from leworld.probes import MLPProbe, RidgeProbe
 from leworld.tasks import Task, get_task
 
 NAME = "lewm-pusht-tiny"
-NUM_PAIRS, NUM_PROBED, SEED = 200, 1000, 1
+NUM_PROBED, SEED = 1000, 1
+NUM_PAIRS = {
+    "trajectory-25": 200,
+    "block-25": 100,
+    "strict-25": 100,
+    "trajectory-50": 50,
+    "trajectory-75": 50,
+}
 BASELINES = ("random", "oracle")  # on the first protocol; the oracle takes a simulation a candidate
 
 
@@ -42,14 +49,14 @@ def probed(task: Task, model: WorldModel) -> dict[str, Any]:
 
 
 def played(task: Task, model: WorldModel) -> list[dict[str, Any]]:
-    """Play all protocols."""
+    """Play the protocols."""
     rows = []
-    for protocol in task.protocols:
-        pairs = task.pairs(protocol, NUM_PAIRS, seed=SEED)
-        baselines = BASELINES if protocol == task.protocols[0] else BASELINES[:1]
+    for protocol, count in NUM_PAIRS.items():
+        pairs = task.pairs(protocol, count, seed=SEED)
+        baselines = BASELINES if protocol == "trajectory-25" else BASELINES[:1]
         result = task.play(model, pairs, planner=CEMPlanner(), baselines=baselines, seed=SEED, progress=False)
         click.echo(result)
-        command = f"leworld plan {NAME} --protocol {protocol} --pairs {NUM_PAIRS} --seed {SEED}"
+        command = f"leworld plan {NAME} --protocol {protocol} --pairs {count} --seed {SEED}"
         rows.append(row(result, command=command))
     return rows
 

@@ -87,16 +87,17 @@ def pusht_shipped() -> str:
     result = load("lewm_pusht_tiny")
     first, *rows = result["rows"]
     facts = result["settings"]
-    head = ["protocol", "lewm-pusht-tiny", "random actions", "planner on the true dynamics"]
+    head = ["protocol", "pairs", "lewm-pusht-tiny", "random actions", "planner on the true dynamics"]
     lines = [
         [
             row["protocol"],
+            str(row["pairs_played"]),
             *(interval(row[name]) if name in row else "-" for name in ("LeWM", "random", "oracle")),
         ]
         for row in rows
     ]
     return (
-        f"Share of {rows[0]['pairs_played']} held-out pairs reached, with 95 % Wilson intervals:\n\n"
+        f"Share of held-out pairs reached, with 95 % Wilson intervals:\n\n"
         f"{markdown(head, lines)}\n\n"
         f"{facts['num_episodes']:,} episodes of {facts['episode_steps']} actions, pictures of "
         f"{facts['image_size']} pixels, an embedding of {facts['embedding_dim']}, lambda "

@@ -6,7 +6,7 @@ from ...errors import CheckpointError
 from ._official import OFFICIAL
 from ._record import CheckpointRecord
 
-SHIPPED = ("lewm-tworoom-tiny", "lewm-arm-tiny")
+SHIPPED = ("lewm-tworoom-tiny", "lewm-pusht-tiny", "lewm-arm-tiny")
 # Records of checkpoints on the Hub by name; those that ship with leworld describe themselves.
 PINNED: dict[str, CheckpointRecord] = {record.name: record for record in OFFICIAL}
 KNOWN_NAMES = (*SHIPPED, *PINNED, *(alias for record in OFFICIAL for alias in record.aliases))

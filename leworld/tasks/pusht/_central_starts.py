@@ -22,8 +22,10 @@ class CentralStarts:
         self.num_envs = env.num_envs
         self._generator = np.random.default_rng(0)
 
-    def reset(self, *, seed: int | None = None) -> tuple[Any, dict[str, Any]]:
-        """Draw a start for every copy; without a seed, the next ones."""
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Draw a start for every copy, unless `options` has a `state`; without a seed, the next ones."""
         if seed is not None:
             self._generator = np.random.default_rng(fold_seed(seed))
         draw = self._generator.uniform
@@ -31,7 +33,7 @@ class CentralStarts:
         state[:, :2] = draw(*_AGENT, (self.num_envs, 2))
         state[:, 2:4] = draw(*_BLOCK, (self.num_envs, 2))
         state[:, 4] = draw(0, 2 * np.pi, self.num_envs)
-        return self.env.reset(seed=seed, options={"state": state})
+        return self.env.reset(seed=seed, options={"state": state} | (options or {}))
 
     def step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Act in all copies."""

@@ -65,6 +65,7 @@ class PushTTask(Task):
     environment_id = "leworld/PushT-v0"
     other_ids = ("swm/PushT-v1",)
     action_dim = 2
+    shipped_model = "lewm-pusht-tiny"
     episode_steps = 100
     protocols = ("trajectory-25", "block-25", "strict-25", "trajectory-50", "trajectory-75")
     success_words = _PUBLISHED.success_words
