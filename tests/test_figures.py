@@ -44,7 +44,9 @@ def test_a_changed_number_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert render(text) != text
 
 
-@pytest.mark.parametrize(("name", "protocols"), [("lewm-tworoom-tiny", 3), ("lewm-arm-tiny", 1)])
+@pytest.mark.parametrize(
+    ("name", "protocols"), [("lewm-tworoom-tiny", 3), ("lewm-pusht-tiny", 5), ("lewm-arm-tiny", 1)]
+)
 def test_the_shipped_card_holds_the_committed_numbers(name: str, protocols: int) -> None:
     result = json.loads(
         (ROOT / "benchmarks" / "results" / f"{name.replace('-', '_')}.json").read_text(encoding="utf-8")

@@ -76,3 +76,16 @@ def test_the_shipped_arm_reaches_its_goals_and_is_what_the_recipe_makes() -> Non
     facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))["provenance"]
     due = json.loads(json.dumps(ArmTask().recipe().provenance()["recipe"]))
     assert facts["recipe"] == {name: due[name] for name in facts["recipe"]}  # later options are at rest
+
+
+def test_the_shipped_push_t_model_reaches_its_goals_and_is_what_the_recipe_makes() -> None:
+    probed, row, *_ = json.loads((RESULTS / "lewm_pusht_tiny.json").read_text(encoding="utf-8"))["rows"]
+    assert row["protocol"] == "trajectory-25"
+    assert row["pairs_played"] == 200
+    assert row["LeWM"]["low"] >= 0.6
+    assert row["LeWM"]["low"] > row["random"]["high"]
+    assert probed["cpu_seconds"] <= 90 * 60
+    folder = ROOT / "leworld" / "hub" / "checkpoints" / "lewm-pusht-tiny"
+    facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))["provenance"]
+    due = json.loads(json.dumps(get_task("pusht").recipe().provenance()["recipe"]))
+    assert facts["recipe"] == {name: due[name] for name in facts["recipe"]}  # later options are at rest

@@ -41,7 +41,7 @@ def test_its_loss_is_that_of_float32_to_rounding() -> None:
     raw = tiny_windows().__getitems__(list(range(16)))
     one, other = (
         WorldModelModule(model, settings=tiny_settings()).losses(raw, step=0).terms["prediction"]
-        for model in (tiny_model(dropout=0.0), tiny_model(dropout=0.0).double())
+        for model in (tiny_model(dropout=0.0).float(), tiny_model(dropout=0.0).float().double())
     )
     assert (one.dtype, other.dtype) == (torch.float32, torch.float64)
     torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=0)
