@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ._options import DataPath, Place, overwrite_option
+from ._out import prove_beside
 
 if TYPE_CHECKING:
     from ..data import Episodes
@@ -57,6 +58,7 @@ def pack(
         raise click.UsageError("--append and --overwrite exclude each other.")
     from ..data import open_store, write_store
 
+    prove_beside(folder)
     named = dict(_renaming(text) for text in cameras)
     episodes = [_opened(source, tuple(named)) for source in sources]
     write_store(

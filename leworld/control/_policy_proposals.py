@@ -1,5 +1,6 @@
 """First guesses of a policy, imagined by the model."""
 
+import hashlib
 from typing import Any, final
 
 import torch
@@ -7,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import check_number, describe, plain_numbers
+from .._random import fold_seed
 from ..errors import ConfigError
 from ._situation import Situation
 
@@ -28,7 +30,8 @@ class PolicyProposals:
         num_proposals: Sequences for each environment.
         policy: A policy of `leworld.heads`, or another module with their `sample`; the model's own `policy`
             when None.
-        seed: Of its draws, which go on from call to call.
+        seed: Of its draws. They follow from it and from the latents of the situation, so that a call that
+            is made again draws the same.
 
     Raises:
         ConfigError: If there is no such policy, or a number is out of range.
@@ -58,7 +61,6 @@ class PolicyProposals:
         self.num_proposals = num_proposals
         self.policy = policy
         self.seed = seed
-        self._calls = 0
 
     @torch.no_grad()
     def __call__(self, situation: Situation) -> Float[Tensor, "env guess horizon action"]:
@@ -66,8 +68,9 @@ class PolicyProposals:
         model = situation.model
         policy: Any = getattr(model, "policy", None) if self.policy is None else self.policy
         _check_policy(policy)
-        generator = torch.Generator().manual_seed(self.seed + self._calls)
-        self._calls += 1
+        seen = situation.latents.detach().float().cpu().numpy().tobytes()
+        drawn = int.from_bytes(hashlib.sha256(seen).digest()[:4], "big")
+        generator = torch.Generator().manual_seed(fold_seed(self.seed, drawn))
         rows, count = len(situation), self.num_proposals
         latents = situation.latents.unsqueeze(1).expand(-1, count, *situation.latents.shape[1:])
         taken: list[Tensor] = []

@@ -53,7 +53,7 @@ class RunningScale(nn.Module):
         super().__init__()
         check_number("RunningScale", "rate", rate, low=0.0, high=1.0, open_low=True)
         self.rate = rate
-        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("scale", torch.ones((), dtype=torch.float32))
 
     @shapechecked
     @torch.no_grad()

@@ -36,12 +36,15 @@ def test_each_step_is_what_the_policy_does_there() -> None:
 
 
 @torch.no_grad()
-def test_draws_differ_between_sequences_and_calls() -> None:
+def test_draws_follow_from_the_seed_and_what_is_seen() -> None:
     model = tdmpc2().eval()
     proposals, given = PolicyProposals(4, seed=3), situation(model)
-    first, second = proposals(given), proposals(given)
+    first, other = proposals(given), situation(model)
+    other.latents.mul_(1 + 1e-6)
     assert not torch.equal(first[:, 1], first[:, 2])
-    assert not torch.equal(first[:, 1:], second[:, 1:])
+    assert not torch.allclose(first[:, 1:], proposals(other)[:, 1:], atol=1e-3)
+    assert not torch.equal(first[:, 1:], PolicyProposals(4, seed=4)(given)[:, 1:])
+    assert torch.equal(proposals(given), first)
     assert torch.equal(PolicyProposals(4, seed=3)(given), first)
     assert torch.equal(PolicyProposals(4, seed=3, policy=model.policy)(given), first)
 

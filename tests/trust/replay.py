@@ -27,6 +27,7 @@ _NETWORKS = (
     "decoders",
     "nn",
     "models",
+    "heads",
     "control._inverse_model",
     "_inverse_dynamics",
 )
@@ -91,6 +92,8 @@ class Replay(ast.NodeTransformer):
         return result
 
     def _is_ours(self, function: Any) -> bool:
+        maker = getattr(function, "__self__", None)  # of a class method that constructs
+        function = maker if inspect.isclass(maker) else function
         kind = function if inspect.isclass(function) else type(function)
         if inspect.isclass(function) and issubclass(function, nn.Module):
             return self._owns(kind.__module__) and not any(room in kind.__module__ for room in _NETWORKS)

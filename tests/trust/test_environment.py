@@ -161,7 +161,7 @@ def writing() -> dict[str, list[str]]:
         words = [command.name or ""]
         for parameter in command.params:
             if isinstance(parameter, click.Argument):
-                place = {"folder": "{out}", "recipe": "tworoom", "dataset": __file__}
+                place = {"folder": "{out}", "recipe": "tworoom", "dataset": __file__, "sources": __file__}
                 words.append(place.get(parameter.name or "", "/nowhere/at/all"))
         if any(parameter.name == "out" for parameter in command.params):
             words += ["--out", "{out}"]
