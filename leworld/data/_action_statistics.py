@@ -11,8 +11,8 @@ import numpy as np
 from .._checks import check_number, describe, plain_numbers, quoted
 from ..errors import ConfigError, DataError
 from ._hdf5._file import opened
-from ._hdf5._layout import shown
 from ._hdf5._stored import StoredColumn
+from ._hdf5_layout import shown
 
 _ROWS_AT_ONCE, _BYTES_AT_ONCE = 2**18, 2**26
 

@@ -12,10 +12,7 @@ from ...errors import ConfigError, DataError, LeWorldError
 from .._actions import describe_bad_action
 from .._arguments import chosen_numbers, names_of
 from .._episodes import Episodes
-from ._check import checked_columns, episode_index, own_columns, rate_and_choices
-from ._columns import leaving_rewards, read_column
-from ._file import DataFile, opened
-from ._layout import (
+from .._hdf5_layout import (
     CAMERA_PREFIX,
     ENVIRONMENT_ATTRIBUTE,
     EPISODE_COLUMNS,
@@ -24,6 +21,9 @@ from ._layout import (
     ROW_COLUMNS,
     rule,
 )
+from ._check import checked_columns, episode_index, own_columns, rate_and_choices
+from ._columns import leaving_rewards, read_column
+from ._file import DataFile, opened
 from ._stored import Runs, StoredColumn
 
 Pictures: TypeAlias = Callable[[Path, StoredColumn, Runs], Any]  # the rows of a camera, after their checks

@@ -8,8 +8,7 @@ import numpy as np
 
 from ..._checks import describe, nearest, quoted
 from ...errors import DataError
-from ._file import DataFile
-from ._layout import (
+from .._hdf5_layout import (
     CHOICES_ATTRIBUTE,
     COLUMNS_ATTRIBUTE,
     EPISODE_COLUMNS,
@@ -21,6 +20,7 @@ from ._layout import (
     rule,
     shown,
 )
+from ._file import DataFile
 from ._stored import StoredColumn
 
 _MAX_LISTED = 20

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
-from ._layout import rule
+from .._hdf5_layout import rule
 from ._stored import Runs, StoredColumn
 
 _TRANSPOSED_ROWS = 256

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..._checks import describe, require
 from ...errors import ConfigError, DataError
-from ._layout import REPAIR, guarded, rule, shown, told
+from .._hdf5_layout import REPAIR, guarded, rule, shown, told
 from ._stored import StoredColumn
 from ._text import variable_text
 

@@ -13,9 +13,9 @@ import numpy as np
 from ..._checks import require
 from ..._files import Identity, identity
 from ...errors import DataError
+from .._hdf5_layout import guarded, rule
 from .._lazy import LazyColumn
 from ._file import DataFile
-from ._layout import guarded, rule
 from ._stored import StoredColumn
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ...errors import DataError, MissingExtraError
-from ._layout import REPAIR, guarded, rule, shown
+from .._hdf5_layout import REPAIR, guarded, rule, shown
 
 Runs: TypeAlias = Sequence[tuple[int, int]]  # (first row, end row)
 

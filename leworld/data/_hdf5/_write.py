@@ -12,9 +12,7 @@ from ..._checks import check_choice, describe, require
 from ..._files import write_atomically
 from ...errors import ConfigError, DataError
 from .._episodes import Episodes, check_episodes
-from .._lazy import Column, LazyColumn
-from ._columns import arriving_rewards
-from ._layout import (
+from .._hdf5_layout import (
     CHOICES_ATTRIBUTE,
     COLUMNS_ATTRIBUTE,
     ENVIRONMENT_ATTRIBUTE,
@@ -24,6 +22,8 @@ from ._layout import (
     shown,
     told,
 )
+from .._lazy import Column, LazyColumn
+from ._columns import arriving_rewards
 
 _CHUNK_BYTES = 1 << 20
 

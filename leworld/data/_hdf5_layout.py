@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...errors import DataError, LeWorldError
+from ..errors import DataError, LeWorldError
 
 EPISODE_COLUMNS = ("ep_len", "ep_offset")
 ROW_COLUMNS = ("pixels", "action")
