@@ -190,7 +190,7 @@ def test_planner(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
         proposed.append(model.policy.sample(here, noise=noise).actions)
         here = model.predict(here.unsqueeze(1), proposed[-1].unsqueeze(1))[:, 0]
     rounds = noises[3:9]
-    last = torch.zeros(1, 3)  # one more cost, of the plan
+    last = torch.zeros(1, 3, dtype=torch.float32)  # one more cost, of the plan
     replay(model, [*rounds[1::2], last], [*orders, orders[0]])
     steps = iter(rounds[0::2])
 
@@ -203,7 +203,7 @@ def test_planner(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Problem, "_noise", noise)
     monkeypatch.setattr(Problem, "uniform", uniform)
-    start = torch.zeros(1, 1, 3, 3)
+    start = torch.zeros(1, 1, 3, 3, dtype=torch.float32)
     if call == "plan.1":
         start[0, 0, :-1] = REFERENCE["plan.1.prev_mean"][1:]
     plan = planner().plan(
