@@ -11,10 +11,9 @@ import click
 import torch
 
 from benchmarks.harness import RESULTS, write_result
-from leworld.evaluation import probing
+from benchmarks.probed import probed
 from leworld.models import WorldModel
 from leworld.planners import CEMPlanner
-from leworld.probes import MLPProbe, RidgeProbe
 from leworld.tasks import Recipe, get_task
 
 
@@ -72,21 +71,13 @@ class Trials:
 
     def _measured(self, model: WorldModel) -> dict[str, Any]:
         task = get_task(self.task)
-        probes = probing(
-            {"LeWM": model},
-            task.held_out(self.num_probed, seed=self.seed),
-            quantities=task.quantities,
-            probes={"linear": RidgeProbe, "MLP": MLPProbe},
-            stride=self.stride,
-            seed=self.seed,
-            progress=False,
-        )
+        read = probed(task, model, num_episodes=self.num_probed, stride=self.stride, seed=self.seed)
         pairs = task.pairs("trajectory-25", self.num_pairs, seed=self.seed)
         planner = CEMPlanner(num_iterations=self.num_iterations)
         played = task.play(model, pairs, planner=planner, baselines=(), seed=self.seed, progress=False)
         outcome = played.policies["LeWM"]
         ends = outcome.success_interval
-        return {f"r2_{one.quantity}_{one.probe}": one.r2 for one in probes.rows} | {
+        return read | {
             "success": outcome.success_rate,
             "low": ends.low,
             "high": ends.high,

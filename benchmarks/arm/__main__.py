@@ -15,11 +15,10 @@ import torch
 import leworld
 from benchmarks.harness import write_result
 from benchmarks.played import row
+from benchmarks.probed import probed
 from benchmarks.trained import trained
-from leworld.evaluation import probing
 from leworld.models import WorldModel
 from leworld.planners import CEMPlanner
-from leworld.probes import MLPProbe, RidgeProbe
 from leworld.tasks import ArmTask
 
 NAME = "lewm-arm-tiny"
@@ -31,22 +30,12 @@ PROTOCOL = "trajectory-25"
 def measured(task: ArmTask, model: WorldModel) -> list[dict[str, Any]]:
     """Probe the model, and play it."""
     planner = CEMPlanner()
-    probes = probing(
-        {"LeWM": model},
-        task.held_out(NUM_PROBED, seed=SEED),
-        quantities=task.quantities,
-        probes={"linear": RidgeProbe, "MLP": MLPProbe},
-        stride=2,
-        seed=SEED,
-        progress=False,
-    )
-    click.echo(probes)
+    read = probed(task, model, num_episodes=NUM_PROBED, stride=2, seed=SEED)
     pairs = task.pairs(PROTOCOL, NUM_PAIRS, seed=SEED)
     played = task.play(model, pairs, planner=planner, seed=SEED, progress=False)
     click.echo(played)
     first = row(played, command=f"leworld plan {NAME} --pairs {NUM_PAIRS} --seed {SEED}")
-    first |= {"tolerance": task.tolerance}
-    first |= {f"r2_{one.quantity}_{one.probe}": one.r2 for one in probes.rows}
+    first |= {"tolerance": task.tolerance} | read
     strict = ArmTask(STRICT)
     same = strict.pairs(PROTOCOL, NUM_PAIRS, seed=SEED)
     alone = strict.play(model, same, planner=planner, baselines=(), seed=SEED, progress=False)

@@ -14,11 +14,10 @@ import torch
 import leworld
 from benchmarks.harness import write_result
 from benchmarks.played import row
+from benchmarks.probed import probed
 from benchmarks.trained import trained
-from leworld.evaluation import probing
 from leworld.models import WorldModel
 from leworld.planners import CEMPlanner
-from leworld.probes import MLPProbe, RidgeProbe
 from leworld.tasks import Task, get_task
 
 NAME = "lewm-pusht-tiny"
@@ -31,21 +30,6 @@ NUM_PAIRS = {
     "trajectory-75": 50,
 }
 BASELINES = ("random", "oracle")  # on the first protocol; the oracle takes a simulation a candidate
-
-
-def probed(task: Task, model: WorldModel) -> dict[str, Any]:
-    """Read agent and block off the embeddings of held-out episodes."""
-    found = probing(
-        {"LeWM": model},
-        task.held_out(NUM_PROBED, seed=SEED),
-        quantities=task.quantities,
-        probes={"linear": RidgeProbe, "MLP": MLPProbe},
-        stride=4,
-        seed=SEED,
-        progress=False,
-    )
-    click.echo(found)
-    return {f"r2_{one.quantity}_{one.probe}": one.r2 for one in found.rows}
 
 
 def played(task: Task, model: WorldModel) -> list[dict[str, Any]]:
@@ -75,7 +59,10 @@ def main(out: Path) -> None:
     facts |= {"samples": planner.num_samples, "iterations": planner.num_iterations}
     facts |= {"horizon": planner.horizon, "probed_episodes": NUM_PROBED}
     facts |= {"num_parameters": sum(weight.numel() for weight in model.parameters())}
-    rows = [probed(task, model) | {"cpu_seconds": seconds}, *played(task, model)]
+    rows = [
+        probed(task, model, num_episodes=NUM_PROBED, stride=4, seed=SEED) | {"cpu_seconds": seconds},
+        *played(task, model),
+    ]
     write_result("lewm_pusht_tiny", command="python -m benchmarks.pusht", settings=facts, rows=rows)
 
 
