@@ -12,7 +12,7 @@ from ._options import MOST, MOST_EPISODES, DataPath, FiniteRange, Place, seed_op
 from ._out import prove_writable
 
 if TYPE_CHECKING:
-    from ..tasks import Task
+    from ..tasks import Recipe, Task
     from ..training import TrainSettings
 
 _INVERSE = "-inverse"
@@ -175,15 +175,18 @@ def _train_recorded(
     out = Path("runs", data.stem) if out is None else out
     prove_writable(out)
     episodes = open_episodes(data)
-    plan = RecordedRecipe(
-        episodes=episodes, **_given(frameskip=frameskip, regularizer_weight=regularizer_weight)
-    )
+    given = _given(frameskip=frameskip, regularizer_weight=regularizer_weight)
+    _run(RecordedRecipe(episodes=episodes, **given), out, seed, changes, resume)
+    click.echo(f"Next: `leworld surprise {out / 'model'} --data FILE`, with episodes that were held out")
+
+
+def _run(recipe: "Recipe", out: Path, seed: int, changes: dict[str, Any], resume: bool) -> None:
+    """Train by a recipe with the settings that the user gave, and say where the results are."""
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
-        replace(plan, settings=_changed(plan.settings, seed, changes)).train(out, resume=resume)
+        replace(recipe, settings=_changed(recipe.settings, seed, changes)).train(out, resume=resume)
     click.echo(f"model    {out / 'model'}")
     click.echo(f"metrics  {out / 'metrics.csv'}")
-    click.echo(f"Next: `leworld surprise {out / 'model'} --data FILE`, with episodes that were held out")
 
 
 def find_recipe_task(name: str, place: str | None) -> "Task":
@@ -216,14 +219,8 @@ def _train_model(
     resume: bool,
     place: str | None,
 ) -> None:
-    plan = task.recipe()
-    settings = _changed(plan.settings, seed, changes)
     given = _given(num_episodes=episodes, regularizer_weight=regularizer_weight)
-    with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
-        replace(plan, settings=settings, **given).train(out, resume=resume)
-    click.echo(f"model    {out / 'model'}")
-    click.echo(f"metrics  {out / 'metrics.csv'}")
+    _run(replace(task.recipe(), **given), out, seed, changes, resume)
     told = "" if place is None else f" --task {place}"
     click.echo(f"Next: `leworld plan {out / 'model'}{told}`")
 

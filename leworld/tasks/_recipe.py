@@ -162,18 +162,19 @@ class Recipe(ABC):
                 "projector": Projector(dim, hidden_dim=hidden),
                 "prediction_projector": Projector(dim, hidden_dim=hidden),
             }
-            inverse = InverseDynamics(dim, processor.block_dim, hidden_dim=2 * dim)
+            weight, third = self.inverse_dynamics_weight, {}
+            if weight:
+                third["inverse_dynamics"] = InverseDynamics(dim, processor.block_dim, hidden_dim=2 * dim)
         if self.model == "pldm":
             model = PLDM(**parts, regularizer=_pldm_terms(regularizer))
         else:
             judge = SIGReg(self.num_slices) if regularizer is None else regularizer
-            weight = self.inverse_dynamics_weight
             model = LeWM(
                 **parts,
                 regularizer=judge,
                 regularizer_weight=self.regularizer_weight,
-                auxiliary={"inverse_dynamics": inverse} if weight else None,
-                auxiliary_weights={"inverse_dynamics": weight} if weight else None,
+                auxiliary=third or None,
+                auxiliary_weights=dict.fromkeys(third, weight) or None,
             )
         model.processor = processor
         return model
