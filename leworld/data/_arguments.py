@@ -1,6 +1,8 @@
 """What the room's functions take as names, numbers of rows and arrays, however a user writes them."""
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -22,6 +24,19 @@ def is_array(value: object) -> TypeGuard[np.ndarray]:
 
 def _is_masked(value: object) -> bool:
     return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
+
+
+def path_of(owner: str, path: object) -> Path:
+    """Return a str or a path-like object as a path, whether or not there is anything."""
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
+        raise ConfigError(f"{owner} needs a path", f"`path` is {describe(path)}", "Pass a str or a Path")
+    return Path(path)
+
+
+def check_flag(owner: str, name: str, value: object, *, fix: str = "Pass one of the two") -> None:
+    """Raise `ConfigError` unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{owner} needs `{name}` to be True or False", f"it is {describe(value)}", fix)
 
 
 def named_columns(owner: str, name: str, value: object) -> Mapping[str, Any]:

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from .._checks import describe
-from ..errors import ConfigError, DataError
+from ..errors import DataError
+from ._arguments import path_of
 from ._episodes import Episodes
 from ._hdf5._open import open_hdf5
 from ._store._layout import INDEX_FILE, UNFINISHED_FILE
@@ -40,9 +40,7 @@ def open_episodes(path: str | os.PathLike[str]) -> Episodes:
             assert len(open_episodes(folder)) == 1
         ```
     """
-    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
-        raise ConfigError("open_episodes needs a path", f"`path` is {describe(path)}", "Pass a str or a Path")
-    place = Path(path)
+    place = path_of("open_episodes", path)
     try:
         is_folder, is_file = place.is_dir(), place.is_file()
         is_store = is_folder and ((place / INDEX_FILE).exists() or (place / UNFINISHED_FILE).exists())

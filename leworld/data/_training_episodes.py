@@ -9,7 +9,7 @@ from typing import Any, final
 from .._checks import describe, plain_numbers, quoted
 from .._digests import action_digests, joined_digests, row_digests
 from ..errors import ConfigError
-from ._arguments import names_of
+from ._arguments import check_flag, names_of
 from ._episodes import Episodes, check_episodes
 
 MAX_EPISODES = 2**17  # that a checkpoint names: 1.4 MB of config.json
@@ -99,12 +99,8 @@ class TrainingEpisodes:
                 f"they are {describe(parts)}",
                 "Pass `model.processor.observation_parts`",
             )
-        if not isinstance(self.complete, bool):
-            raise ConfigError(
-                "TrainingEpisodes needs `complete` to be True or False",
-                f"it is {describe(self.complete)}",
-                "Pass False where other episodes may have been trained on",
-            )
+        fix = "Pass False where other episodes may have been trained on"
+        check_flag("TrainingEpisodes", "complete", self.complete, fix=fix)
         object.__setattr__(self, "digests", tuple(sorted(set(digests))))
         object.__setattr__(self, "parts", tuple(sorted(parts)))
 

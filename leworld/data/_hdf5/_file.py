@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..._checks import describe, require
-from ...errors import ConfigError, DataError
+from ...errors import DataError
+from .._arguments import path_of
 from .._hdf5_layout import REPAIR, guarded, rule, shown, told
 from ._stored import StoredColumn
 from ._text import variable_text
@@ -136,9 +137,7 @@ def _parts(path: bytes) -> list[bytes]:
 def opened(path: str | os.PathLike[str], *, owner: str) -> Iterator[DataFile]:
     """Open a file for reading, and see at the end that nobody wrote to it meanwhile."""
     h5py = require("h5py", extra="train", purpose=owner)
-    if not isinstance(path, str | os.PathLike):
-        raise ConfigError(f"{owner} needs a path", f"`path` is {describe(path)}", "Pass a str or a Path")
-    source = Path(path)
+    source = path_of(owner, path)
     before = _regular(source)
     try:
         handle = h5py.File(source, "r")

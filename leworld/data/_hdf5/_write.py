@@ -11,6 +11,7 @@ import numpy as np
 from ..._checks import check_choice, describe, require
 from ..._files import write_atomically
 from ...errors import ConfigError, DataError
+from .._arguments import path_of
 from .._episodes import Episodes, check_episodes
 from .._hdf5_layout import (
     CHOICES_ATTRIBUTE,
@@ -94,9 +95,7 @@ def write_hdf5(
 
 def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
     """Return the path after checking that a file may be written there."""
-    if not isinstance(path, str | os.PathLike):
-        raise ConfigError("write_hdf5 needs a path", f"`path` is {describe(path)}", "Pass a str or a Path")
-    target = Path(path)
+    target = path_of("write_hdf5", path)
     try:
         there, is_folder, beside = target.parent.is_dir(), target.is_dir(), os.path.lexists(target)
     except (OSError, ValueError) as error:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..._checks import describe
 from ..._digests import row_digests
-from ...errors import ConfigError, DataError, LeWorldError
+from ...errors import DataError, LeWorldError
+from .._arguments import check_flag, path_of
 from .._episodes import Episodes
 from .._lazy import LazyColumn
 from ._index import Shard, StoreIndex, read_index
@@ -66,13 +66,8 @@ def open_store(path: str | os.PathLike[str], *, verify: bool = False) -> Episode
             assert store.pixels[[19, 0]].max() == 4 and store.fps == 10
         ```
     """
-    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
-        raise ConfigError("open_store needs a path", f"`path` is {describe(path)}", "Pass a str or a Path")
-    if not isinstance(verify, bool):
-        raise ConfigError(
-            "open_store needs `verify` to be True or False", f"it is {describe(verify)}", "Pass True"
-        )
-    folder = Path(path).absolute()
+    check_flag("open_store", "verify", verify)
+    folder = path_of("open_store", path).absolute()
     check_there(folder)
     index = read_index(folder)
     episodes = episodes_of(folder, index)

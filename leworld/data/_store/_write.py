@@ -12,7 +12,7 @@ from ..._checks import check_number, describe, nearest, plain_numbers, quoted
 from ..._files import local_path
 from ..._lock import LOCK_FILE, locked_folder
 from ...errors import CheckpointError, ConfigError, DataError
-from .._arguments import named_columns, names_of
+from .._arguments import check_flag, named_columns, names_of
 from .._episodes import Episodes, check_episodes
 from .._parts import MOST_PIXELS
 from ._index import StoreIndex, is_column_name, read_index
@@ -90,10 +90,7 @@ def write_store(
         ```
     """
     for name, value in (("append", append), ("overwrite", overwrite), ("progress", progress)):
-        if not isinstance(value, bool):
-            raise ConfigError(
-                f"{_OWNER} needs `{name}` to be True or False", f"it is {describe(value)}", "Pass it"
-            )
+        check_flag(_OWNER, name, value)
     if append and overwrite:
         raise ConfigError(
             f"{_OWNER} needs one of `append` and `overwrite`",
