@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from . import evaluation as evaluation
     from . import heads as heads
     from . import hub as hub
+    from . import interop as interop
     from . import kernels as kernels
     from . import metrics as metrics
     from . import models as models
@@ -72,6 +73,7 @@ ROOMS = (
     "evaluation",
     "heads",
     "hub",
+    "interop",
     "kernels",
     "metrics",
     "models",
