@@ -11,12 +11,14 @@ from .._folder import CARD_FILE, CONFIG_FILE, check_replaceable, replaced_folder
 from .._json import json_text
 from .._typing import shapechecked
 from ..errors import CheckpointError
-from ..models import WorldModel
+from ..models import DINOWM, TDMPC2, WorldModel
 from ._load import load
 from ._save import save
 from .catalog._catalog import checkpoint_info
 from .catalog._provenance import plain
 from .released._files import RELEASED_WEIGHTS
+from .released._swm_prejepa import dinowm_to_swm
+from .released._swm_tdmpc2 import tdmpc2_to_swm
 from .released._to_released import to_released
 
 
@@ -37,7 +39,8 @@ def convert(
         source: Anything that `leworld.load` takes.
         folder: Where to write; as for `leworld.save`.
         layout: "leworld", or "released" for the layout of the published weights (`config.json` and
-            `weights.pt`). The latter has no place for the processor: it goes into `README.md` as text.
+            `weights.pt`), which stable-worldmodel loads: of LeWM, PLDM, DINOWM and TDMPC2 as far as it knows
+            their parts. It has no place for the processor: it goes into `README.md` as text.
         overwrite: Replace an earlier checkpoint in `folder`.
 
     Returns:
@@ -82,11 +85,17 @@ def convert(
 
 
 def _save_released(model: WorldModel, folder: Path, *, overwrite: bool) -> Path:
-    config, tensors = to_released(model)
+    if isinstance(model, DINOWM):
+        config, tensors = dinowm_to_swm(model)
+    elif isinstance(model, TDMPC2):
+        config, tensors = tdmpc2_to_swm(model)
+    else:
+        config, tensors = to_released(model)
     text = json_text(config, owner="convert")
     processor = {} if model.processor is None else model.processor.to_json()
     facts = json_text(processor, owner="convert")
-    card = f"# LeWM in the published layout\n\nThe processor that it needs:\n\n```json\n{facts}```\n"
+    title = f"# {type(model).__name__} in the published layout"
+    card = f"{title}\n\nThe processor that it needs:\n\n```json\n{facts}```\n"
     with replaced_folder(folder, overwrite=overwrite) as fresh:
         write_by_memory(fresh / RELEASED_WEIGHTS, lambda memory: torch.save(tensors, memory))
         (fresh / CARD_FILE).write_text(card, encoding="utf-8")

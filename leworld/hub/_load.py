@@ -21,8 +21,8 @@ from ._processor import stored_processor
 from ._sources import locate
 from ._trained_on import of_these_weights, stored_record
 from .catalog._record import CheckpointRecord
-from .released._files import load_released
 from .released._layout import layout_of
+from .released._load_released import load_released
 
 
 @shapechecked
@@ -51,7 +51,8 @@ def load(
         name_or_path: A name or alias of `list_checkpoints`, `hf-hub:owner/repository` (both also with
             `@revision`), or a local folder (`~` allowed); the folder of a training run stands for the `model`
             in it. Folders and repositories may have leworld's layout or that of the published LeWM weights
-            (`config.json` with `weights.pt`).
+            (`config.json` with `weights.pt`), which stable-worldmodel writes for its LeWM, PLDM, PreJEPA and
+            TDMPC2.
         revision: Branch, tag or commit on the Hub. None is the record's commit, or the main branch; digests
             are checked at the record's commit only.
         device: Where the model goes; None is the CPU.
@@ -65,7 +66,7 @@ def load(
         replace: Constructor arguments of the model that take the place of the stored ones, by name: parts
             such as `{"regularizer": VICReg()}`, and settings such as `{"regularizer_weight": 0.01}`. What the
             file holds for a replaced part is not read; everything else stays strict. Weights in the published
-            layout take these two only.
+            layout of a LeWM take these two only, those of other models none.
 
     Returns:
         The model, in evaluation mode; `model.processor` turns pixels and actions into its units and back. It

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_choice, describe, quoted
+from .._lending import copied
 from ..control import Situation, goal_cost
 from ..errors import ConfigError, ShapeError
 from ..models import WorldModel, processor_of, to_weights
@@ -165,10 +166,10 @@ class SWMCost(nn.Module):
                     f"the info has {quoted(info)}",
                     "Play an environment that shows its goal, or pass a `cost` that needs none",
                 )
-            known.made[kind] = make(known.situation)
+            known.made[kind] = make(copied(known.situation))
         blocks = to_weights(self.model, candidates)
         with evaluation_mode(self.model), _without_weights(self.model, blocks):
-            answer = known.made[kind](blocks)
+            answer = known.made[kind](blocks.clone())
         due, axes = tuple(candidates.shape[:2]), 2 if kind == "cost" else 3
         if (
             not isinstance(answer, Tensor)
@@ -182,7 +183,7 @@ class SWMCost(nn.Module):
                 f"it returned {describe(answer)}",
                 "Give numbers for every candidate",
             )
-        return answer.to(candidates.device)
+        return answer.to(candidates.device, copy=True)
 
     def _look(self, info: Mapping[str, Any], candidates: Tensor) -> "_Known":
         """Return what is known of the info, encoding it unless the last call did."""

@@ -83,7 +83,7 @@ class CostableCost:
             self._info = {key: self._placed(copied(value)) for key, value in _entries(info).items()}
         self._batch = _num_rows(self._info)
         self._together = isinstance(costable, SWMCost)
-        self._expanded: dict[tuple[int, int], dict[str, Any]] = {}
+        self._written: dict[tuple[int, int], dict[str, Any]] = {}
 
     def __len__(self) -> int:
         return self._batch
@@ -102,17 +102,15 @@ class CostableCost:
 
     def _asked(self, row: int, count: int, actions: Tensor) -> Tensor:
         samples = actions.shape[1]
-        if (row, samples) not in self._expanded:
-            # infos of another number of candidates hold what was made for them
-            self._expanded = {key: kept for key, kept in self._expanded.items() if key[0] != row}
-            rows = slice(row, row + count)
-            self._expanded[row, samples] = {
-                key: _expanded(value[rows], samples) for key, value in self._info.items()
-            }
+        if (row, samples) not in self._written:
+            # what was written for another number of candidates does not fit
+            self._written = {key: info for key, info in self._written.items() if key[0] != row}
+            self._written[row, samples] = {}
             _forget(self.costable)
-        # a graph of one call must not reach into the next, so that what was written stays for plain calls
-        info = self._expanded[row, samples]
-        info = dict(info) if actions.requires_grad else info
+        rows = slice(row, row + count)
+        # a graph of one call must not reach into the next: what is written then is kept for that call only
+        info = {} if actions.requires_grad else self._written[row, samples]
+        info.update({key: _expanded(copied(value[rows]), samples) for key, value in self._info.items()})
         with evaluation_mode(self.costable):
             costs = self.costable.get_cost(info, actions.clone())
         due = (count, samples)

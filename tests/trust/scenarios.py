@@ -54,6 +54,7 @@ from leworld.evaluation import (
     trajectory_pairs,
 )
 from leworld.heads import PolicySample
+from leworld.interop import CostableCost, SWMCost, SWMSolver
 from leworld.metrics import goal_monotonicity
 from leworld.models import PLDM, LeWM, WorldModel, embed
 from leworld.planners import CEMPlanner, KeepGuesses
@@ -184,6 +185,61 @@ def mpc_toward_states(twin: Twin) -> Any:
     latents = torch.arange(12.0).reshape(2, 2, 3)
     twin.call(policy.reset, latents)
     return first + [twin.call(policy.act, sensed(twin, step)) for step in range(3)]
+
+
+def _swm_info(rows: int) -> dict[str, Any]:
+    draw = np.random.default_rng(0)
+    pixels, goal = (torch.from_numpy(draw.integers(0, 256, (rows, 1, 8, 8, 3), np.uint8)) for _ in range(2))
+    return {"pixels": pixels, "goal": goal, "id": torch.arange(rows)[:, None], "env_name": [["Glow"]] * rows}
+
+
+@scenario("interop.SWMCost")
+def swm_cost(twin: Twin) -> Any:
+    def make(situation):
+        far = situation.goal_cost()
+        return twin.code(lambda actions: far(actions) + actions.square().sum((2, 3)))
+
+    def limit(situation):
+        here = situation.latents.flatten(1).sum(1)
+        return twin.code(lambda actions: actions[:, :, 0, :1] + here[:, None, None])
+
+    cost = SWMCost(kind_of_model(Tokens, twin), cost=twin.code(make), constraints=twin.code(limit))
+    info = {
+        key: value.unsqueeze(1).expand(2, 5, *value.shape[1:]) if isinstance(value, torch.Tensor) else value
+        for key, value in _swm_info(2).items()
+    }
+    found = []
+    for round_ in range(3):
+        actions = torch.full((2, 5, 3, 4), 0.1 * round_)
+        found.append(twin.call(cost.get_cost, dict(info), actions))
+        found.append(twin.call(cost.get_constraints, dict(info), actions))
+        found.append(twin.call(cost.rollout, dict(info), actions)["predicted_emb"])
+    return found
+
+
+@scenario("interop.SWMSolver", "interop.CostableCost")
+def swm_solver(twin: Twin) -> Any:
+    class Reach:
+        """Writes into the info, as their models do."""
+
+        def get_cost(self, info_dict, action_candidates):
+            if "known" not in info_dict:
+                info_dict["known"] = info_dict["pixels"].float().mean((2, 3, 4, 5)) / 255
+            return (action_candidates.mean((2, 3)) - info_dict["known"]).square()
+
+    class Space:
+        low, high, shape = -np.ones((2, 2)), np.ones((2, 2)), (2, 2)
+
+    class Config:
+        horizon, action_block = 3, 2
+
+    reach = twin.hooks(Reach(), "get_cost")
+    solver = SWMSolver(CEMPlanner(3, 8, num_iterations=2), reach)
+    solver.configure(action_space=Space(), n_envs=2, config=Config())
+    former = torch.full((2, 2, 4), 0.1)
+    found = [twin.call(solver.solve, _swm_info(2), init_action=former)["actions"] for _ in range(3)]
+    cost = CostableCost(reach, _swm_info(2))
+    return found + [twin.call(cost, torch.full((2, 4, 3, 4), 0.1 * step)) for step in range(3)]
 
 
 class _Draws:

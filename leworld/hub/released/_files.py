@@ -1,4 +1,4 @@
-"""Reading a folder in the layout of the published weights: config.json beside a pickled state dict."""
+"""Reading files of weights of others: pickled state dicts and safetensors."""
 
 import io
 import os
@@ -14,38 +14,13 @@ from torch import Tensor
 
 from ..._checks import describe
 from ..._files import regular_file
-from ..._folder import CONFIG_FILE, WEIGHTS_FILE
-from ..._json import read_json
 from ..._tensor_file import open_tensors
 from ..._tensors import is_finite
 from ...errors import CheckpointError
-from ...models import PLDM, LeWM
-from ._from_released import from_released
 from ._pickle_check import check_pickle
 
 RELEASED_WEIGHTS = "weights.pt"
 _SLACK = 2**20  # what a zip archive may unpack to beyond its own size
-
-
-def load_released(folder: Path, replace: Mapping[str, Any]) -> LeWM | PLDM:
-    """Load a folder in the released layout, on the CPU, in evaluation mode, without a processor.
-
-    `replace` may hold what is not in the layout: the regularizer and its weight.
-
-    Raises:
-        CheckpointError: naming the file, for anything but a known config and a plain state dict that fits it.
-    """
-    pickled, safe = folder / RELEASED_WEIGHTS, folder / WEIGHTS_FILE
-    state = (
-        read_safetensors(safe)
-        if os.path.isfile(safe) and not os.path.lexists(pickled)
-        else read_pickle(pickled)
-    )
-    check_tensors(folder, state)
-    try:
-        return from_released(read_json(folder / CONFIG_FILE), state, replace=replace, take_over=True)
-    except CheckpointError as error:
-        raise CheckpointError(f"{folder}: {error.rule}", error.got, error.fix) from error
 
 
 def read_pickle(path: Path) -> Mapping[str, Any]:

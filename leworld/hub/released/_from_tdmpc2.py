@@ -111,9 +111,40 @@ def load_tdmpc2(
     ):
         check_number("load_tdmpc2", name, value, low=1, integer=True)
     state, source = _state(weights)
-    networks, pictures, ensembles, log_std, left_over = _sorted(unwrap(state), source)
     options = {"history_size": history_size, "simnorm_dim": simnorm_dim, "image_size": image_size}
-    model = _build(networks, pictures, ensembles, log_std, source, discount, part, **options)
+    model, left_over = build_tdmpc2(unwrap(state), source, part, {"discount": discount}, **options)
+    if on_left_over is not None:
+        for name in left_over:
+            on_left_over(name)
+    return model
+
+
+def build_tdmpc2(
+    state: Mapping[str, Any],
+    source: str,
+    part: str,
+    settings: Mapping[str, Any],
+    *,
+    history_size: int,
+    simnorm_dim: int,
+    image_size: int,
+    bins: tuple[float, float] = (-10.0, 10.0),
+) -> tuple[TDMPC2, list[str]]:
+    """Return the model of a state dict in evaluation mode, and the entries that are not in it.
+
+    Args:
+        state: In one of the three layouts.
+        source: Where it is from, for messages.
+        part: Name of the vector that the encoder reads.
+        settings: Of TDMPC2, such as its discount.
+        history_size: Steps of a training window.
+        simnorm_dim: Size of the groups of SimNorm.
+        image_size: Side of the pictures.
+        bins: The lowest and the highest bin of rewards and values.
+    """
+    networks, pictures, ensembles, log_std, left_over = _sorted(state, source)
+    options = {"history_size": history_size, "simnorm_dim": simnorm_dim, "image_size": image_size}
+    model = _build(networks, pictures, ensembles, log_std, source, settings, part, bins=bins, **options)
     tensors = _named(networks, pictures, ensembles)
     due = {name: value for name, value in model.state_dict().items() if name != "scale.scale"}
     compare(due, tensors, f"{source}: {_RULE}", _FIX)
@@ -124,10 +155,7 @@ def load_tdmpc2(
     }
     own["scale.scale"] = torch.ones((), dtype=torch.float32, device="cpu")
     model.load_state_dict(own, strict=True, assign=True)
-    if on_left_over is not None:
-        for name in left_over:
-            on_left_over(name)
-    return model.eval()
+    return model.eval(), left_over
 
 
 def _state(weights: str | Path | Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
@@ -237,12 +265,13 @@ def _build(
     ensembles: Mapping[str, Layers],
     log_std: tuple[float, float],
     source: str,
-    discount: float,
+    settings: Mapping[str, Any],
     part: str,
     *,
     history_size: int,
     simnorm_dim: int,
     image_size: int,
+    bins: tuple[float, float],
 ) -> TDMPC2:
     def widths(name: str, layers: Layers | None, axes: int = 2) -> tuple[int, ...]:
         """Return the sizes of what enters a network and of what each layer puts out, then its members."""
@@ -268,7 +297,7 @@ def _build(
     judged = widths("_Qs.params", ensembles.get("Qs"), axes=3)
     try:
         with torch.random.fork_rng(devices=[]), shapes_only():
-            two_hot = TwoHot(num_bins=read["_reward"][-2])
+            two_hot = TwoHot(num_bins=read["_reward"][-2], low=bins[0], high=bins[1])
             if pictures:
                 first = pictures.get("encoder.stages.0.weight")
                 rows, columns = (32, 9) if first is None or first.ndim != 4 else first.shape[:2]
@@ -299,7 +328,7 @@ def _build(
                 termination=None
                 if over is None
                 else TerminationHead(latent, hidden_dims=widths("_termination", over)[1:-2]),
-                discount=discount,
+                **settings,
             )
     except ConfigError as error:
         rule = f"{source} needs networks that fit together, with groups of simnorm_dim={simnorm_dim}"

@@ -54,6 +54,11 @@ class Copies:
         """Put a copy into a state."""
         self.task.access.set(self.envs[index], np.array(state, np.float64))
 
+    def aim(self, index: int, goal: np.ndarray) -> None:
+        """Tell a copy its goal, if it has one of its own by which it rewards and ends episodes."""
+        if self.task.access.aim is not None:
+            self.task.access.aim(self.envs[index], np.array(goal, np.float64))
+
     def look(self, index: int) -> None:
         """Take down the state and the picture of a copy."""
         state = read_state(self.task, self.envs[index])
@@ -133,6 +138,7 @@ class GoalCopies:
             copies.place(index, goal)
             copies.look(index)
             self._goal_pixels[index] = copies.pixels[index]
+            copies.aim(index, goal)
             copies.place(index, start if states is None else states[index])
             copies.look(index)
             drawn.append(goal)

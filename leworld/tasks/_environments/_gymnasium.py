@@ -47,13 +47,15 @@ def from_gymnasium(
     itself ends stays in its last state for the rest of a goal's budget; in collected data it ends there.
 
     Args:
-        environment: An id such as "Pendulum-v1", a function (or class) that makes one environment with
+        environment: An id such as "Pendulum-v1", or "stable_worldmodel.envs:swm/PushT-v1" with the module
+            that registers it, a function (or class) that makes one environment with
             `render_mode="rgb_array"`, an environment or vector environment of `gymnasium.make` or `make_vec`,
             of which copies are made, or a list of these, taken in turn.
         success: Distance of states that counts as reached, Euclidean over all components; or a rule, for
             example `StateRadius(0.1, components=(0,), angles=(0,))`.
         get_state: Function of a single environment that returns its state as a vector of numbers. None finds
-            the `state` of gymnasium's classic control, and positions and velocities of its MuJoCo ones.
+            the `state` of gymnasium's classic control and of stable-worldmodel's environments, and positions
+            and velocities of gymnasium's MuJoCo ones.
         set_state: Function `(env, state)` that puts a single environment into a state, a float64 vector.
         collecting_policy: Function that makes the policy that gathers episodes; smooth random actions when
             None. What it never does, a model cannot learn.
