@@ -4,10 +4,11 @@ A checkpoint is a folder with `config.json` (architecture, processor, provenance
 `model.safetensors` and `README.md`. `save` writes it in one step, `push_to_hub` uploads it, and `load` brings
 the model back, strictly: every field and every tensor must be known, present and of the right shape. Config
 files name classes of leworld, or such that the caller hands over, never a callable, and nothing in a
-checkpoint is executed. `load` also reads the layout of the published LeWM weights, and `convert` goes from
-either to the other. `list_checkpoints` and `checkpoint_info` tell which checkpoints have a name and what is
-known about each. `export` writes a model for runtimes without leworld. `load_dinowm` and `load_tdmpc2` read
-published weights of DINO-WM and TD-MPC2, and `pretrained` those of a backbone, which it freezes.
+checkpoint is executed. `load` also reads the layout of the published LeWM weights, which stable-worldmodel
+writes for other models too, and `convert` goes from either to the other. `list_checkpoints` and
+`checkpoint_info` tell which checkpoints have a name and what is known about each. `export` writes a model for
+runtimes without leworld. `load_dinowm` and `load_tdmpc2` read published weights of DINO-WM and TD-MPC2, and
+`pretrained` those of a backbone, which it freezes.
 """
 
 from typing import TYPE_CHECKING
