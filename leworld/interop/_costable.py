@@ -13,7 +13,8 @@ from ..errors import ConfigError, ShapeError
 from ..nn import evaluation_mode
 from ._cost import SWMCost
 
-_KEPT = ("_init_cached_info", "_goal_cached_info")  # what PreJEPA remembers, by episode and step alone
+_REMEMBERED = ("_init_cached_info", "_goal_cached_info")  # by PreJEPA, for an episode's id and step alone
+Memory = list[tuple[nn.Module, str, Any]]
 
 
 @final
@@ -26,8 +27,8 @@ class CostableCost:
 
     Each row is asked on its own: the models of 0.1.1 mix up goals and candidates of several environments, and
     wrongly without an error where there are as many of both. They run in evaluation mode. What they write
-    into an info is kept for the next call, as they expect, in copies; what PreJEPA remembers by itself is
-    forgotten when a search begins.
+    into an info, and what a PreJEPA remembers by itself, is kept for the next call of the same row, as they
+    expect, and forgotten with this object.
 
     Shapes:
         `cost(actions)`: (batch, sample, horizon, action) -> (batch, sample).
@@ -83,7 +84,7 @@ class CostableCost:
             self._info = {key: self._placed(copied(value)) for key, value in _entries(info).items()}
         self._batch = _num_rows(self._info)
         self._together = isinstance(costable, SWMCost)
-        self._written: dict[tuple[int, int], dict[str, Any]] = {}
+        self._kept: dict[tuple[int, int], tuple[dict[str, Any], Memory]] = {}
 
     def __len__(self) -> int:
         return self._batch
@@ -102,17 +103,22 @@ class CostableCost:
 
     def _asked(self, row: int, count: int, actions: Tensor) -> Tensor:
         samples = actions.shape[1]
-        if (row, samples) not in self._written:
-            # what was written for another number of candidates does not fit
-            self._written = {key: info for key, info in self._written.items() if key[0] != row}
-            self._written[row, samples] = {}
-            _forget(self.costable)
+        # what was written for another number of candidates does not fit
+        written, remembered = self._kept.get((row, samples), ({}, []))
+        self._kept = {key: kept for key, kept in self._kept.items() if key[0] != row}
         rows = slice(row, row + count)
         # a graph of one call must not reach into the next: what is written then is kept for that call only
-        info = {} if actions.requires_grad else self._written[row, samples]
+        info = {} if actions.requires_grad else written
         info.update({key: _expanded(copied(value[rows]), samples) for key, value in self._info.items()})
-        with evaluation_mode(self.costable):
-            costs = self.costable.get_cost(info, actions.clone())
+        _take_memory(self.costable)
+        _give_memory(remembered)
+        try:
+            with evaluation_mode(self.costable):
+                costs = self.costable.get_cost(info, actions.clone())
+        finally:
+            remembered = _take_memory(self.costable)
+        if not actions.requires_grad:
+            self._kept[row, samples] = (info, remembered)
         due = (count, samples)
         if not isinstance(costs, Tensor) or tuple(costs.shape) != due or not costs.is_floating_point():
             raise ShapeError(
@@ -157,9 +163,15 @@ def _expanded(value: Any, samples: int) -> Any:
     return value
 
 
-def _forget(costable: object) -> None:
-    """Drop what a PreJEPA remembers: it is made for one number of candidates, and outlives its weights."""
+def _take_memory(costable: object) -> Memory:
+    """Take from a PreJEPA what it remembers, which is of one row and one number of candidates."""
+    found: Memory = []
     if isinstance(costable, nn.Module):
         for part in costable.modules():
-            for name in _KEPT:
-                vars(part).pop(name, None)
+            found += [(part, name, vars(part).pop(name)) for name in _REMEMBERED if name in vars(part)]
+    return found
+
+
+def _give_memory(memory: Memory) -> None:
+    for part, name, value in memory:
+        vars(part)[name] = value

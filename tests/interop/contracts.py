@@ -350,14 +350,21 @@ class ReleasedModel(torch.nn.Module):
 
 
 class RememberingModel(ReleasedModel):
-    """As PreJEPA does, it keeps latents by itself, for as long as episode and step are the same."""
+    """As PreJEPA does, it keeps latents by itself, for as long as episode and step are the same.
+
+    It encodes only into infos that nobody has encoded into.
+    """
 
     def get_cost(self, info_dict: Info, action_candidates: Tensor) -> Tensor:
         kept = getattr(self, "_init_cached_info", None)
         if kept is not None and torch.equal(kept["id"], info_dict["id"][:, 0]):
-            info_dict["emb"] = kept["emb"]
+            info_dict |= {key: kept[key] for key in ("emb", "goal_emb")}
+        else:
+            assert "goal_emb" not in info_dict
         costs = super().get_cost(info_dict, action_candidates)
-        self._init_cached_info = {"id": info_dict["id"][:, 0], "emb": info_dict["emb"]}
+        self._init_cached_info = {"id": info_dict["id"][:, 0]} | {
+            key: info_dict[key].detach() for key in ("emb", "goal_emb")
+        }
         return costs
 
 

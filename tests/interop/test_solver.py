@@ -191,8 +191,9 @@ class TestTheirCosts:
         alone = made.get_cost(expanded, actions)
         assert not torch.allclose(alone, self.plain(made, info, actions), rtol=0.01)
 
-    def test_frames_are_encoded_once_for_each_row(self) -> None:
-        made = ReleasedModel()
+    @pytest.mark.parametrize("model", [ReleasedModel, RememberingModel])
+    def test_frames_are_encoded_once_for_each_row(self, model: type[ReleasedModel]) -> None:
+        made = model()
         PLANNERS["CEM"]().plan(CostableCost(made, self.info(2)), batch=2, action_dim=4)
         assert made.encoded == 2 * (2 + 2)  # frames and goals, for the search and for a look at its answer
 
@@ -206,7 +207,7 @@ class TestTheirCosts:
 
     @pytest.mark.parametrize("planner", PLANNERS)
     def test_every_planner_plans_with_them(self, planner: str) -> None:
-        made, info = ReleasedModel(), self.info(3)
+        made, info = RememberingModel(), self.info(3)
         plan = PLANNERS[planner]().plan(CostableCost(made, info), batch=3, action_dim=4, generator=1)
         due = self.plain(made, info, plan.actions.unsqueeze(1))[:, 0]
         assert torch.allclose(plan.cost, due, rtol=1e-5, atol=1e-5)
