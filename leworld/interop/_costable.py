@@ -126,7 +126,7 @@ class CostableCost:
                 f"it returned {describe(costs)}",
                 "Give one number a candidate",
             )
-        return costs
+        return costs.clone()  # whoever answered may use its memory again for the next row
 
     def _placed(self, value: Any) -> Any:
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
