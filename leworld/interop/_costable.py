@@ -76,8 +76,7 @@ class CostableCost:
                 else "Pass a model or cost of stable-worldmodel, or a SWMCost",
             )
         self.costable = costable
-        parameters = getattr(costable, "parameters", None)
-        weight = next(iter(parameters()), None) if callable(parameters) else None
+        weight = next(costable.parameters(), None) if hasattr(costable, "parameters") else None
         self.device = torch.device("cpu") if weight is None else weight.device
         self.dtype = torch.float32 if weight is None else weight.dtype
         with torch.inference_mode(False), torch.no_grad():

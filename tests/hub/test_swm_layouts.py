@@ -290,6 +290,10 @@ CHANGES: dict[str, tuple[Callable[[dict, State], tuple[Any, State]], str]] = {
         lambda config, state: (_change(config, "predictor", "emb_dropout", value=0.5), state),
         "emb_dropout",
     ),
+    "dropout in words": (
+        lambda config, state: (_change(config, "predictor", "dropout", value="a bit"), state),
+        "dropout",
+    ),
     "another predictor": (
         lambda config, state: (_change(config, "predictor", "_target_", value="mine.Predictor"), state),
         "_target_",

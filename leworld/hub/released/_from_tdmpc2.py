@@ -111,8 +111,15 @@ def load_tdmpc2(
     ):
         check_number("load_tdmpc2", name, value, low=1, integer=True)
     state, source = _state(weights)
-    options = {"history_size": history_size, "simnorm_dim": simnorm_dim, "image_size": image_size}
-    model, left_over = build_tdmpc2(unwrap(state), source, part, {"discount": discount}, **options)
+    model, left_over = build_tdmpc2(
+        unwrap(state),
+        source,
+        part,
+        {"discount": discount},
+        history_size=history_size,
+        simnorm_dim=simnorm_dim,
+        image_size=image_size,
+    )
     if on_left_over is not None:
         for name in left_over:
             on_left_over(name)

@@ -1,14 +1,14 @@
 """Reading a folder in the layout of the published weights: config.json beside a pickled state dict."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..._checks import quoted
 from ..._folder import CONFIG_FILE, WEIGHTS_FILE
 from ..._json import read_json
-from ...errors import CheckpointError, ConfigError
+from ...errors import CheckpointError, ConfigError, ShapeError
 from ...models import WorldModel
 from ._files import RELEASED_WEIGHTS, check_tensors, read_pickle, read_safetensors
 from ._from_released import from_released
@@ -45,6 +45,18 @@ def load_released(folder: Path, replace: Mapping[str, Any]) -> WorldModel:
                 f"it has {quoted(sorted(replace))}, and the folder holds a `{target}`",
                 "Convert them with `leworld.hub.convert`, which writes leworld's own layout, and load that",
             )
-        return others[target](config, state)
+        return _built(others[target], config, state)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error.rule}", error.got, error.fix) from error
+
+
+def _built(
+    build: Callable[[Mapping[str, Any], Mapping[str, Any]], WorldModel],
+    config: Mapping[str, Any],
+    state: Mapping[str, Any],
+) -> WorldModel:
+    try:
+        return build(config, state)
+    except (ConfigError, ShapeError) as error:
+        rule = "A released config needs settings that leworld's model accepts"
+        raise CheckpointError(rule, str(error).rstrip("."), "Restore the file") from error

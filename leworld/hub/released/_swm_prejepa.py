@@ -58,6 +58,12 @@ _OURS = [  # leworld's names to those of transformers, version 4, which files on
     (r"predictor\.blocks\.(\d+)\.mlp\.widen\.", r"predictor.transformer.layers.\1.1.net.1."),
     (r"predictor\.blocks\.(\d+)\.mlp\.narrow\.", r"predictor.transformer.layers.\1.1.net.4."),
 ]
+_SIZES = {  # axes of the tensors of a backbone that tell its sizes
+    "layernorm.weight": 1,
+    "encoder.layer.0.mlp.fc1.weight": 2,
+    "embeddings.patch_embeddings.projection.weight": 4,
+    "embeddings.position_embeddings": 3,
+}
 _QKV = re.compile(r"encoder\.blocks\.(\d+)\.attention\.qkv\.(weight|bias)")
 
 
@@ -89,7 +95,7 @@ def dinowm_from_swm(config: Mapping[str, Any], state: Mapping[str, Any]) -> DINO
         encoder,
         history_size=_count(predictor, "num_frames"),
         head_dim=_count(predictor, "dim_head", 64),
-        dropout=float(predictor.get("dropout", 0.0)),
+        dropout=predictor.get("dropout", 0.0),
     )
 
 
@@ -110,17 +116,12 @@ def _encoder(
             "Build the encoder, for example a HuggingFaceEncoder, and read the weights with "
             "`leworld.hub.load_dinowm(weights, encoder)`",
         )
-    ends = {key.rpartition("backbone.")[2]: value for key, value in tensors.items() if "backbone." in key}
-    norm, widen = ends.get("layernorm.weight"), ends.get("encoder.layer.0.mlp.fc1.weight")
-    patches, positions = (
-        ends.get(f"embeddings.{part}")
-        for part in ("patch_embeddings.projection.weight", "position_embeddings")
-    )
-    found = (norm, widen, patches, positions)
-    if any(not isinstance(one, Tensor) for one in found) or [one.ndim for one in found] != [1, 2, 4, 3]:
-        raise CheckpointError(
-            f"{_RULE} the tensors of its backbone beside the others", "some of them are missing", _FIX
-        )
+    ends = {
+        key.rpartition("backbone.")[2]: value
+        for key, value in tensors.items()
+        if isinstance(key, str) and "backbone." in key
+    }
+    norm, widen, patches, positions = (_sized(ends, name, axes) for name, axes in _SIZES.items())
     depth = len({key.split(".")[2] for key in ends if key.startswith("encoder.layer.")})
     width, patch, tokens = len(norm), patches.shape[-1], _count(predictor, "num_patches")
     side, grid = math.isqrt(tokens), math.isqrt(max(0, positions.shape[1] - 1))
@@ -138,6 +139,17 @@ def _encoder(
             position_grid=max(1, grid),
             patch_size=patch,
         )
+
+
+def _sized(tensors: Mapping[str, Any], name: str, axes: int) -> Tensor:
+    tensor = tensors.get(name)
+    if not isinstance(tensor, Tensor) or tensor.ndim != axes:
+        raise CheckpointError(
+            f"{_RULE} the tensors of its backbone beside the others",
+            f"`backbone.{name}` is {describe(tensor)}",
+            _FIX,
+        )
+    return tensor
 
 
 def dinowm_to_swm(model: DINOWM) -> tuple[dict[str, Any], dict[str, Tensor]]:

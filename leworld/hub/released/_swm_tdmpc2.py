@@ -5,6 +5,7 @@ ours, number for number. What is not there: a termination head. What is not here
 several parts, which it joins before SimNorm.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -212,9 +213,12 @@ def _mapping(value: object, where: str) -> Mapping[str, Any]:
 
 def _number(settings: Mapping[str, Any], name: str, usual: float | None) -> float:
     value = settings.get(name, usual)
-    try:
-        return float(value)  # type: ignore[arg-type] -- Hydra keeps 1e-4 as text
-    except (TypeError, ValueError) as error:
+    try:  # Hydra keeps 1e-4 as text
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
         raise CheckpointError(
-            f"{_RULE} a number as `cfg.wm.{name}` in its config", f"it is {describe(value)}", _FIX
-        ) from error
+            f"{_RULE} a finite number as `cfg.wm.{name}` in its config", f"it is {describe(value)}", _FIX
+        )
+    return number
