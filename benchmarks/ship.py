@@ -26,7 +26,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "summary": "A small LeWorldModel of Push-T, trained on one CPU core from 64-pixel frames.",
         "licence": "MIT",
         "command": "leworld train pusht --seed 0",
-        "training_data": "6000 episodes of 50 actions that the recipe collects",
+        "training_data": "5000 episodes of 80 actions that the recipe collects",
         "limits": "Knows leworld/PushT-v0 at 64 pixels, moved as its collecting policy moves it. Trained "
         "with a third term, inverse dynamics, beside LeWorldModel's two.",
     },

@@ -21,7 +21,7 @@ from leworld.planners import CEMPlanner
 from leworld.tasks import Task, get_task
 
 NAME = "lewm-pusht-tiny"
-NUM_PROBED, SEED = 1000, 1
+NUM_PROBED, SEED = 4000, 1
 NUM_PAIRS = {
     "trajectory-25": 200,
     "block-25": 100,

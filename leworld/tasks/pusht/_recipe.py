@@ -11,7 +11,7 @@ from ._task import PushTTask
 
 def _settings() -> TrainSettings:
     return TrainSettings(
-        num_steps=20_000, batch_size=128, optimizer=OptimizerSettings(learning_rate=3e-3), save_every=1000
+        num_steps=36_000, batch_size=128, optimizer=OptimizerSettings(learning_rate=3e-3), save_every=1000
     )
 
 
@@ -42,13 +42,13 @@ class PushTRecipe(Recipe):
         ```
     """
 
-    num_episodes: int = 6000
-    episode_steps: int = 50
+    num_episodes: int = 5000
+    episode_steps: int = 80
     embedding_dim: int = 64
-    regularizer_weight: float = 0.06
+    regularizer_weight: float = 0.08
     num_slices: int = 128
     encoder_norm: Literal["none", "batch"] = "batch"
-    inverse_dynamics_weight: float = 0.2
+    inverse_dynamics_weight: float = 0.15
     settings: TrainSettings = field(default_factory=_settings)
 
     def __post_init__(self) -> None:
