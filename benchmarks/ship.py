@@ -20,7 +20,9 @@ from leworld.hub.catalog._known import SHIPPED
 CHECKPOINTS = Path(leworld.__file__).parent / "hub" / "checkpoints"
 # What the card says beside what the run recorded.
 FACTS: dict[str, dict[str, Any]] = {
-    "lewm-tworoom-tiny": {},
+    "lewm-tworoom-tiny": {
+        "command": "leworld train tworoom --seed 0 --size 64 --steps 2500 --learning-rate 0.001"
+    },
     "lewm-pusht-tiny": {
         "name": "lewm-pusht-tiny",
         "summary": "A small LeWorldModel of Push-T, trained on one CPU core from 64-pixel frames.",

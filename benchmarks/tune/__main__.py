@@ -14,7 +14,7 @@ import click
 import torch
 
 from benchmarks.harness import RESULTS, write_result
-from benchmarks.tune import task_named
+from benchmarks.tune import full_recipe, task_named
 from leworld.tasks import tune
 
 NAME, COMMAND = "tune", "python -m benchmarks.tune"
@@ -30,7 +30,8 @@ def main(name: str, seed: int) -> None:
     (sweep,) = [row for row in sweeps if row["task"] == name]
     with tempfile.TemporaryDirectory() as folder:
         began = time.process_time()
-        result = tune(task_named(name), folder=Path(folder), seed=seed, progress=False)
+        task = task_named(name)
+        result = tune(task, folder=Path(folder), recipe=full_recipe(task), seed=seed, progress=False)
         seconds = time.process_time() - began
     click.echo(result)
     weight, best = result.best.weight, sweep["best"]

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 import leworld
-from benchmarks.tune import task_named
+from benchmarks.tune import full_recipe, task_named
 from leworld.data import Episodes, Windows
 from leworld.planners import CEMPlanner
 from leworld.tasks import Recipe, Task
@@ -33,7 +33,7 @@ def run_folder(out: Path, task: str, steps: int, weight: float, seed: int) -> Pa
 
 def run_recipe(task: Task, steps: int, weight: float, seed: int) -> Recipe:
     """The task's recipe, shortened, with another lambda and seed."""
-    recipe = task.recipe()
+    recipe = full_recipe(task)
     settings = replace(recipe.settings, num_steps=steps, seed=seed, save_every=steps)
     return replace(recipe, regularizer_weight=weight, settings=settings)
 

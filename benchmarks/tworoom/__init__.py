@@ -1,1 +1,13 @@
 """What the TwoRoom recipe and the model that ships with leworld reach."""
+
+from leworld.tasks import TwoRoomRecipe
+from leworld.training import OptimizerSettings, TrainSettings
+
+# What the shipped model was trained by, and the results here but those of `seeds`.
+FORMER_RECIPE = TwoRoomRecipe(
+    image_size=64,
+    regularizer_weight=0.002,
+    settings=TrainSettings(
+        num_steps=2500, batch_size=128, optimizer=OptimizerSettings(learning_rate=1e-3), save_every=250
+    ),
+)

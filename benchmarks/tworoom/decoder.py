@@ -19,13 +19,14 @@ from torch import Tensor
 
 import leworld
 from benchmarks.harness import write_result
+from benchmarks.tworoom import FORMER_RECIPE
 from leworld.decoders import CrossAttentionDecoder, save_decoder
 from leworld.envs import TwoRoomArena
 from leworld.evaluation import ImaginedRollouts, imagined_rollouts
 from leworld.metrics import psnr, ssim
 from leworld.models import WorldModel
 from leworld.probes import MLPProbe, RidgeProbe
-from leworld.tasks import TwoRoomRecipe, two_room_held_out
+from leworld.tasks import two_room_held_out
 from leworld.training import train_decoder
 
 MODEL = "lewm-tworoom-tiny"
@@ -132,7 +133,7 @@ def main(num_train: int, num_held_out: int, out: Path) -> None:
     """Run and write."""
     torch.set_num_threads(1)
     model = leworld.load(MODEL)
-    training = replace(TwoRoomRecipe(), num_episodes=num_train).collect(progress=False)
+    training = replace(FORMER_RECIPE, num_episodes=num_train).collect(progress=False)
     started = time.process_time()
     decoder = train_decoder(model, training, folder=out, progress=False, accelerator="cpu")
     seconds = time.process_time() - started

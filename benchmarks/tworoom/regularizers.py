@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from benchmarks.harness import environment, paired, write_result
+from benchmarks.tworoom import FORMER_RECIPE
 from benchmarks.tworoom.seeds import measure, timed_training
 from leworld._files import write_atomically
 from leworld.data import Episodes, Windows, read_hdf5, write_hdf5
@@ -34,7 +35,7 @@ from leworld.training import train
 
 NAME = "tworoom_regularizers"
 COMMAND = "python -m benchmarks.tworoom.regularizers"
-SIZE = TwoRoomRecipe()
+SIZE = FORMER_RECIPE
 REGULARIZERS: dict[str, Callable[[], nn.Module]] = {
     "SIGReg": partial(SIGReg, SIZE.num_slices),
     "ExactSIGReg": ExactSIGReg,

@@ -40,6 +40,9 @@ def tworoom_seeds() -> str:
         ]
         for row in result["rows"]
     ]
+    mean = result["settings"]["mean"]
+    middle = [f"{mean['cpu_seconds'] / 60:.1f}", *(interval(mean[protocol]) for protocol in PROTOCOLS)]
+    rows.append(["mean", *middle, "", "", ""])
     head = ["seed", "CPU minutes", *PROTOCOLS, "linear-probe R2", "embedding std", "effective rank"]
     return (
         f"The recipe from several seeds, {result['settings']['num_parameters']:,} parameters, with data "

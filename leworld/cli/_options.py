@@ -14,6 +14,7 @@ MOST = 10**9  # of anything that is counted
 MOST_EPISODES = 10**6
 MOST_PAIRS = 10**4
 MOST_SAMPLES = 10**6
+LARGEST_SIDE = 2**14  # of a picture, in pixels
 LARGEST_SEED = 2**31 - 1
 
 

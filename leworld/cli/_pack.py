@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._options import DataPath, Place, overwrite_option
+from ._options import LARGEST_SIDE, DataPath, Place, overwrite_option
 from ._out import prove_beside
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _EPILOG = """Examples:
 @click.argument("folder", type=Place(folder=True))
 @click.option(
     "--size",
-    type=click.IntRange(min=1, max=16_384),
+    type=click.IntRange(min=1, max=LARGEST_SIDE),
     help="Side of the square pictures.  [default: as they are]",
 )
 @click.option(

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._memory import check_memory, pictures
-from ._options import MOST, MOST_EPISODES, DataPath, FiniteRange, Place, seed_option, task_option
+from ._options import (
+    LARGEST_SIDE,
+    MOST,
+    MOST_EPISODES,
+    DataPath,
+    FiniteRange,
+    Place,
+    seed_option,
+    task_option,
+)
 from ._out import prove_writable
 
 if TYPE_CHECKING:
@@ -46,6 +55,11 @@ _EPILOG = """Examples:
     "--frameskip",
     type=click.IntRange(min=1, max=MOST),
     help="With --data: rows between the frames that the model sees.  [default: 5]",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(min=1, max=LARGEST_SIDE),
+    help="Side of the frames that the model sees, a multiple of 16.  [default: the recipe's, or the data's]",
 )
 @seed_option("data, initial weights and batches: same seed and machine, same weights")
 @click.option(
@@ -94,6 +108,7 @@ def train(
     place: str | None,
     data: Path | None,
     frameskip: int | None,
+    size: int | None,
     seed: int,
     steps: int | None,
     regularizer_weight: float | None,
@@ -124,7 +139,8 @@ def train(
     changes = {"num_steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
     if data is not None:
         _refuse_with_data(recipe, {"--task": place, "--model": model, "--episodes": episodes})
-        _train_recorded(data, out, seed, changes, regularizer_weight, frameskip, resume)
+        given = _given(frameskip=frameskip, regularizer_weight=regularizer_weight, image_size=size)
+        _train_recorded(data, out, seed, changes, given, resume)
         return
     if recipe is None or frameskip is not None:
         raise click.UsageError(
@@ -136,15 +152,20 @@ def train(
     if out is None:
         out = Path("runs", recipe)
         prove_writable(out)
-    size = getattr(task, "image_size", _USUAL_SIZE)
-    check_memory("--episodes", episodes or 0, pictures(episodes or 0, task.episode_steps, size))
+    side = getattr(task, "image_size", _USUAL_SIZE) if size is None else size
+    check_memory("--episodes", episodes or 0, pictures(episodes or 0, task.episode_steps, side))
     if not recipe.endswith(_INVERSE):
         if model is not None:
             raise click.UsageError(
                 f"--model belongs to the recipe `{recipe}{_INVERSE}`; `{recipe}` starts from nothing"
             )
-        _train_model(task, out, seed, changes, regularizer_weight, episodes, resume, place)
+        given = _given(num_episodes=episodes, regularizer_weight=regularizer_weight, image_size=size)
+        _train_model(task, out, seed, changes, given, resume, place)
     else:
+        if size is not None:
+            raise click.UsageError(
+                f"--size belongs to the recipe `{task.name}`; an inverse model has its model's"
+            )
         if regularizer_weight is not None:
             raise click.UsageError(
                 f"--lambda belongs to the recipe `{task.name}`; an inverse model has no regularizer"
@@ -165,8 +186,7 @@ def _train_recorded(
     out: Path | None,
     seed: int,
     changes: dict[str, Any],
-    regularizer_weight: float | None,
-    frameskip: int | None,
+    given: dict[str, Any],
     resume: bool,
 ) -> None:
     from ..data import open_episodes
@@ -175,7 +195,6 @@ def _train_recorded(
     out = Path("runs", data.stem) if out is None else out
     prove_writable(out)
     episodes = open_episodes(data)
-    given = _given(frameskip=frameskip, regularizer_weight=regularizer_weight)
     _run(RecordedRecipe(episodes=episodes, **given), out, seed, changes, resume)
     click.echo(f"Next: `leworld surprise {out / 'model'} --data FILE`, with episodes that were held out")
 
@@ -214,12 +233,10 @@ def _train_model(
     out: Path,
     seed: int,
     changes: dict[str, Any],
-    regularizer_weight: float | None,
-    episodes: int | None,
+    given: dict[str, Any],
     resume: bool,
     place: str | None,
 ) -> None:
-    given = _given(num_episodes=episodes, regularizer_weight=regularizer_weight)
     _run(replace(task.recipe(), **given), out, seed, changes, resume)
     told = "" if place is None else f" --task {place}"
     click.echo(f"Next: `leworld plan {out / 'model'}{told}`")

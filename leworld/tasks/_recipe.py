@@ -43,6 +43,7 @@ class Recipe(ABC):
 
     Args:
         num_episodes: Episodes to collect.
+        image_size: Side of the frames in pixels, a multiple of 16; None for the task's own.
         embedding_dim: Size of an embedding.
         hidden_dim: Width of the hidden layers behind the encoder; a quarter of it is the size of an action's
             embedding. None for eight times the embedding; a small embedding needs more.
@@ -71,6 +72,7 @@ class Recipe(ABC):
     """
 
     num_episodes: int = 1000
+    image_size: int | None = None
     embedding_dim: int = 32
     hidden_dim: int | None = None
     history_size: int = 1
@@ -84,6 +86,8 @@ class Recipe(ABC):
     def __post_init__(self) -> None:
         owner = type(self).__name__
         check_number(owner, "num_episodes", self.num_episodes, low=1, integer=True)
+        if self.image_size is not None:
+            check_number(owner, "image_size", self.image_size, low=1, integer=True)
         check_number(owner, "embedding_dim", self.embedding_dim, low=1, integer=True)
         if self.hidden_dim is not None:
             check_number(owner, "hidden_dim", self.hidden_dim, low=4, integer=True)
@@ -109,13 +113,11 @@ class Recipe(ABC):
     def _frameskip(self) -> int:
         return self._task.frameskip
 
-    def _image_size(self, processor: Processor) -> int | None:
-        return self._task.image_size
-
     def collect(self, *, held_out: bool = False, progress: bool = True) -> Episodes:
         """Gather the training episodes, or as many held-out ones that share nothing with them."""
         gather = self._task.held_out if held_out else self._task.collect
-        return gather(self.num_episodes, seed=self.settings.seed, progress=progress)
+        seed = self.settings.seed
+        return gather(self.num_episodes, image_size=self.image_size, seed=seed, progress=progress)
 
     def processor(self, episodes: Episodes) -> Processor:
         """Measure the action statistics of the training episodes."""
@@ -136,7 +138,7 @@ class Recipe(ABC):
                 f"it is {describe(regularizer)}",
                 "Pass for example leworld.regularizers.ExactSIGReg()",
             )
-        side = self._image_size(processor)
+        side = processor.image_size
         if side is None:
             raise ConfigError(
                 f"{type(self).__name__}.build needs a processor with an `image_size`",

@@ -23,8 +23,8 @@ class RecordedRecipe(Recipe):
     Args:
         episodes: What to train on, in memory or on disk; keep held-out ones out of it.
         frameskip: Rows between the frames of a window, and raw actions in a block; 5 in the published models.
-        image_size: Side of the model's images, a multiple of 16; unless given, the frames' own or the
-            next such below it, and 64 where they are not square.
+        image_size: Side of the model's images; unless given, the frames' own or the next multiple of 16
+            below it, and 64 where they are not square.
         history_size: Frames that the predictor sees; 3 as published.
 
     Raises:
@@ -46,7 +46,6 @@ class RecordedRecipe(Recipe):
 
     episodes: Episodes
     frameskip: int = 5
-    image_size: int | None = None
     history_size: int = 3
 
     def __post_init__(self) -> None:
@@ -64,8 +63,6 @@ class RecordedRecipe(Recipe):
                 "Pack them with `--camera NAME=pixels`, or train a model of your own by `training.train`",
             )
         check_number(owner, "frameskip", self.frameskip, low=1, integer=True)
-        if self.image_size is not None:
-            check_number(owner, "image_size", self.image_size, low=1, integer=True)
         object.__setattr__(self, "num_episodes", len(self.episodes))
         super().__post_init__()
 
@@ -76,9 +73,6 @@ class RecordedRecipe(Recipe):
     @property
     def _frameskip(self) -> int:
         return self.frameskip
-
-    def _image_size(self, processor: Processor) -> int | None:
-        return processor.image_size
 
     def collect(self, *, held_out: bool = False, progress: bool = True) -> Episodes:
         """Return the episodes; there are no held-out ones."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +10,26 @@ import torch
 from torch import Tensor
 
 import leworld
+from benchmarks.tworoom import FORMER_RECIPE
 from leworld._config import ModuleConfig
 from leworld.control import MPCPolicy
-from leworld.data import Batch, Observation
+from leworld.data import Batch, Observation, Processor
 from leworld.models import PLDM, LeWM
 from leworld.planners import CEMPlanner
 from leworld.regularizers import ExactSIGReg, PLDMTerms, SIGReg
 from leworld.tasks import TwoRoomRecipe, get_task
-from leworld.training import TrainSettings
+from leworld.training import OptimizerSettings, TrainSettings
 from tests.training.tiny import tiny_model
 
 
-def build(**options) -> LeWM:
+def small_processor() -> Processor:
     processor = tiny_model().processor
     assert processor is not None
+    return replace(processor, image_size=16)
+
+
+def build(**options) -> LeWM:
+    processor = small_processor()
     return TwoRoomRecipe(embedding_dim=8, num_slices=4, regularizer_weight=0.5).build(processor, **options)
 
 
@@ -45,8 +52,7 @@ def test_another_regularizer_changes_no_initial_weight() -> None:
 
 
 def test_inverse_dynamics_beside_the_two_terms_changes_no_other_initial_weight() -> None:
-    processor = tiny_model().processor
-    assert processor is not None
+    processor = small_processor()
     recipe = TwoRoomRecipe(embedding_dim=8, num_slices=4, regularizer_weight=0.5, inverse_dynamics_weight=0.3)
     usual, third = weights(build()), recipe.build(processor)
     assert third.auxiliary_weights == {"inverse_dynamics": 0.3}
@@ -62,7 +68,7 @@ def test_another_regularizer_is_the_one_that_is_trained_and_saved() -> None:
     assert isinstance(model.config, ModuleConfig)
     assert model.config.to_json()["regularizer"]["num_knots"] == 9
     generator = torch.Generator().manual_seed(0)
-    frames = torch.randn(16, 2, 3, 64, 64, generator=generator, dtype=torch.float32)
+    frames = torch.randn(16, 2, 3, 16, 16, generator=generator, dtype=torch.float32)
     batch = Batch(frames, torch.zeros(16, 2, model.action_dim, dtype=torch.float32))
     losses = model.loss(batch)
     judged = ExactSIGReg(num_knots=9)(losses.latents.transpose(0, 1))
@@ -77,18 +83,31 @@ def digest(*arrays: np.ndarray) -> str:
     return found.hexdigest()[:16]
 
 
+def shipped_provenance() -> dict:
+    folder = Path(leworld.__file__).parent / "hub" / "checkpoints" / "lewm-tworoom-tiny"
+    return json.loads((folder / "config.json").read_text(encoding="utf-8"))["provenance"]
+
+
+def shipped_recipe() -> TwoRoomRecipe:
+    """The recipe of the shipped model, which is older than the defaults, from what its file says."""
+    facts = shipped_provenance()["recipe"]
+    optimizer = OptimizerSettings(**facts["settings"]["optimizer"])
+    settings = TrainSettings(**facts["settings"] | {"optimizer": optimizer})
+    return TwoRoomRecipe(**{"image_size": 64} | facts | {"settings": settings})
+
+
 def test_the_shipped_models_recipe_collects_builds_and_says_what_it_did() -> None:
     """Data, initial weights and provenance are to the bit what they were before it moved here."""
-    recipe = TwoRoomRecipe(num_episodes=4)
+    recipe = replace(shipped_recipe(), num_episodes=4)
     for held_out, due in ((False, "b1de5a975b80f5b6"), (True, "a899223d938f6290")):
         episodes = recipe.collect(held_out=held_out, progress=False)
         parts = (episodes.pixels, episodes.actions, episodes.columns["state"], episodes.lengths)
         assert digest(*parts) == due
     model = recipe.build(recipe.processor(recipe.collect(progress=False)))
     assert digest(*(weight.numpy() for weight in model.state_dict().values())) == "60d59de05ab1dcc4"
-    origin = TwoRoomRecipe().provenance()
-    shipped = leworld.checkpoint_info("lewm-tworoom-tiny")
-    assert origin["name"] == shipped.name
+    assert shipped_recipe() == FORMER_RECIPE
+    origin, saved = shipped_recipe().provenance(), shipped_provenance()
+    assert origin["name"] == leworld.checkpoint_info("lewm-tworoom-tiny").name
     assert list(origin["recipe"]) == [
         "num_episodes",
         "straight_share",
@@ -98,22 +117,26 @@ def test_the_shipped_models_recipe_collects_builds_and_says_what_it_did() -> Non
         "num_slices",
         "settings",
     ]
-    folder = Path(leworld.__file__).parent / "hub" / "checkpoints" / "lewm-tworoom-tiny"
-    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))["provenance"]
     assert {name: saved[name] for name in origin} == json.loads(json.dumps(origin))
+
+
+def test_the_command_of_a_recipe_names_what_differs_from_its_defaults() -> None:
+    assert TwoRoomRecipe().provenance()["command"] == "leworld train tworoom --seed 0"
+    settings = TrainSettings(num_steps=7, seed=3, optimizer=OptimizerSettings(learning_rate=0.002))
+    told = TwoRoomRecipe(num_episodes=5, image_size=64, settings=settings).provenance()["command"]
+    assert told == "leworld train tworoom --seed 3 --size 64 --steps 7 --learning-rate 0.002 --episodes 5"
 
 
 def test_the_task_collects_what_the_recipe_does() -> None:
     task, settings = get_task("tworoom"), TrainSettings(seed=3)
     episodes = task.collect(3, seed=3)
-    again = TwoRoomRecipe(num_episodes=3, settings=settings).collect(progress=False)
+    again = TwoRoomRecipe(num_episodes=3, image_size=None, settings=settings).collect(progress=False)
     assert np.array_equal(episodes.pixels, again.pixels)
     assert np.array_equal(episodes.actions, again.actions, equal_nan=True)
 
 
 def test_a_recipe_may_name_pldm_of_the_same_parts_and_initial_weights() -> None:
-    processor = tiny_model().processor
-    assert processor is not None
+    processor = small_processor()
     recipe = TwoRoomRecipe(embedding_dim=8, model="pldm")
     model = recipe.build(processor)
     assert isinstance(model, PLDM)
