@@ -1,6 +1,7 @@
 """Mistakes with tasks, and the errors that they must earn."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def _register(case, *mentions, **changes):
 def _processor():
     processor = tiny_model().processor
     assert processor is not None
-    return processor
+    return replace(processor, image_size=16)
 
 
 def _small(**changes) -> TwoRoomRecipe:
