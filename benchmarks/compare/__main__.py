@@ -1,7 +1,8 @@
 """Train and plan several models in one task alike: `python -m benchmarks.compare TASK`.
 
-As `leworld compare --task TASK` with these settings. Writes benchmarks/results/TASK_compare.json, one row a
-model and seed. Resumable. CPU seconds are those of the process, on one thread.
+As `leworld compare --task TASK` with these settings, in TwoRoom from the recipe of the shipped model. Writes
+benchmarks/results/TASK_compare.json, one row a model and seed. Resumable. CPU seconds
+are those of the process, on one thread.
 """
 
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import click
 import torch
 
 from benchmarks.harness import write_result
+from benchmarks.tworoom import full_recipe
 from leworld.planners import CEMPlanner
 from leworld.tasks import compare, get_task
 
@@ -45,7 +47,7 @@ def main(task: str, models: str, seeds: str, out: Path, write: bool) -> None:
     """Run, print and write."""
     torch.set_num_threads(1)
     world, budget = get_task(task), BUDGETS[task]
-    recipe = world.recipe()
+    recipe = full_recipe(world)
     recipe = replace(
         recipe,
         num_episodes=budget.num_episodes,

@@ -14,7 +14,8 @@ import click
 import torch
 
 from benchmarks.harness import RESULTS, write_result
-from benchmarks.tune import full_recipe, task_named
+from benchmarks.tune import task_named
+from benchmarks.tworoom import full_recipe
 from leworld.tasks import tune
 
 NAME, COMMAND = "tune", "python -m benchmarks.tune"

@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 import leworld
-from benchmarks.tune import full_recipe, task_named
+from benchmarks.tune import task_named
+from benchmarks.tworoom import full_recipe
 from leworld.data import Episodes, Windows
 from leworld.planners import CEMPlanner
 from leworld.tasks import Recipe, Task

@@ -1,9 +1,10 @@
 """Train the TwoRoom recipe from several seeds and measure each: `python -m benchmarks.tworoom.seeds`.
 
 Writes benchmarks/results/tworoom_seeds.json, one row a seed, again after every seed. Seeds that were made
-under the same settings are not made again. CPU seconds are those
-of the process, on one thread, for `TwoRoomRecipe.train` as a whole: collecting, training, BatchNorm, saving.
-The recipe's settings were chosen on another training seed (100) and on the pairs of another seed (1).
+under the same settings are not made again. CPU seconds are those of the process, on one thread, for
+`TwoRoomRecipe.train` as a whole: collecting, training, BatchNorm, saving. The recipe's settings were chosen
+on other training seeds (100, 101) and the pairs of another seed (1), but once on these: lambda 0.0022 with
+3,200 steps reached 89 to 98 % in one room from four of them, and was given up.
 """
 
 import gc

@@ -111,7 +111,8 @@ def tworoom_regularizers() -> str:
     ]
     planner, sweep = facts["planner"], (facts["sweep_steps"], facts["sweep_seed"])
     return (
-        f"The recipe shortened to {facts['num_steps']} of its {facts['recipe_num_steps']:,} steps, "
+        f"The shipped model's recipe shortened to {facts['num_steps']} of its "
+        f"{facts['recipe_num_steps']:,} steps, "
         f"{len(facts['seeds'])} seeds, mean (least to most). Weights were chosen for each by "
         f"{sweep[0]} steps from seed {sweep[1]}. Success on {facts['pairs']} pairs a protocol, the same "
         "for every seed, with the 95 % Wilson interval over all seeds' plays; "

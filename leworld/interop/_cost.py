@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
 import torch
@@ -252,14 +252,7 @@ class _Known:
     versions: tuple[Any, ...]
     situation: Situation
     frames: Tensor
-    made: dict[str, Callable[[Tensor], Tensor]]
-
-    def __init__(
-        self, read: dict[str, Tensor], versions: tuple[Any, ...], situation: Situation, frames: Tensor
-    ) -> None:
-        self.read, self.versions = read, versions
-        self.situation, self.frames = situation, frames
-        self.made = {}
+    made: dict[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
 
     def of(self, read: Mapping[str, Tensor], versions: tuple[Any, ...], horizon: int) -> bool:
         """Whether this is what would be made of `read` by these weights."""

@@ -24,6 +24,8 @@ from ._task import Task
 
 MODEL_FOLDER = "model"
 _WEIGHTS = 3
+_CHANNELS = (8, 16, 32, 64)  # of the encoder's stages
+SIDE_MULTIPLE = 2 ** len(_CHANNELS)  # each stage halves a picture
 # What a recipe can train: its name in words, and its paper.
 MODEL_NAMES = {"lewm": ("LeWorldModel", "arXiv 2603.19312"), "pldm": ("PLDM", "arXiv 2502.14819")}
 
@@ -88,6 +90,12 @@ class Recipe(ABC):
         check_number(owner, "num_episodes", self.num_episodes, low=1, integer=True)
         if self.image_size is not None:
             check_number(owner, "image_size", self.image_size, low=1, integer=True)
+            if self.image_size % SIDE_MULTIPLE:  # or found out after the episodes are collected
+                raise ConfigError(
+                    f"{owner} needs `image_size` to be a multiple of {SIDE_MULTIPLE}",
+                    f"it is {self.image_size}",
+                    f"Take {-(-self.image_size // SIDE_MULTIPLE) * SIDE_MULTIPLE}",
+                )
         check_number(owner, "embedding_dim", self.embedding_dim, low=1, integer=True)
         if self.hidden_dim is not None:
             check_number(owner, "hidden_dim", self.hidden_dim, low=4, integer=True)
@@ -149,7 +157,7 @@ class Recipe(ABC):
         condition = hidden // 4
         with usual_defaults(), seeded_globals(fold_seed(self.settings.seed, _WEIGHTS)):
             parts = {
-                "encoder": ConvEncoder(side, dim, channels=(8, 16, 32, 64), norm=self.encoder_norm),
+                "encoder": ConvEncoder(side, dim, channels=_CHANNELS, norm=self.encoder_norm),
                 "predictor": TransformerPredictor(
                     dim,
                     history_size=self.history_size,

@@ -6,10 +6,10 @@ from typing import Any, final
 from .._checks import check_number, describe, plain_numbers
 from ..data import Episodes, Processor, fit_processor
 from ..errors import ConfigError
-from ._recipe import MODEL_NAMES, Recipe
+from ._recipe import MODEL_NAMES, SIDE_MULTIPLE, Recipe
 from ._task import Task
 
-_USUAL_SIDE, _MULTIPLE = 64, 16  # the encoder halves a picture four times
+_USUAL_SIDE = 64
 
 
 @final
@@ -87,7 +87,7 @@ class RecordedRecipe(Recipe):
     def processor(self, episodes: Episodes) -> Processor:
         """Measure the action statistics of the training episodes."""
         height, width = episodes.pixels.shape[1:3]
-        usual = max(_MULTIPLE, height - height % _MULTIPLE) if height == width else _USUAL_SIDE
+        usual = max(SIDE_MULTIPLE, height - height % SIDE_MULTIPLE) if height == width else _USUAL_SIDE
         return fit_processor(episodes, frameskip=self.frameskip, image_size=self.image_size or usual)
 
     def provenance(self) -> dict[str, Any]:

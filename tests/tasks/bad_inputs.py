@@ -270,6 +270,7 @@ ROWS = [
         lambda: LeWMRecipe(task=Dot(), inverse_dynamics_weight=-1.0),
         "inverse_dynamics_weight",
     ),
+    _row("TwoRoomRecipe", "frames of 20 pixels", lambda: TwoRoomRecipe(image_size=20), "multiple of 16"),
     _row("TwoRoomRecipe", "no episodes", lambda: TwoRoomRecipe(num_episodes=0), "num_episodes"),
     _row("TwoRoomRecipe", "share 2", lambda: TwoRoomRecipe(straight_share=2.0), "straight_share"),
     _row("TwoRoomRecipe", "negative lambda", lambda: TwoRoomRecipe(regularizer_weight=-0.1), "weight"),

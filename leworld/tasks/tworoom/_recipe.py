@@ -74,12 +74,15 @@ class TwoRoomRecipe(Recipe):
     def _task(self) -> TwoRoomTask:
         return TwoRoomTask()
 
+    @property
+    def _side(self) -> int:
+        return TwoRoomTask.image_size if self.image_size is None else self.image_size
+
     def collect(self, *, held_out: bool = False, progress: bool = True) -> Episodes:
         """Gather the training episodes, or as many held-out ones that share nothing with them."""
         policy = WanderingExpert(straight_share=self.straight_share, door_share=self.door_share)
         seed = fold_seed(self.settings.seed, _HELD_OUT if held_out else _DATA)
-        size = TwoRoomTask.image_size if self.image_size is None else self.image_size
-        return collect_errands(policy, self.num_episodes, image_size=size, seed=seed, progress=progress)
+        return collect_errands(policy, self.num_episodes, image_size=self._side, seed=seed, progress=progress)
 
     def provenance(self) -> dict[str, Any]:
         """Return what a checkpoint of this recipe says about its origin, as plain data."""
@@ -93,7 +96,7 @@ class TwoRoomRecipe(Recipe):
         return {
             "name": "lewm-tworoom-tiny",
             "summary": "A small LeWorldModel of TwoRoom, trained on a CPU in minutes "
-            f"from {self.image_size or TwoRoomTask.image_size}-pixel frames.",
+            f"from {self._side}-pixel frames.",
             "licence": "MIT",
             "paper": "arXiv 2603.19312",
             "command": self._command(),
@@ -106,7 +109,7 @@ class TwoRoomRecipe(Recipe):
         """Return the command that trains by this recipe, as far as commands have options for it."""
         usual, settings = TwoRoomRecipe(), self.settings
         options = {
-            "--size": (self.image_size or TwoRoomTask.image_size, usual.image_size),
+            "--size": (self._side, usual.image_size),
             "--steps": (settings.num_steps, usual.settings.num_steps),
             "--batch-size": (settings.batch_size, usual.settings.batch_size),
             "--lambda": (self.regularizer_weight, usual.regularizer_weight),
