@@ -1,9 +1,9 @@
 """Sums and gathers over ranks that gradients pass through; the identity when there is one process.
 
-The gradient convention: every rank computes the same loss from what these functions return, and DDP averages
-the ranks' gradients. So the backward pass multiplies by the number of ranks instead of communicating, and
-after DDP's average each parameter has the gradient of one process that holds all samples. Without DDP, divide
-by the number of ranks after summing over them.
+The gradient convention of sums and of gathered samples: every rank computes the same loss from what these
+functions return, and DDP averages the ranks' gradients. So the backward pass multiplies by the number of
+ranks instead of communicating, and after DDP's average each parameter has the gradient of one process that
+holds all samples. Without DDP, divide by the number of ranks after summing over them.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,24 @@ def sum_over_ranks(tensor: Tensor, group: "ProcessGroup | None") -> Tensor:
     return tensor if group is None else _Sum.apply(tensor, group)  # pyright: ignore[reportReturnType] -- untyped
 
 
+def sum_of_ranks_parts(tensor: Tensor, group: "ProcessGroup | None") -> Tensor:
+    """Return the sum of `tensor` over ranks, each of which computes a loss of its own from it.
+
+    Unlike after `sum_over_ranks`, whose ranks all compute the same loss, the gradient is summed over ranks.
+    """
+    _check_backward_only(group)
+    return tensor if group is None else _SumOfParts.apply(tensor, group)  # pyright: ignore[reportReturnType] -- untyped
+
+
+def mean_over_ranks(tensor: Tensor, group: "ProcessGroup | None") -> Tensor:
+    """Return the mean of a tensor without gradient over ranks."""
+    if group is None:
+        return tensor
+    total = tensor.detach().clone()
+    dist.all_reduce(total, group=group)
+    return total / dist.get_world_size(group)
+
+
 def gather_samples(tensor: Tensor, group: "ProcessGroup | None") -> Tensor:
     """Concatenate (*batch, sample, dim) over ranks along `sample`, whose sizes may differ.
 
@@ -75,6 +93,21 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         return grads[0] * ctx.ranks, None
+
+
+class _SumOfParts(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, group: "ProcessGroup") -> Tensor:
+        ctx.group = group
+        result = tensor.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(result, group=group)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        total = grads[0].clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total, group=ctx.group)
+        return total, None
 
 
 class _Gather(torch.autograd.Function):

@@ -22,6 +22,8 @@ LOCK_FILE = ".leworld.lock"
 _BUSY = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 _BYTE = 2**20  # that is locked on Windows, behind the text, which others may then read
 _held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
+_handles: set[int] = set()
+_watching_forks: list[int] = []  # not empty once forks are watched
 
 
 @contextmanager
@@ -30,8 +32,9 @@ def locked_folder(folder: Path, *, owner: str) -> Iterator[None]:
 
     The lock is `flock`'s (on Windows a locked byte) on a file that stays: a process that is killed holds it
     no longer. Linux passes it on to NFS servers; where a file system has no locks at all, a warning says so.
-    A block within a block, for the same folder, is let in; another thread is not. If the block fails, a
-    folder that it made and left empty is removed.
+    A block within a block, for the same folder, is let in; another thread is not. Processes that are forked
+    in the block do not hold the lock, so that it never outlives its holder. If the block fails, a folder that
+    it made and left empty is removed.
 
     Args:
         folder: The folder.
@@ -49,7 +52,7 @@ def locked_folder(folder: Path, *, owner: str) -> Iterator[None]:
     handle = _open(folder, owner)
     try:
         while not _acquire(handle, folder, owner):  # the file was removed meanwhile, with its folder
-            os.close(handle)
+            _close(handle)
             handle = _open(folder, owner)
         token = _held.set(_held.get() | {place})
         try:
@@ -61,7 +64,19 @@ def locked_folder(folder: Path, *, owner: str) -> Iterator[None]:
         finally:
             _held.reset(token)
     finally:
+        _close(handle)
+
+
+def _close(handle: int) -> None:
+    if handle in _handles:  # else a fork has closed it
+        _handles.discard(handle)
         os.close(handle)
+
+
+def _close_copies() -> None:
+    for handle in list(_handles):
+        with contextlib.suppress(OSError):
+            _close(handle)
 
 
 def _remove_empty(folder: Path) -> None:
@@ -75,7 +90,7 @@ def _remove_empty(folder: Path) -> None:
 def _open(folder: Path, owner: str) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
     except (OSError, ValueError) as error:  # a NUL in a name is a ValueError
         if os.path.exists(folder) and not os.path.isdir(folder):
             told = "it is a file"
@@ -86,6 +101,11 @@ def _open(folder: Path, owner: str) -> int:
             told,
             "Choose another folder, on a disk with room",
         ) from error
+    if not _watching_forks and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_close_copies)
+        _watching_forks.append(os.getpid())
+    _handles.add(handle)
+    return handle
 
 
 def _acquire(handle: int, folder: Path, owner: str) -> bool:

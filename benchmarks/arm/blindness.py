@@ -24,7 +24,7 @@ from leworld.encoders import ConvEncoder, FusedEncoder, VectorEncoder
 from leworld.evaluation import DiagnosisResult, diagnose
 from leworld.models import LeWM
 from leworld.tasks import ArmTask, StateTask
-from leworld.training import train
+from leworld.training import Devices, train
 
 NUM_EPISODES, NUM_HELD_OUT, SEED = 300, 60, 0
 LIGHTS = (0.3, 1.0)
@@ -136,7 +136,14 @@ def measured(weight: float, dropout: float, steps: int) -> dict[str, Any]:
     windows = Windows(episodes, model.history_size, frameskip=task.frameskip)
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        train(model, windows, folder=folder, settings=recipe.settings, progress=False, accelerator="cpu")
+        train(
+            model,
+            windows,
+            folder=folder,
+            settings=recipe.settings,
+            progress=False,
+            devices=Devices(accelerator="cpu"),
+        )
         log = (Path(folder) / "metrics.csv").read_text(encoding="utf-8").splitlines()
     seconds = time.process_time() - began
     last = dict(zip(log[0].split(","), map(float, log[-1].split(",")), strict=True))

@@ -15,7 +15,7 @@ from leworld.models import LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
 from leworld.regularizers import SIGReg
-from leworld.training import TrainSettings, WorldModelModule, train
+from leworld.training import Devices, TrainSettings, WorldModelModule, train
 
 SETTINGS = TrainSettings(num_steps=12, batch_size=8, save_every=3, log_every=2, batchnorm_windows=16)
 
@@ -33,7 +33,12 @@ def work(folder: Path) -> None:
 
     WorldModelModule.losses = observed  # pyright: ignore[reportAttributeAccessIssue] -- in this process only
     model = train(
-        _model(windows), windows, folder=folder, settings=SETTINGS, progress=False, accelerator="cpu"
+        _model(windows),
+        windows,
+        folder=folder,
+        settings=SETTINGS,
+        progress=False,
+        devices=Devices(accelerator="cpu"),
     )
     found = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):

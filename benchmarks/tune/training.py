@@ -19,7 +19,7 @@ from benchmarks.tworoom import full_recipe
 from leworld.data import Episodes, Windows
 from leworld.planners import CEMPlanner
 from leworld.tasks import Recipe, Task
-from leworld.training import train
+from leworld.training import Devices, train
 
 LAMBDAS = (0.0005, 0.0016, 0.005, 0.016, 0.05, 0.16, 0.5)
 SWEEP_STEPS = 700
@@ -44,7 +44,14 @@ def trained(task: Task, recipe: Recipe, episodes: Episodes, folder: Path) -> dic
     model = recipe.build(recipe.processor(episodes))
     windows = Windows(episodes, model.history_size, frameskip=task.frameskip)
     began = time.process_time()
-    train(model, windows, folder=folder, settings=recipe.settings, progress=False, accelerator="cpu")
+    train(
+        model,
+        windows,
+        folder=folder,
+        settings=recipe.settings,
+        progress=False,
+        devices=Devices(accelerator="cpu"),
+    )
     seconds = time.process_time() - began
     leworld.save(model, folder / "model", overwrite=True)
     log = (folder / "metrics.csv").read_text(encoding="utf-8").splitlines()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _INVERSE = "-inverse"
 _INVERSE_EPISODES = 400
 _LARGEST_BATCH = 2**16
+_MOST_WORKERS = 1024
 _USUAL_SIZE = 64
 
 _EPILOG = """Examples:
@@ -40,6 +41,7 @@ _EPILOG = """Examples:
   leworld train tworoom-inverse                            a network that acts without planning, in a minute
   leworld train arm --task arm.py:Arm                      in a world of your own
   leworld train --data my.h5 --out runs/mine               on episodes that you recorded
+  leworld train --data my.h5 --init lewm-pusht             on from a published model, or one of yours
 """
 
 
@@ -87,6 +89,17 @@ _EPILOG = """Examples:
     help="Frozen world model for `NAME-inverse`, a name or a folder.  [default: the task's shipped one]",
 )
 @click.option(
+    "--init",
+    "initial",
+    metavar="NAME",
+    help="Begin with a trained model, a name or a folder; its sizes and its processor stay.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0, max=_MOST_WORKERS),
+    help="Processes that read batches ahead; they decide nothing but the time.  [default: 0]",
+)
+@click.option(
     "--episodes",
     type=click.IntRange(min=1, max=MOST_EPISODES),
     help="Episodes to collect.  [default: the recipe's]",
@@ -115,6 +128,8 @@ def train(
     batch_size: int | None,
     learning_rate: float | None,
     model: str | None,
+    initial: str | None,
+    workers: int | None,
     episodes: int | None,
     out: Path | None,
     resume: bool,
@@ -129,6 +144,8 @@ def train(
     model: asked instead of a planner, it acts at a small part of the cost. `leworld.training.load_inverse`
     takes the folder `inverse` that it leaves.
 
+    With --init a published or trained model is trained further on the same data.
+
     With --data a small LeWM is trained on what you recorded; all sizes follow from it. Large sets are read
     from disk a batch at a time, fastest from a store that `leworld pack` wrote.
 
@@ -136,11 +153,18 @@ def train(
     """
     if out is not None:
         prove_writable(out)
-    changes = {"num_steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+    changes = {
+        "num_steps": steps,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "num_workers": workers,
+    }
+    if initial is not None:
+        _refuse_with_initial({"--lambda": regularizer_weight, "--frameskip": frameskip, "--size": size})
     if data is not None:
         _refuse_with_data(recipe, {"--task": place, "--model": model, "--episodes": episodes})
         given = _given(frameskip=frameskip, regularizer_weight=regularizer_weight, image_size=size)
-        _train_recorded(data, out, seed, changes, given, resume)
+        _train_recorded(data, out, seed, changes, given, initial, resume)
         return
     if recipe is None or frameskip is not None:
         raise click.UsageError(
@@ -160,11 +184,15 @@ def train(
                 f"--model belongs to the recipe `{recipe}{_INVERSE}`; `{recipe}` starts from nothing"
             )
         given = _given(num_episodes=episodes, regularizer_weight=regularizer_weight, image_size=size)
-        _train_model(task, out, seed, changes, given, resume, place)
+        _train_model(task, out, seed, changes, given, initial, resume, place)
     else:
         if size is not None:
             raise click.UsageError(
                 f"--size belongs to the recipe `{task.name}`; an inverse model has its model's"
+            )
+        if initial is not None:
+            raise click.UsageError(
+                f"--init belongs to the recipe `{task.name}`; an inverse model begins anew"
             )
         if regularizer_weight is not None:
             raise click.UsageError(
@@ -181,12 +209,19 @@ def _refuse_with_data(recipe: str | None, options: dict[str, object]) -> None:
         raise click.UsageError(f"{strays[0]} does not go with --data, which says what to train on.")
 
 
+def _refuse_with_initial(options: dict[str, object]) -> None:
+    strays = [name for name, value in options.items() if value is not None]
+    if strays:
+        raise click.UsageError(f"{strays[0]} does not go with --init, whose model has its own.")
+
+
 def _train_recorded(
     data: Path,
     out: Path | None,
     seed: int,
     changes: dict[str, Any],
     given: dict[str, Any],
+    initial: str | None,
     resume: bool,
 ) -> None:
     from ..data import open_episodes
@@ -195,15 +230,21 @@ def _train_recorded(
     out = Path("runs", data.stem) if out is None else out
     prove_writable(out)
     episodes = open_episodes(data)
-    _run(RecordedRecipe(episodes=episodes, **given), out, seed, changes, resume)
+    _run(RecordedRecipe(episodes=episodes, **given), out, seed, changes, initial, resume)
     click.echo(f"Next: `leworld surprise {out / 'model'} --data FILE`, with episodes that were held out")
 
 
-def _run(recipe: "Recipe", out: Path, seed: int, changes: dict[str, Any], resume: bool) -> None:
+def _run(
+    recipe: "Recipe", out: Path, seed: int, changes: dict[str, Any], initial: str | None, resume: bool
+) -> None:
     """Train by a recipe with the settings that the user gave, and say where the results are."""
+    from ..hub import load
+
+    begun = None if initial is None else load(initial)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
-        replace(recipe, settings=_changed(recipe.settings, seed, changes)).train(out, resume=resume)
+        settings = _changed(recipe.settings, seed, changes)
+        replace(recipe, settings=settings).train(out, initial=begun, resume=resume)
     click.echo(f"model    {out / 'model'}")
     click.echo(f"metrics  {out / 'metrics.csv'}")
 
@@ -234,10 +275,11 @@ def _train_model(
     seed: int,
     changes: dict[str, Any],
     given: dict[str, Any],
+    initial: str | None,
     resume: bool,
     place: str | None,
 ) -> None:
-    _run(replace(task.recipe(), **given), out, seed, changes, resume)
+    _run(replace(task.recipe(), **given), out, seed, changes, initial, resume)
     told = "" if place is None else f" --task {place}"
     click.echo(f"Next: `leworld plan {out / 'model'}{told}`")
 

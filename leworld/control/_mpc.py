@@ -25,7 +25,7 @@ from ..models import (
     to_weights,
 )
 from ..nn import evaluation_mode
-from ..planners import Planner
+from ..planners import OverRanks, Planner
 from ._action_limits import limit_arrays
 from ._decision import Decision
 from ._inverse_model import GoalConditionedInverseModel
@@ -59,7 +59,7 @@ class MPCPolicy(Policy):
     Args:
         model: Its `processor` converts observations and actions. A model in training mode is run in
             evaluation mode and left as it was.
-        planner: Its `horizon` counts blocks.
+        planner: Its `horizon` counts blocks. `OverRanks(planner)` shares the environments among processes.
         cost: Makes the cost of a search from a `Situation`; `goal_cost` unless given. Reward, constraints,
             surprise or a distance in a probe's space go here, and none of them needs a goal. It is shown
             candidates on the model's device, in its dtype, unless it has a `device` and `dtype` of its own.
@@ -281,18 +281,26 @@ class MPCPolicy(Policy):
             for index, memory in zip(indices, memories, strict=True)
         ]
         bounds = None if self._bounds is None else (self._bounds[0].clone(), self._bounds[1].clone())
+        over = self._planner if isinstance(self._planner, OverRanks) else None
+        rows = slice(0, len(memories)) if over is None else over.rows(len(memories))
+        mine, numbers, plan = memories[rows], indices[rows], None
         with evaluation_mode(self._model):  # a situation each, so that none can change what another sees
             latents = self._situation(memories, indices).latents
-            plan = self._planner.plan(
-                place_cost(self._cost(self._situation(memories, indices)), self._model),
-                batch=len(memories),
-                action_dim=self._processor.block_dim,
-                init=self._proposed(memories, indices),
-                bounds=bounds,
-                generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-                max_candidates=self._max_candidates,
-                time_budget=self._time_budget,
-            )
+            if mine:
+                plan = self._planner.plan(
+                    place_cost(self._cost(self._situation(mine, numbers)), self._model),
+                    batch=len(mine),
+                    action_dim=self._processor.block_dim,
+                    init=self._proposed(mine, numbers),
+                    bounds=bounds,
+                    generator=[torch.Generator().manual_seed(seed) for seed in seeds[rows]],
+                    max_candidates=self._max_candidates,
+                    time_budget=self._time_budget,
+                )
+        if over is not None:
+            plan = over.gather(plan)
+        if plan is None:
+            raise RuntimeError("unreachable: some environment waits for a plan")
         surprise = self._surprise(memories, latents)
         queued = plan.actions[:, : self._executed_blocks].float().cpu()
         actions = self._processor.raw_actions(queued).flatten(1, 2)

@@ -20,6 +20,7 @@ from ._lagrangian import LagrangianPlanner as LagrangianPlanner
 from ._lifted_cost import LiftedCost as LiftedCost
 from ._mppi import MPPIPlanner as MPPIPlanner
 from ._outcome import Outcome as Outcome
+from ._over_ranks import OverRanks as OverRanks
 from ._plan import Plan as Plan
 from ._plan import Trace as Trace
 from ._planner import Planner as Planner

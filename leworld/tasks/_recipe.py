@@ -2,24 +2,26 @@
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, final
 
 from torch import nn
 
 from .._checks import check_choice, check_number, describe, plain_numbers
+from .._digests import weights_digest
 from .._random import fold_seed, seeded_globals, usual_defaults
 from ..data import Episodes, Processor, Windows, fit_processor
 from ..encoders import ActionEncoder, ConvEncoder
 from ..errors import ConfigError
 from ..hub import save
-from ..models import PLDM, LeWM
+from ..models import PLDM, LeWM, WorldModel
 from ..nn import Projector
 from ..predictors import TransformerPredictor
 from ..regularizers import InverseDynamics, PLDMTerms, SIGReg
 from ..serialise import check_saveable
-from ..training import OptimizerSettings, TrainSettings, reserve_folder, train
+from ..training import Devices, OptimizerSettings, TrainSettings, reserve_folder, train
+from ._initial import origin, ready_model
 from ._task import Task
 
 MODEL_FOLDER = "model"
@@ -198,12 +200,18 @@ class Recipe(ABC):
             "summary": f"A small {MODEL_NAMES[self.model][0]} of {task.environment_id}.",
             "paper": MODEL_NAMES[self.model][1],
             "training_data": f"{self.num_episodes} episodes of {task.episode_steps} actions, collected by it",
-            "recipe": facts | {"settings": asdict(self.settings)},
+            "recipe": facts | {"settings": self.settings.to_json()},
         }
 
     def train(
-        self, folder: str | Path, *, resume: bool = True, progress: bool = True, accelerator: str = "cpu"
-    ) -> LeWM | PLDM:
+        self,
+        folder: str | Path,
+        *,
+        initial: WorldModel | None = None,
+        resume: bool = True,
+        progress: bool = True,
+        accelerator: str = "cpu",
+    ) -> WorldModel:
         """Collect data, train a model on it and save it, in minutes on one CPU core.
 
         The same call after an interruption goes on from the last saved state and ends with the weights that
@@ -213,6 +221,8 @@ class Recipe(ABC):
         Args:
             folder: Gets `metrics.csv`, TensorBoard's `tensorboard/`, `state.ckpt`, and the finished
                 checkpoint in `model/`, which `leworld.load` reads.
+            initial: A trained model to begin with, in place of a new one: of the recipe, only data and
+                settings are used then. It keeps its processor, and is trained in place.
             resume: Go on from `folder` if it holds a state; else start over. False replaces state and model.
             progress: Show progress bars.
             accelerator: Lightning's name of the device, for example "cpu", "gpu" or "auto".
@@ -222,7 +232,7 @@ class Recipe(ABC):
 
         Raises:
             ConfigError: The folder holds a run with another recipe, or a model without the state of its run;
-                or another run is using it.
+                or another run is using it; or `initial` does not take the actions of the data.
             CheckpointError: A file in the folder cannot be read or written.
 
         Randomness: everything follows from `settings.seed`.
@@ -230,17 +240,23 @@ class Recipe(ABC):
         owner, facts = f"{type(self).__name__}.train", self.provenance()
         with reserve_folder(folder, result=MODEL_FOLDER, resume=resume, owner=owner) as place:
             episodes = self.collect(progress=progress)
-            model = self.build(self.processor(episodes))
+            if initial is None:
+                model: WorldModel = self.build(self.processor(episodes))
+                frameskip = self._frameskip
+            else:
+                model = ready_model(initial, self.processor(episodes), owner=owner)
+                facts = origin(facts, weights_digest(model))
+                frameskip = self._frameskip if model.processor is None else model.processor.frameskip
             proven = {name: value for name, value in facts.items() if name != "scores"}
             check_saveable(model, processor=_processor_json(model), provenance=proven)
             train(
                 model,
-                Windows(episodes, model.history_size, frameskip=self._frameskip),
+                Windows(episodes, model.history_size, frameskip=frameskip),
                 folder=place,
                 settings=self.settings,
                 resume=resume,
                 progress=progress,
-                accelerator=accelerator,
+                devices=Devices(accelerator=accelerator),
             )
             save(model, place / MODEL_FOLDER, provenance=facts, overwrite=True)
         return model
@@ -256,7 +272,7 @@ def _pldm_terms(regularizer: nn.Module | None) -> PLDMTerms | None:
     )
 
 
-def _processor_json(model: LeWM | PLDM) -> dict[str, Any] | None:
+def _processor_json(model: WorldModel) -> dict[str, Any] | None:
     return None if model.processor is None else model.processor.to_json()
 
 

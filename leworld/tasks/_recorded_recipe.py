@@ -1,6 +1,6 @@
 """How a model is trained on episodes that somebody recorded, without a task."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, final
 
 from .._checks import check_number, describe, plain_numbers
@@ -100,5 +100,5 @@ class RecordedRecipe(Recipe):
             "summary": f"A small {words} of {origin}.",
             "paper": paper,
             "training_data": f"{self.num_episodes} recorded episodes of {self.episodes.num_rows} frames",
-            "recipe": facts | {"settings": asdict(self.settings)},
+            "recipe": facts | {"settings": self.settings.to_json()},
         }

@@ -15,14 +15,17 @@ from ._batchnorm import reestimate_batchnorm as reestimate_batchnorm
 from ._collapse import CollapseMonitor as CollapseMonitor
 from ._collapse import CollapseWarning as CollapseWarning
 from ._decoder import train_decoder as train_decoder
+from ._devices import Devices as Devices
+from ._held_out import HeldOut as HeldOut
 from ._inverse_recipe import INVERSE_SETTINGS as INVERSE_SETTINGS
 from ._inverse_recipe import load_inverse as load_inverse
 from ._inverse_recipe import train_inverse as train_inverse
-from ._module import WorldModelModule as WorldModelModule
+from ._module import TrainingModule as TrainingModule
 from ._reserve import reserve_folder as reserve_folder
 from ._settings import OptimizerSettings as OptimizerSettings
 from ._settings import TrainSettings as TrainSettings
 from ._train import train as train
+from ._world_model_module import WorldModelModule as WorldModelModule
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = room_names(

@@ -1,7 +1,6 @@
 """Training a decoder on a frozen model, resumable at any step."""
 
 import math
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from .._checks import describe, require
 from .._digests import tensor_digest
@@ -20,7 +19,9 @@ from ..decoders import CrossAttentionDecoder
 from ..errors import ConfigError, DataError
 from ..models import WorldModel, embed_rows, processor_of
 from ..serialise import check_saveable
+from ._devices import Devices
 from ._identity import data_identity
+from ._loading import StepLoader
 from ._log import RunLog
 from ._modes import modes_on_failure
 from ._settings import OptimizerSettings, TrainSettings
@@ -128,7 +129,7 @@ def train_decoder(
             owner="train_decoder",
             resume=resume,
             progress=progress,
-            accelerator=accelerator,
+            devices=Devices(accelerator=accelerator),
         )
     return decoder.eval()
 
@@ -205,30 +206,6 @@ class _Frames(Dataset[tuple[Tensor, Tensor]]):
         return self.embeddings[rows], torch.from_numpy(self.pixels[rows])
 
 
-class _Steps:
-    """The batches from a step on, with the length of the whole run, as Lightning asks."""
-
-    def __init__(self, frames: _Frames, *, first: int) -> None:
-        self.frames = frames
-        self.first = first
-
-    def __len__(self) -> int:
-        return self.frames.settings.num_steps
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        steps = range(self.first, len(self))
-        # Its own generator, because a DataLoader without one draws from torch's global one.
-        with usual_defaults():  # it draws a seed on torch's default device
-            return iter(DataLoader(self.frames, batch_size=None, sampler=steps, generator=torch.Generator()))
-
-    def state_dict(self) -> dict[str, int]:
-        """Return nothing: the trainer's step says where to go on. Having this marks a loader as resumable."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Accept what `state_dict` returned."""
-
-
 class _DecoderModule(ResumableModule):
     """The training step: mean squared error of pictures."""
 
@@ -257,6 +234,6 @@ class _DecoderModule(ResumableModule):
         """Return AdamW and its schedule, counted in steps."""
         return scheduled_adamw(self.parameters(), self.settings)
 
-    def train_dataloader(self) -> _Steps:
+    def train_dataloader(self) -> StepLoader[tuple[Tensor, Tensor]]:
         """Return the loader of the frames, from `first_step` on."""
-        return _Steps(self.frames, first=self.first_step)
+        return self.loader(self.frames)

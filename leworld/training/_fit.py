@@ -2,17 +2,21 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch.utils.data import Dataset
 
 from .._checks import require
 from .._random import usual_defaults
+from ..data import RawBatch
 from ..errors import CheckpointError, ConfigError
+from ._devices import Devices
 from ._identity import IDENTITY_VERSION, forget_start, module_identity, remember_start
+from ._loading import StepLoader, worker_error, worker_is_gone
 from ._log import Row, RunLog
 from ._modes import set_training_modes
 from ._settings import TrainSettings
@@ -20,27 +24,50 @@ from ._writes import check_room, written
 
 require("lightning.pytorch", extra="train", purpose="leworld.training")
 from lightning.pytorch import Callback, LightningModule, Trainer  # noqa: E402 -- after the check
+from lightning.pytorch.callbacks import Checkpoint  # noqa: E402
+from lightning.pytorch.loggers import Logger  # noqa: E402
 
 from ._progress import StepBar  # noqa: E402
 from ._reserve import STATE_FILE, first_process  # noqa: E402
 from ._state import AtomicCheckpointIO, KeepRun, find_state, place_of_work  # noqa: E402
+
+T = TypeVar("T")
 
 
 class ResumableModule(LightningModule):
     """A LightningModule that `fit` can train and resume.
 
     Its loader begins at `first_step`, which `fit` sets. Its `training_step` sets `row` to the numbers worth
-    logging of that step, or None. `trained` is the part that learns.
+    logging of that step, or None. `trained` is the part that learns. `finished` says that the run is over
+    before its last step.
     """
 
     settings: TrainSettings
     first_step: int = 0
     row: Row | None = None
+    finished: bool = False
 
     @property
     def trained(self) -> torch.nn.Module:
         """The part whose weights change."""
         raise NotImplementedError
+
+    def loader(self, stream: Dataset[T]) -> StepLoader[T]:
+        """Return the loader of a stream from `first_step` on, as the settings and the device ask."""
+        settings = self.settings
+        return StepLoader(
+            stream,
+            settings.num_steps,
+            first=self.first_step,
+            num_workers=settings.num_workers,
+            pin_memory=self.trainer.strategy.root_device.type == "cuda",
+        )
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move raw windows as they are, uint8, without waiting where memory is page-locked."""
+        if isinstance(batch, RawBatch):
+            return batch.to(device, non_blocking=device.type == "cuda")
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
 
 def fit(
@@ -52,9 +79,9 @@ def fit(
     owner: str,
     resume: bool,
     progress: bool,
-    accelerator: str = "auto",
-    devices: int = 1,
-    strategy: str = "auto",
+    devices: Devices,
+    callbacks: Sequence[Callback] = (),
+    loggers: Sequence[Logger] = (),
 ) -> dict[str, Any]:
     """Train `module` to the end of its settings, or go on from the state in `folder`, or load a finished run.
 
@@ -69,9 +96,9 @@ def fit(
         owner: Who asks, for messages.
         resume: Whether to look for a state; False deletes it.
         progress: Whether to show a progress bar.
-        accelerator: Lightning's name of the device.
-        devices: How many of them.
-        strategy: Lightning's name of how they work together.
+        devices: What it is computed on.
+        callbacks: Called before the state is saved, so that what they remember is in it.
+        loggers: Lightning's, which get the same numbers as the log.
 
     Returns:
         All that decides the result.
@@ -81,7 +108,8 @@ def fit(
     identity = {
         "version": IDENTITY_VERSION,
         "settings": settings.to_json(),
-        "devices": devices,
+        "devices": devices.total,
+        "callbacks": [callback.state_key for callback in callbacks],
         **identity,
         **module_identity(module.trained),
     }
@@ -97,27 +125,27 @@ def fit(
     set_training_modes(module)
     if state is not None:
         module.first_step = int(state["global_step"])
-        if module.first_step >= settings.num_steps:
+        if module.first_step >= settings.num_steps or state.get("leworld_finished"):
             _take_over(module, state, folder)
             remember_start(module.trained, identity)
             return identity
-    callbacks: list[Callback] = [KeepRun(folder, log, every=settings.save_every, identity=identity)]
-    if progress:
-        callbacks.append(StepBar())
+    keep = KeepRun(folder, log, every=settings.save_every, identity=identity)
+    hooks = [*callbacks, keep, *([StepBar()] if progress else [])]
     with _quiet_and_deterministic():
         trainer = Trainer(
-            accelerator=accelerator,
-            devices=devices,
-            strategy=strategy,
+            accelerator=devices.accelerator,
+            devices=devices.count,
+            num_nodes=devices.nodes,
+            strategy=devices.strategy,
             precision=settings.precision,
             max_steps=settings.num_steps,
             max_epochs=1,
             gradient_clip_val=settings.optimizer.gradient_clip,
             log_every_n_steps=settings.log_every,
-            logger=False,
-            callbacks=callbacks,
+            logger=list(loggers) or False,
+            callbacks=hooks,
             plugins=[AtomicCheckpointIO()],
-            enable_checkpointing=False,
+            enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
             enable_model_summary=False,
             enable_progress_bar=progress,
             use_distributed_sampler=False,
@@ -131,6 +159,10 @@ def fit(
         try:
             with usual_defaults() if foreign else nullcontext():
                 trainer.fit(module, ckpt_path=None if state is None else folder / STATE_FILE)
+        except RuntimeError as error:
+            if not worker_is_gone(error):
+                raise
+            raise worker_error(error, settings.num_workers) from error
         finally:
             remember_start(module.trained, identity)
     return identity

@@ -30,7 +30,8 @@ from ..data import Episodes, Processor, TrainingEpisodes, Windows
 from ..errors import ConfigError
 from ..models import WorldModel
 
-IDENTITY_VERSION = 2  # 1 held neither weights nor processor nor every frame
+# 1 held neither weights nor processor nor every frame; in 2 each device judged its own part of a batch
+IDENTITY_VERSION = 3
 
 _DEPTH = 6
 _PRINTED = (float, complex, bytes, torch.dtype, torch.device, PurePath, np.floating, np.complexfloating)
@@ -46,6 +47,7 @@ _NAMES = {
     "trainable": "which weights are trained differs",
     "data": "the data differ",
     "modes": "which frozen parts are in evaluation mode differs",
+    "step_weights": "the initial weights of the training step differ",
 }
 
 # Of models that a run in this process has trained: their weights now, and what they were before the run.
@@ -79,6 +81,15 @@ def remember_start(module: nn.Module, identity: Mapping[str, Any]) -> None:
 def forget_start(module: nn.Module) -> bool:
     """Drop what `remember_start` noted, as `module` begins a new run with what it has; whether there was."""
     return _before.pop(module, None) is not None
+
+
+def step_identity(kind: type, own: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Describe a training step of a user's own: its class, what it keeps, and its own weights."""
+    kept = {name: _value(value) for name, value in own.items()}
+    return {
+        "step": {"class": _called(kind), **kept},
+        "step_weights": {name: tensor_digest(value) for name, value in weights.items()},
+    }
 
 
 def windows_identity(windows: Windows, processor: Processor) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -213,6 +224,11 @@ def _part(part: nn.Module) -> dict[str, Any]:
             found[name] = _value(value)
     hooks = [_called(hook) for kind in _HOOKS for hook in vars(part).get(kind, {}).values()]
     return found | ({"hooks": hooks} if hooks else {})
+
+
+def described_value(value: Any) -> Any:
+    """Describe an argument by what decides a result, as JSON values."""
+    return _value(value)
 
 
 def _value(value: Any, seen: tuple[int, ...] = ()) -> Any:

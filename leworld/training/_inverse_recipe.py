@@ -17,10 +17,12 @@ from ..data import Episodes, Processor, RawBatch, Windows
 from ..errors import ConfigError
 from ..models import WorldModel, embed_rows
 from ..serialise import check_saveable, load_module, save_module
+from ._devices import Devices
 from ._identity import data_identity
+from ._loading import StepLoader
 from ._log import RunLog
 from ._settings import OptimizerSettings, TrainSettings
-from ._stream import StepLoader, WindowStream
+from ._stream import WindowStream
 from ._threads import cpu_threads
 
 require("lightning.pytorch", extra="train", purpose="leworld.training")
@@ -142,7 +144,7 @@ def train_inverse(
             owner="train_inverse",
             resume=resume,
             progress=progress,
-            accelerator=accelerator,
+            devices=Devices(accelerator=accelerator),
         )
         inverse.eval()
         save_module(
@@ -228,10 +230,10 @@ class _InverseModule(ResumableModule):
         """Return AdamW and its schedule, counted in steps."""
         return scheduled_adamw(self.inverse.parameters(), self.settings)
 
-    def train_dataloader(self) -> StepLoader:
+    def train_dataloader(self) -> StepLoader[RawBatch]:
         """Return the loader of the windows, from `first_step` on."""
         stream = WindowStream(self.windows, self.settings.batch_size, seed=self.settings.seed)
-        return StepLoader(stream, self.settings.num_steps, first=self.first_step)
+        return self.loader(stream)
 
 
 def _check(model: object, episodes: object, settings: object) -> Processor:

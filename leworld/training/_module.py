@@ -1,24 +1,29 @@
-"""The training step of a world model, as Lightning wants it."""
+"""The training step of a world model, as Lightning wants it, for users to build on."""
 
 import math
 import warnings
-from collections.abc import Mapping
-from typing import Any, final
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .._checks import describe, plain_numbers, quoted, require
+from .._distributed import active_group, gather_samples, mean_over_ranks
 from .._random import fold_seed, seeded_globals
 from ..data import RawBatch, Windows
 from ..errors import ConfigError
 from ..metrics import effective_rank, within_episode_share
 from ..models import Losses, WorldModel, check_knows_parts, model_batch
 from ._collapse import CollapseMonitor, CollapseWarning
-from ._identity import stamped, training_record, windows_identity
+from ._identity import stamped, step_identity, training_record, windows_identity
+from ._joint import joint_batch, single_batch
+from ._loading import StepLoader, windows_of
 from ._modes import set_training_modes
 from ._settings import TrainSettings
-from ._stream import StepLoader, WindowStream
+from ._stream import WindowStream
 
 require("lightning.pytorch", extra="train", purpose="leworld.training")
 from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402 -- after the check that it is there
@@ -43,71 +48,37 @@ _LOGGED = frozenset(
 )
 
 
-@final
-class WorldModelModule(ResumableModule):
-    """A world model as a LightningModule: its loss, its optimizer, and the numbers worth watching.
+class TrainingModule(ResumableModule, ABC):
+    """The training step of a world model, for steps of your own: subclass it and pass one to `train`.
 
-    `leworld.training.train` wraps it in a ready Trainer. Use it on its own to train with a Trainer, callbacks
-    or loggers of your own; it then works like any LightningModule, on any number of devices.
+    A subclass says what a step minimises, in `losses`; the body here, by `super().losses(raw, step=step)`, is
+    the model's own loss with the randomness of that step. All methods of a LightningModule may be overridden
+    too: `configure_optimizers` for another optimizer, `on_train_batch_end` for a slow copy of the model. Call
+    `super()` in those that are defined here. Parameters of the subclass are trained, and resumed, with the
+    model's. `WorldModelModule` is the one that needs no subclass and tells what is logged.
 
-    Every `settings.log_every` steps it logs `loss`; every name of the model's `Losses.logged`, of LeWM
-    `prediction` and the unweighted `regularizer`, and NaN for one that a later step does not have; if there
-    is a `prediction`, `prediction_over_copy` (the error over that of predicting no change at all: above 1 the
-    predictor is worse than a copy); `embedding_std` (of latents, mean over their entries), `effective_rank`
-    (of at most 512 latents, as vectors), `within_window_share` (of the latents' variance, see
-    `leworld.metrics.within_episode_share`), `learning_rate`, and `collapsing` (0 or 1). It feeds a
-    `CollapseMonitor`, which warns once in plain words, unless the model says that its latents do not learn.
-
-    The model is put into training mode here and again when a fit starts, so that one that was loaded, which
-    is in evaluation mode, trains as one should. Parts stay in evaluation mode that are in it and whose
-    parameters are all frozen (`requires_grad=False`), such as a backbone with statistics that shall not move.
-    To keep others in it, put them there in `on_train_start` of a callback. After a fit of your own Trainer
-    the model is in the mode that the Trainer left; call `model.eval()`. Which episodes it was trained on is
-    left on the model as `trained_on`.
+    Two rules keep a resumed run the same as one that was not cut off. Random numbers come from generators
+    that the step seeds by `step`. What is remembered from step to step is a parameter, a buffer, or written
+    in `on_save_checkpoint`.
 
     Args:
         model: The model to train; its `processor` must be set.
-        settings: Optimizer, seed and intervals.
-        windows: Training windows, from which it makes its own loader; None if you pass the Trainer one, which
-            must give `RawBatch`.
+        windows: Training windows; `train` puts its own here.
+        settings: Optimizer, seed and intervals; those of `train` where it is given some.
 
     Raises:
-        ConfigError: The model has no processor, or the windows do not fit the model; in a step, if a term of
-            the loss is called like one of the log's own numbers.
-        MissingExtraError: Lightning is not installed.
-
-    Randomness and ranks:
-        Step s draws its windows, the regularizer's directions and dropout from generators seeded by
-        `settings.seed` and s (dropout and windows also by the rank), and gives torch's global generators back
-        as it found them. So a resumed run continues exactly where it was cut off. Under DDP every rank judges
-        its own batch and gradients are averaged; directions are the same on all ranks.
+        ConfigError: As `WorldModelModule`.
 
     Example:
         ```python
-        import warnings
-        import torch
-        from leworld.data import Processor, RawBatch
-        from leworld.encoders import ActionEncoder, ConvEncoder
-        from leworld.models import LeWM
-        from leworld.nn import Projector
-        from leworld.predictors import TransformerPredictor
-        from leworld.training import TrainSettings, WorldModelModule
+        from leworld.training import TrainingModule
 
-        model = LeWM(
-            ConvEncoder(image_size=16, embedding_dim=8, channels=(4, 8)),
-            TransformerPredictor(8, history_size=1, depth=1, num_heads=1, head_dim=8, mlp_dim=16),
-            action_encoder=ActionEncoder(action_dim=1, embedding_dim=8),
-            projector=Projector(8, hidden_dim=16),
-            prediction_projector=Projector(8, hidden_dim=16),
-        )
-        model.processor = Processor(16, frameskip=1, action_dim=1, action_mean=(0.0,), action_std=(1.0,))
-        raw = RawBatch(
-            torch.randint(0, 256, (16, 2, 16, 16, 3), dtype=torch.uint8),
-            torch.zeros(16, 2, 1),
-            torch.zeros(16, 2, dtype=torch.int64),
-        )
-        module = WorldModelModule(model, settings=TrainSettings())
-        assert torch.equal(module.losses(raw, step=3).total, module.losses(raw, step=3).total)
+        class WithNoise(TrainingModule):
+            def losses(self, raw, *, step):
+                raw = raw.to(self.device)
+                actions = raw.actions + 0.01 * raw.actions.nan_to_num().std() * (step % 2)
+                noisy = type(raw)(raw.observation, actions, raw.rows, raw.columns)
+                return super().losses(noisy, step=step)
         ```
     """
 
@@ -119,7 +90,7 @@ class WorldModelModule(ResumableModule):
         for name, value, kind in (("model", model, WorldModel), ("settings", settings, TrainSettings)):
             if not isinstance(value, kind):
                 raise ConfigError(
-                    f"WorldModelModule needs `{name}` to be a {kind.__name__}",
+                    f"{type(self).__name__} needs `{name}` to be a {kind.__name__}",
                     f"it is {describe(value)}",
                     f"Pass a {kind.__name__}",
                 )
@@ -128,11 +99,45 @@ class WorldModelModule(ResumableModule):
         self.settings = settings
         self.windows = None if windows is None else windows.with_columns(_columns(model))
         self.monitor = CollapseMonitor()
+        self._alone = False
         self._names: tuple[str, ...] = ()  # of terms and values logged so far
         self.seen: tuple[str, ...] | None = (
             None  # digests of the episodes in the windows, where known already
         )
         set_training_modes(model)
+        self._usual = frozenset((*vars(self), "_usual"))
+
+    def identity(self) -> dict[str, Any]:
+        """Describe what decides the result beside model, windows and settings."""
+        if type(self).__module__.partition(".")[0] == "leworld":
+            return {}
+        known = {id(value) for value in (*self.model.parameters(), *self.model.buffers())}
+        weights = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        return step_identity(
+            type(self),
+            {name: value for name, value in vars(self).items() if name not in self._usual},
+            {name: value for name, value in weights.items() if id(value) not in known},
+        )
+
+    def take(self, windows: Windows) -> None:
+        """Train on these windows, with the columns that the model reads."""
+        _check_fit(self.model, windows)
+        self.windows = windows.with_columns(self.columns)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of what it reads beside pixels and actions."""
+        return _columns(self.model)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within the block a batch is one of this process, whatever others do."""
+        self._alone = True
+        try:
+            with single_batch(self.model):
+                yield
+        finally:
+            self._alone = False
 
     @property
     def trained(self) -> WorldModel:
@@ -143,16 +148,23 @@ class WorldModelModule(ResumableModule):
         """Return the losses of a batch, with the randomness of the current step."""
         return self.losses(raw, step=self.global_step)
 
-    @plain_numbers
+    @abstractmethod
     def losses(self, raw: RawBatch, *, step: int) -> Losses:
-        """Return the losses of a batch of raw windows, with the randomness of step `step`."""
+        """Return the losses of a batch of raw windows, with the randomness of step `step`.
+
+        Where a trainer has several devices, the batch is the joint one of all of them.
+        """
         if self.model.processor is None:
             raise _no_processor()
         rank = self.trainer.global_rank if self._trainer is not None else 0
         device = next(self.model.parameters(), raw.actions).device
         seed = self.settings.seed
         generator = torch.Generator().manual_seed(fold_seed(seed, _REGULARIZER, step))
-        with seeded_globals(fold_seed(seed, _DROPOUT, step, rank), device):
+        alone = self._alone or (self._trainer is not None and self._trainer.world_size == 1)
+        with (
+            seeded_globals(fold_seed(seed, _DROPOUT, step, rank), device),
+            nullcontext() if alone else joint_batch(self.model),
+        ):
             return self.model.loss(model_batch(self.model, raw), generator=generator)
 
     @plain_numbers
@@ -163,20 +175,28 @@ class WorldModelModule(ResumableModule):
         _check_names(losses)
         self.row = None
         if (step + 1) % self.settings.log_every == 0:
-            self.row = {"loss": float(losses.total.detach()), **self._watch(losses, step)}
+            self.row = self._watch(losses, step)
         if self._trainer is not None:  # else the loop is the user's own
             self.log("loss", losses.total.detach(), prog_bar=True, batch_size=len(batch))
         return losses.total
 
     def _watch(self, losses: Losses, step: int) -> dict[str, float]:
-        latents = losses.latents.detach().flatten(2).float().cpu()
+        """Return the numbers of a step, of all ranks together."""
+        group = None if self._trainer is None or self._trainer.world_size == 1 else active_group("world")
+        latents = losses.latents.detach().flatten(2).float()
+        together = gather_samples(latents.flatten(1), group).unflatten(1, latents.shape[1:])
+        latents = together.cpu()
         rows = latents.flatten(0, 1)
         window = torch.arange(len(latents), dtype=torch.int64, device="cpu").repeat_interleave(
             latents.shape[1]
         )
         # Lightning goes on logging the last value of a name that is not logged again.
         numbers = dict.fromkeys(self._names, math.nan)
-        numbers |= {name: float(value) for name, value in losses.logged.items()}
+        known = {"loss": losses.total.detach(), **losses.logged}
+        means = mean_over_ranks(torch.stack([value.float() for value in known.values()]), group)
+        told = dict(zip(known, means.tolist(), strict=True))
+        loss = told.pop("loss")
+        numbers |= told
         self._names = tuple(numbers)
         if "prediction" in numbers:
             copying = float((latents[:, 1:] - latents[:, :-1]).square().mean())
@@ -194,13 +214,13 @@ class WorldModelModule(ResumableModule):
             self.log_dict(numbers, batch_size=latents.shape[0])
         if message is not None:
             warnings.warn(message, CollapseWarning, stacklevel=2)
-        return numbers
+        return {"loss": loss, **numbers}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule, counted in steps."""
         return scheduled_adamw(self.parameters(), self.settings)
 
-    def train_dataloader(self) -> StepLoader:
+    def train_dataloader(self) -> StepLoader[RawBatch]:
         """Return the loader of the windows, from `first_step` on."""
         if self.windows is None:
             raise ConfigError(
@@ -215,7 +235,7 @@ class WorldModelModule(ResumableModule):
             rank=self.trainer.global_rank,
             num_ranks=self.trainer.world_size,
         )
-        return StepLoader(stream, self.settings.num_steps, first=self.first_step)
+        return self.loader(stream)
 
     def on_fit_start(self) -> None:
         """Put the model into training mode, also one that was loaded or evaluated since; see the class."""
@@ -223,10 +243,7 @@ class WorldModelModule(ResumableModule):
 
     def on_train_start(self) -> None:
         """Note on the model which episodes it is about to be trained on."""
-        loader, seen = self.trainer.train_dataloader, self.seen
-        windows = (
-            loader.stream.windows if isinstance(loader, StepLoader) else getattr(loader, "dataset", None)
-        )
+        windows, seen = windows_of(self.trainer.train_dataloader), self.seen
         if seen is None and isinstance(windows, Windows) and self.model.processor is not None:
             seen = windows_identity(windows, self.model.processor)[1]
         self.model.trained_on = training_record(self.model, seen)

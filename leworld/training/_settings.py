@@ -4,9 +4,11 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Literal, final
 
-from .._checks import check_choice, check_number, plain_numbers
+from .._checks import check_choice, check_number, describe, plain_numbers
 from ..errors import ConfigError
 
+_MOST_WORKERS = 1024
+DECIDING_NOTHING = ("num_workers", "must_save")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -72,6 +74,7 @@ class TrainSettings:
     """Everything about a training run that decides its result, besides the model and the data.
 
     Two runs with equal settings, model and data on the same machine end with equal weights, bit for bit.
+    `num_workers` and `must_save` are the exceptions, and may differ when a run goes on.
 
     Args:
         num_steps: Optimizer steps.
@@ -88,6 +91,11 @@ class TrainSettings:
         num_threads: CPU threads of the run. With one, a resumed run equals an uninterrupted one bit for bit;
             with more, matrix products on a CPU may round differently after a resume. None keeps torch's
             setting, which is right when the work is done by an accelerator or the last bit does not matter.
+        num_workers: Processes a device that read batches ahead, in the order of the steps; with 0 they are
+            read when they are due. Worth it where reading or resizing takes long beside a step: data on disk,
+            an accelerator. Data in memory are copied into each where Python spawns processes.
+        must_save: Whether `train` refuses, before the first step, a model that `leworld.save` could not
+            write. False trains it all the same.
 
     Raises:
         ConfigError: A value is out of range or unknown.
@@ -110,6 +118,8 @@ class TrainSettings:
     log_every: int = 10
     batchnorm_windows: int = 4096
     num_threads: int | None = 1
+    num_workers: int = 0
+    must_save: bool = True
 
     def __post_init__(self) -> None:
         owner = "TrainSettings"
@@ -119,8 +129,15 @@ class TrainSettings:
             fix = "The regularizer and BatchNorm compare windows with each other, so take at least 2"
             check_number(owner, name, getattr(self, name), low=2, integer=True, fix=fix)
         check_number(owner, "seed", self.seed, low=0, integer=True)
+        check_number(owner, "num_workers", self.num_workers, low=0, high=_MOST_WORKERS, integer=True)
         if self.num_threads is not None:
             check_number(owner, "num_threads", self.num_threads, low=1, integer=True)
+        if not isinstance(self.must_save, bool):
+            raise ConfigError(
+                "TrainSettings needs `must_save` to be True or False",
+                f"it is {describe(self.must_save)}",
+                "Pass False to train a model that no checkpoint can hold",
+            )
         check_choice(owner, "precision", self.precision, PRECISIONS)
         if not isinstance(self.optimizer, OptimizerSettings):
             raise ConfigError(
@@ -130,5 +147,5 @@ class TrainSettings:
             )
 
     def to_json(self) -> dict[str, object]:
-        """Return nested dicts of JSON values."""
-        return asdict(self)
+        """Return nested dicts of JSON values: all that decides the result."""
+        return {name: value for name, value in asdict(self).items() if name not in DECIDING_NOTHING}

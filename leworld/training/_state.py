@@ -39,8 +39,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, file)
 
         target = Path(path)
-        with written(target.with_name(STATE_FILE)):
-            if target.name != STATE_FILE:  # one that is not kept
+        ours = target.name.startswith(STATE_FILE)
+        with written(target.with_name(STATE_FILE) if ours else target):
+            if target.name != STATE_FILE:  # one that is not kept, or a callback's
+                target.parent.mkdir(parents=True, exist_ok=True)
                 write(target)
                 return
             write_atomically(target, write, temporary_name=_temporary_name())
@@ -87,7 +89,8 @@ class KeepRun(Callback):
         row = getattr(pl_module, "row", None)
         if row is not None and trainer.is_global_zero:
             self.run_log.add({"step": trainer.global_step, **row})
-        if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
+        last = trainer.global_step == trainer.max_steps or trainer.should_stop
+        if trainer.global_step % self.every == 0 or last:
             trainer.save_checkpoint(self.path)
 
     def on_save_checkpoint(
@@ -95,6 +98,7 @@ class KeepRun(Callback):
     ) -> None:
         """Add what the run is, where it runs, and its rows."""
         checkpoint["leworld_run"] = json.dumps(self.identity, sort_keys=True)
+        checkpoint["leworld_finished"] = bool(getattr(pl_module, "finished", False))
         checkpoint["leworld_rows"] = [dict(row) for row in self.run_log.rows]
         checkpoint["leworld_place"] = place_of_work(pl_module.device)
 

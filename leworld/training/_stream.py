@@ -1,12 +1,9 @@
 """Which windows each training step sees: a pure function of seed, step and rank."""
 
-from collections.abc import Iterator
-
 import numpy as np
-import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from .._random import fold_seed, usual_defaults
+from .._random import fold_seed
 from ..data import RawBatch, Windows
 
 _SHUFFLE, _STATISTICS = 1, 2
@@ -56,28 +53,3 @@ class WindowStream(Dataset[RawBatch]):
             rng = np.random.default_rng(fold_seed(self.seed, _SHUFFLE, turn))
             self._order = (turn, rng.permutation(len(self.windows)))
         return self._order[1]
-
-
-class StepLoader:
-    """Iterates over the batches from a step on, but has the length of the whole run, as Lightning asks."""
-
-    def __init__(self, stream: WindowStream, num_steps: int, *, first: int) -> None:
-        self.stream = stream
-        self.num_steps = num_steps
-        self.first = first
-
-    def __len__(self) -> int:
-        return self.num_steps
-
-    def __iter__(self) -> Iterator[RawBatch]:
-        steps = range(self.first, self.num_steps)
-        # Its own generator, because a DataLoader without one draws from torch's global one.
-        with usual_defaults():  # it draws a seed on torch's default device
-            return iter(DataLoader(self.stream, batch_size=None, sampler=steps, generator=torch.Generator()))
-
-    def state_dict(self) -> dict[str, int]:
-        """Return nothing: the trainer's step says where to go on. Having this marks a loader as resumable."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Accept what `state_dict` returned."""

@@ -1,41 +1,50 @@
 """Training a world model, start to finish, resumable at any step."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .._checks import check_number, plain_numbers
-from ..data import Windows
-from ..errors import CheckpointError
+from .._checks import describe, plain_numbers, require
+from ..data import Episodes, Windows
+from ..errors import CheckpointError, ConfigError
 from ..models import WorldModel
 from ..serialise import check_saveable
 from ._batchnorm import reestimate_batchnorm
-from ._fit import fit
+from ._devices import Devices, devices_of
 from ._identity import remember_start, stamped, training_record, windows_identity
-from ._log import RunLog
 from ._modes import modes_on_failure
-from ._module import WorldModelModule
-from ._reserve import reserve_folder
 from ._settings import TrainSettings
 from ._threads import cpu_threads
+
+require("lightning.pytorch", extra="train", purpose="leworld.training")
+from lightning.pytorch import Callback  # noqa: E402 -- after the check
+from lightning.pytorch.loggers import Logger  # noqa: E402
+
+from ._fit import fit  # noqa: E402
+from ._held_out import HeldOut, Validation  # noqa: E402
+from ._loggers import Loggers, checked_loggers, lightning_loggers, run_log  # noqa: E402
+from ._module import TrainingModule  # noqa: E402
+from ._reserve import STATE_FILE, reserve_folder  # noqa: E402
+from ._world_model_module import WorldModelModule  # noqa: E402
 
 
 @plain_numbers
 @torch.inference_mode(False)
 def train(
-    model: WorldModel,
+    model: WorldModel | TrainingModule,
     windows: Windows,
     *,
     folder: str | Path,
     settings: TrainSettings | None = None,
     resume: bool = True,
     progress: bool = True,
-    accelerator: str = "auto",
-    devices: int = 1,
-    strategy: str = "auto",
-    must_save: bool = True,
+    devices: int | Devices = 1,
+    held_out: Episodes | HeldOut | None = None,
+    callbacks: Sequence[Callback] = (),
+    logger: Loggers = ("csv", "tensorboard"),
 ) -> WorldModel:
     """Train `model` on `windows` with Lightning, resumable at any step, and leave it ready for use.
 
@@ -47,11 +56,11 @@ def train(
     anew, exactly, on `settings.batchnorm_windows` training windows.
 
     The state says what decides the result: every byte of the data that the model reads, the processor, the
-    windows, the model's classes and settings, its initial weights and which of them are frozen, `settings`
-    and `devices`. A call that differs in any of it is refused, and told in what. The code of classes of your
-    own is not looked at. After an interruption within one process the same model, as it was left, means the
-    same run. Other versions of leworld, torch or numpy, or another kind of device, bring a warning: the last
-    bits may differ.
+    windows, the model's classes and settings, its initial weights and which of them are frozen, `settings`,
+    the number of devices, `held_out`, and of `callbacks` the classes, or what their `state_key` says. A call
+    that differs in any of it is refused, and told in what. The code of classes of your own is not looked at.
+    After an interruption within one process the same model, as it was left, means the same run. Other
+    versions of leworld, torch or numpy, or another kind of device, bring a warning: the last bits may differ.
 
     The model trains in training mode, also if it was loaded; parts that are in evaluation mode and all frozen
     stay in it. While it runs no other run can use the folder. The record of the training episodes is left on
@@ -61,17 +70,21 @@ def train(
     the disk has room for the state.
 
     Args:
-        model: The model, with its `processor` and its initial or pretrained weights; trained in place.
+        model: The model, with its `processor` and its initial or pretrained weights; trained in place. For a
+            training step of your own a `TrainingModule` around it.
         windows: Training windows of the model's history and frameskip. Keep held-out episodes out of them.
         folder: Where logs and state go; made if missing.
         settings: Steps, batch size, optimizer, seed and intervals; `TrainSettings()` when None.
         resume: Go on from a state in `folder`; False deletes it and starts over.
         progress: Show a progress bar.
-        accelerator: Lightning's name of the device: "auto", "cpu", "gpu", "mps", ...
-        devices: How many of them. Each sees `settings.batch_size` windows a step.
-        strategy: Lightning's name of how they work together, for example "ddp".
-        must_save: Whether to refuse a model that `leworld.save` could not write. False trains it all the
-            same.
+        devices: How many of them, or `Devices` to say more. Each takes `settings.batch_size` windows a step,
+            and SIGReg, other regularizers over a batch, and BatchNorm judge the joint batch of all.
+        held_out: Episodes to look at every 500 steps and at the last, or `HeldOut` to say more: how often, by
+            which figure, and whether that decides when the run ends and with which weights.
+        callbacks: Callbacks of Lightning, in whose hooks the run may be watched or changed. They are called
+            before a state is saved, and what their `state_dict` returns is saved and restored with it.
+        logger: Where numbers go, any of "csv" (`metrics.csv`), "tensorboard" and "wandb", or loggers of
+            Lightning.
 
     Returns:
         The same model, in evaluation mode, on the device where Lightning left it. If the call fails, the
@@ -82,12 +95,13 @@ def train(
             or another run is using it.
         CheckpointError: The model cannot be saved, or a file cannot be read or written. The last state is
             whole then.
-        MissingExtraError: Lightning or TensorBoard is not installed.
+        DataError: A worker process (`settings.num_workers`) died or could not read.
+        MissingExtraError: Lightning, TensorBoard or W&B is not installed.
 
     Randomness and ranks:
         Everything follows from `settings.seed` and the model's initial weights, and torch's global generators
-        are left as they were. A run with more devices is another run: its joint batch is larger, and each
-        device judges its own part of it with SIGReg and BatchNorm.
+        are left as they were. n devices of batch size b do what one of batch size n * b does, to rounding,
+        but for dropout, which each draws for itself.
 
     Example:
         ```python
@@ -118,33 +132,86 @@ def train(
         assert not model.training
         ```
     """
-    check_number("train", "devices", devices, low=1, integer=True)
-    settings = TrainSettings() if settings is None else settings
-    with modes_on_failure(model) if isinstance(model, WorldModel) else nullcontext():
-        module = WorldModelModule(model, windows, settings=settings)
-        if must_save:
-            _check_saveable(model)
+    where, loggers = devices_of(devices, owner="train"), checked_loggers(logger, owner="train")
+    check_callbacks(callbacks)
+    world = model.model if isinstance(model, TrainingModule) else model
+    with modes_on_failure(world) if isinstance(world, WorldModel) else nullcontext():
+        module = _module(model, windows, settings)
+        settings = module.settings
+        if settings.must_save:
+            _check_saveable(module.model)
+        hooks = list(callbacks)
+        if held_out is not None:
+            watched = held_out if isinstance(held_out, HeldOut) else HeldOut(held_out)
+            hooks.insert(0, Validation(watched, module, owner="train"))
         with reserve_folder(folder, owner="train") as place, cpu_threads(settings.num_threads):
             return _train(
                 module,
                 place,
                 resume=resume,
                 progress=progress,
-                accelerator=accelerator,
-                devices=devices,
-                strategy=strategy,
+                devices=where,
+                callbacks=hooks,
+                loggers=loggers,
             )
 
 
-def _train(module: WorldModelModule, folder: Path, **options: Any) -> WorldModel:
+def _module(
+    model: WorldModel | TrainingModule, windows: Windows, settings: TrainSettings | None
+) -> TrainingModule:
+    if not isinstance(model, TrainingModule):
+        return WorldModelModule(model, windows, settings=settings)
+    if settings is not None:
+        model.settings = settings
+    model.take(windows)
+    model.first_step, model.finished, model.row = 0, False, None
+    return model
+
+
+def check_callbacks(callbacks: object) -> None:
+    """Raise `ConfigError` unless these are callbacks of Lightning."""
+    entries = callbacks if isinstance(callbacks, Sequence) else [callbacks]
+    strays = [entry for entry in entries if not isinstance(entry, Callback)]
+    if strays or not isinstance(callbacks, Sequence):
+        raise ConfigError(
+            "train needs `callbacks` to be a list of Lightning's callbacks",
+            f"it was given {describe(strays[0] if strays else callbacks)}",
+            "Pass instances of subclasses of `lightning.pytorch.Callback`",
+        )
+
+
+def _train(
+    module: TrainingModule,
+    folder: Path,
+    *,
+    resume: bool,
+    callbacks: Sequence[Callback],
+    loggers: tuple[str | Logger, ...],
+    **options: Any,
+) -> WorldModel:
     model, windows, settings = module.model, module.windows, module.settings
     if windows is None or model.processor is None:
-        raise RuntimeError("unreachable: WorldModelModule checks both")
+        raise RuntimeError("unreachable: the module checks both")
     identity, module.seen = windows_identity(windows, model.processor)
+    identity |= module.identity()
+    for callback in callbacks:
+        if isinstance(callback, Validation):
+            identity["held_out"] = callback.identity(module)
     record = training_record(model, module.seen)
     before = model.trained_on
+    goes_on = resume and (folder / STATE_FILE).exists()
     try:
-        identity = fit(module, folder, identity=identity, log=RunLog(folder), owner="train", **options)
+        identity = fit(
+            module,
+            folder,
+            identity=identity,
+            log=run_log(folder, loggers),
+            owner="train",
+            resume=resume,
+            callbacks=callbacks,
+            loggers=lightning_loggers(folder, loggers, goes_on=goes_on),
+            **options,
+        )
     except BaseException:
         if model.trained_on is not before:  # it has begun
             model.trained_on = stamped(record, model)
@@ -159,5 +226,5 @@ def _check_saveable(model: WorldModel) -> None:
     try:
         check_saveable(model, processor=None if model.processor is None else model.processor.to_json())
     except CheckpointError as error:
-        fix = f"{error.fix.rstrip('.')}; or pass `must_save=False` to train it all the same"
+        fix = f"{error.fix.rstrip('.')}; or pass `TrainSettings(must_save=False)` to train it all the same"
         raise CheckpointError(error.rule, error.got, fix) from error

@@ -12,6 +12,7 @@ from torch import nn
 from .._checks import describe
 from .._files import local_path
 from ..errors import CheckpointError, ConfigError
+from ._loading import worker_is_gone
 
 _ROOM = "Free some room, or choose another folder"
 _LEFTOVER = re.compile(
@@ -30,7 +31,7 @@ def written(path: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:  # torch's writer raises the latter
         causes = (error, error.__cause__, error.__context__)
         cause = next((one for one in causes if isinstance(one, OSError)), None)
-        if cause is None and isinstance(error, CheckpointError):
+        if cause is None and (isinstance(error, CheckpointError) or worker_is_gone(error)):
             raise
         told = getattr(cause, "strerror", None) or str(error).splitlines()[0][:200]
         raise CheckpointError(

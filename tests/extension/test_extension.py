@@ -22,7 +22,7 @@ from leworld.planners import CEMPlanner
 from leworld.probes import RidgeProbe
 from leworld.report import build_report
 from leworld.tasks import Task
-from leworld.training import TrainSettings, train
+from leworld.training import Devices, TrainSettings, train
 from tests.extension import backbone, dinowm, gru, pldm, proprio, recurrent, reward, tokens, world
 from tests.extension.point import Point
 
@@ -59,7 +59,9 @@ def _train(stub: ModuleType, folder: Path) -> Run:
     model.processor = processor
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     windows = Windows(episodes, model.history_size, frameskip=task.frameskip)
-    train(model, windows, folder=folder, settings=SETTINGS, progress=False, accelerator="cpu")
+    train(
+        model, windows, folder=folder, settings=SETTINGS, progress=False, devices=Devices(accelerator="cpu")
+    )
     leworld.save(model, folder / "model", provenance={"summary": stub.__doc__})
     return Run(stub, task, episodes, before, model, folder)
 

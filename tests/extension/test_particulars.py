@@ -1,5 +1,6 @@
 """What is peculiar to each of the eight additions, beyond the path that they share."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from leworld.data import Observation, Windows, fit_processor
 from leworld.errors import CheckpointError, ConfigError
 from leworld.models import LeWM, WorldModel, embed, to_weights
 from leworld.planners import CEMPlanner
-from leworld.training import TrainSettings, train
+from leworld.training import Devices, TrainSettings, train
 from tests.extension import backbone, gru, proprio, recurrent, reward, tokens, world
 from tests.extension.point import Point
 
@@ -23,11 +24,11 @@ PROCESSOR = fit_processor(EPISODES, frameskip=2)
 FRAMES = EPISODES.pixels[:3]
 
 
-def trained(model: WorldModel, folder: Path, **options: bool) -> WorldModel:
+def trained(model: WorldModel, folder: Path, **options: TrainSettings) -> WorldModel:
     model.processor = PROCESSOR
     windows = Windows(EPISODES, model.history_size, frameskip=2)
-    usual = {"settings": SETTINGS, "progress": False, "accelerator": "cpu"}
-    return train(model, windows, folder=folder, **usual, **options)
+    usual = {"settings": SETTINGS, "progress": False, "devices": Devices(accelerator="cpu")}
+    return train(model, windows, folder=folder, **(usual | options))
 
 
 def test_tokens_weigh_by_the_models_own_distance(generator: torch.Generator) -> None:
@@ -49,7 +50,11 @@ def test_a_frozen_backbone_stays_and_is_saved_once_it_is_configurable(tmp_path: 
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     with pytest.raises(CheckpointError, match="must_save=False"):  # before the first step
         trained(backbone.build(PROCESSOR, lambda: encoder), tmp_path / "run")
-    model = trained(backbone.build(PROCESSOR, lambda: encoder), tmp_path / "run", must_save=False)
+    model = trained(
+        backbone.build(PROCESSOR, lambda: encoder),
+        tmp_path / "run",
+        settings=replace(SETTINGS, must_save=False),
+    )
     assert isinstance(model, LeWM)
     assert all(torch.equal(before[name], tensor) for name, tensor in encoder.state_dict().items())
     with pytest.raises(CheckpointError) as caught:

@@ -17,6 +17,7 @@ from leworld.planners import (
     KeepGuesses,
     LagrangianPlanner,
     MPPIPlanner,
+    OverRanks,
     Problem,
     RandomShootingPlanner,
     Refine,
@@ -245,6 +246,9 @@ _bad_plan(
 )
 _cem2 = CEMPlanner(2, 20, num_elites=2, num_iterations=1)
 _bad(BestSoFar, "a class", ConfigError, ("planner", "instance"), CEMPlanner)
+_bad(OverRanks, "a class", ConfigError, ("planner", "instance"), CEMPlanner)
+_bad(OverRanks, "no group", ConfigError, ("group", "None"), _cem2, None)
+_bad(OverRanks, "another word", ConfigError, ("group", "all"), _cem2, "all")
 _bad(KeepGuesses, "another planner", ConfigError, ("mean", "ICEM"), ICEMPlanner())
 _bad(Refine, "a class", ConfigError, ("then", "instance"), _cem2, CEMPlanner)
 _bad(Refine, "two horizons", ConfigError, ("2", "5"), _cem2, CEMPlanner(5))

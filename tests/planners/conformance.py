@@ -19,6 +19,7 @@ from leworld.planners import (
     LiftedCost,
     MPPIPlanner,
     Outcome,
+    OverRanks,
     Plan,
     Planner,
     RandomShootingPlanner,
@@ -111,6 +112,7 @@ PLANNERS = (
         ),
         tolerances={"separable": 0.03, "ill-conditioned": 0.08, "optimum on a bound": 0.06},
     ),
+    Entry("OverRanks(CEM)", lambda horizon: OverRanks(CEMPlanner(horizon))),
     Entry("BestSoFar(MPPI)", lambda horizon: BestSoFar(MPPIPlanner(horizon)), tolerances=_AVERAGED),
     Entry(
         "Refine(CEM, Gradient)",

@@ -17,6 +17,7 @@ from leworld.training import (
     train,
 )
 from tests.bad_input import BadInput
+from tests.training.bad_hook_inputs import ROWS as HOOK_ROWS
 from tests.training.bad_inverse_inputs import ROWS as INVERSE_ROWS
 from tests.training.tiny import tiny_model, tiny_settings, tiny_windows
 
@@ -58,6 +59,7 @@ _ROOM = "leworld.training"
 
 ROWS: list[BadInput] = [
     *INVERSE_ROWS,
+    *HOOK_ROWS,
     BadInput(
         f"{_ROOM}.TrainSettings",
         "no threads",

@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from leworld.training import train
+from leworld.training import Devices, train
 from tests.training.tiny import fingerprint, tiny_model, tiny_settings, tiny_windows
 
 
@@ -20,9 +20,7 @@ def test_two_ranks_train_one_model(tmp_path):
             folder=tmp_path,
             settings=settings,
             progress=False,
-            accelerator="cpu",
-            devices=2,
-            strategy="ddp_spawn",
+            devices=Devices(2, "cpu", "ddp_spawn"),
         )
     assert fingerprint(model) != fingerprint(tiny_model())
     assert all(bool(value.isfinite().all()) for value in model.state_dict().values())

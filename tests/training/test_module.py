@@ -169,9 +169,8 @@ def test_a_part_that_no_file_can_hold_is_trained_and_tells_runs_apart(tmp_path):
 
     options = {
         "folder": tmp_path,
-        "settings": tiny_settings(num_steps=2),
+        "settings": tiny_settings(num_steps=2, must_save=False),
         "progress": False,
-        "must_save": False,
     }
     train(model(Halved(SIGReg(8))), tiny_windows(), **options)
     train(model(Halved(SIGReg(8))), tiny_windows(), **options)
@@ -215,7 +214,7 @@ class Counting(WorldModel):
 @pytest.mark.parametrize("dies_at", [6, 9, 13, 18])
 def test_a_term_of_some_steps_is_a_column_resumed_or_not(tmp_path, dies_at, monkeypatch):
     def logged(folder, model):
-        options = {"settings": tiny_settings(), "progress": False, "must_save": False}
+        options = {"settings": tiny_settings(must_save=False), "progress": False}
         train(model, tiny_windows(), folder=folder, **options)
         return (folder / "metrics.csv").read_text()
 
@@ -236,7 +235,7 @@ def test_a_term_of_some_steps_is_a_column_resumed_or_not(tmp_path, dies_at, monk
 
 @pytest.mark.parametrize("name", ["loss", "step", "epoch", "learning_rate", "collapsing"])
 def test_a_term_called_like_a_number_of_the_log_is_refused(tmp_path, name):
-    options = {"settings": tiny_settings(), "progress": False, "must_save": False}
+    options = {"settings": tiny_settings(must_save=False), "progress": False}
     with pytest.raises(ConfigError, match=f"returned `{name}`"):
         train(Counting(name), tiny_windows(), folder=tmp_path, **options)
 

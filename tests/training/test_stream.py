@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from leworld.training._stream import StepLoader, WindowStream
+from leworld.training._loading import StepLoader
+from leworld.training._stream import WindowStream
 from tests.training.tiny import tiny_windows
 from tests.training.wrong import WRONG_STREAMS
 

@@ -18,7 +18,8 @@ from torch import nn
 
 from leworld.data import Windows
 from leworld.errors import ConfigError
-from leworld.training import OptimizerSettings, TrainSettings, _identity
+from leworld.training import Devices, OptimizerSettings, TrainSettings, _identity
+from leworld.training._settings import DECIDING_NOTHING
 from tests.training.tiny import fingerprint
 from tests.trust import training_family as family
 
@@ -61,7 +62,7 @@ def other(value: Any) -> Any:
 SETTINGS_CASES = {
     f"settings.{item.name}": {item.name: "bf16-mixed" if item.name == "precision" else None}
     for item in dataclasses.fields(TrainSettings)
-    if item.name != "optimizer"
+    if item.name not in ("optimizer", *DECIDING_NOTHING)
 } | {f"settings.optimizer.{item.name}": {} for item in dataclasses.fields(OptimizerSettings)}
 
 
@@ -78,8 +79,22 @@ def test_every_setting_decides(path, finished):
     assert fault(lambda folder: family.run(folder, settings=changed), finished, path) is None
 
 
+def test_what_says_how_it_is_done_decides_nothing(finished):
+    known = family.SETTINGS.to_json()
+    for name in DECIDING_NOTHING:
+        changed = replace(family.SETTINGS, **{name: other(getattr(family.SETTINGS, name))})
+        assert changed.to_json() == known
+    due = fingerprint(family.run(finished))
+    assert fingerprint(family.run(finished, settings=replace(family.SETTINGS, num_workers=1))) == due
+
+
 def test_the_number_of_devices_decides(finished):
-    assert fault(lambda folder: family.run(folder, devices=2), finished, "`devices` is 2 and was 1") is None
+    assert (
+        fault(
+            lambda folder: family.run(folder, devices=Devices(2, "cpu")), finished, "`devices` is 2 and was 1"
+        )
+        is None
+    )
 
 
 WINDOWS_CASES: dict[str, Call] = {

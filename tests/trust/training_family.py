@@ -12,9 +12,11 @@ from torch import nn
 from leworld._random import seeded_globals
 from leworld.data import Episodes, Windows, fit_processor
 from leworld.models import Losses, WorldModel
-from leworld.training import TrainSettings, train
+from leworld.training import Devices, TrainSettings, train
 
-SETTINGS = TrainSettings(num_steps=2, batch_size=4, save_every=2, log_every=1, batchnorm_windows=8)
+SETTINGS = TrainSettings(
+    num_steps=2, batch_size=4, save_every=2, log_every=1, batchnorm_windows=8, must_save=False
+)
 
 
 class Scaled(nn.Module):
@@ -98,7 +100,7 @@ def windows(of: Episodes | None = None, history_size: int = 1, frameskip: int = 
 
 
 def run(folder: Path, of: Reading | None = None, cut: Windows | None = None, **options: Any) -> WorldModel:
-    usual = {"settings": SETTINGS, "progress": False, "must_save": False, "accelerator": "cpu"}
+    usual = {"settings": SETTINGS, "progress": False, "devices": Devices(accelerator="cpu")}
     return train(
         model() if of is None else of, windows() if cut is None else cut, folder=folder, **(usual | options)
     )

@@ -8,7 +8,7 @@ from ...encoders import DINOv2Encoder, LinearEncoder
 from ...models import DINOWM, WorldModel
 from ...nn import Projector
 from ...predictors import TokenTransformerPredictor
-from ...training import train
+from ...training import Devices, train
 from ._contender import BuildRequest, Contender
 from ._frame_features import FrameFeatures
 
@@ -45,10 +45,9 @@ def dinowm(request: BuildRequest) -> WorldModel:
             features,
             Windows(request.episodes, features.history_size, frameskip=processor.frameskip),
             folder=request.folder,
-            settings=replace(settings, num_steps=request.num_steps),
+            settings=replace(settings, num_steps=request.num_steps, must_save=False),
             progress=False,
-            accelerator="cpu",
-            must_save=False,
+            devices=Devices(accelerator="cpu"),
         )
     with usual_defaults(), seeded_globals(fold_seed(settings.seed, _PREDICTOR)):
         model = DINOWM(

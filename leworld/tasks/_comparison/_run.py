@@ -21,7 +21,7 @@ from ...evaluation import (
 from ...hub import save
 from ...models import WorldModel
 from ...planners import CEMPlanner
-from ...training import reserve_folder, train
+from ...training import Devices, reserve_folder, train
 from .._kept_settings import check_settings, recipe_facts
 from .._recipe import MODEL_FOLDER, Recipe
 from .._seconds import timed
@@ -278,7 +278,12 @@ class _Comparison:
         rest = replace(settings, num_steps=settings.num_steps - before)
         _, seconds = timed(
             lambda: train(
-                model, windows, folder=place, settings=rest, progress=self.progress, accelerator="cpu"
+                model,
+                windows,
+                folder=place,
+                settings=rest,
+                progress=self.progress,
+                devices=Devices(accelerator="cpu"),
             ),
             place / _SECONDS,
             "training",

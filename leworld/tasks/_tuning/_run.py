@@ -18,7 +18,7 @@ from ...errors import ConfigError, DataError
 from ...evaluation import TuningResult, TuningRow, frame_latents, plan_agreement
 from ...metrics import effective_rank
 from ...models import WorldModel, processor_of
-from ...training import CollapseWarning, OptimizerSettings, TrainSettings, reserve_folder, train
+from ...training import CollapseWarning, Devices, OptimizerSettings, TrainSettings, reserve_folder, train
 from .._kept_settings import check_settings, recipe_facts
 from .._recipe import Recipe
 from .._seconds import timed
@@ -308,7 +308,14 @@ def _trained(
     def training() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CollapseWarning)  # that is what the search is for
-            train(model, windows, folder=place, settings=settings, progress=False, accelerator="cpu")
+            train(
+                model,
+                windows,
+                folder=place,
+                settings=settings,
+                progress=False,
+                devices=Devices(accelerator="cpu"),
+            )
 
     _, seconds = timed(training, place / _SECONDS, "training")
     row, measuring = timed(lambda: measure(model, weight, seconds), place / _SECONDS, "measuring")

@@ -1,6 +1,6 @@
 """The recipe behind `leworld train tworoom`, and, with older settings, behind the shipped model."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, final
 
 from ..._checks import check_number, plain_numbers
@@ -102,7 +102,7 @@ class TwoRoomRecipe(Recipe):
             "command": self._command(),
             "training_data": f"{self.num_episodes} episodes of at most 101 frames that the recipe collects",
             "limits": "Knows one arena: the default door, floor, walls and agent of leworld/TwoRoom-v0.",
-            "recipe": facts | {"settings": asdict(self.settings)},
+            "recipe": facts | {"settings": self.settings.to_json()},
         }
 
     def _command(self) -> str:
