@@ -173,7 +173,8 @@ class Validation(Callback):
             return
         numbers = self._look(trainer, pl_module)
         pl_module.row = {**(pl_module.row or {}), **numbers}
-        pl_module.log_dict(numbers, batch_size=1)
+        for logger in trainer.loggers:  # `log_dict` would have them repeat the numbers until the next look
+            logger.log_metrics(numbers, step=step - 1)
         if self.held_out.best is None:
             return
         if self._is_better(numbers[_PREFIX + self.held_out.best]):
