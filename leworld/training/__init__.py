@@ -1,8 +1,10 @@
 """Training: the step of a world model as a LightningModule, a resumable run around it, and recipes.
 
 `train` takes a model and windows and returns the model, trained, with exact BatchNorm statistics; killed at
-any step and called again, it ends with the same weights bit for bit. `WorldModelModule` is the part for your
-own Lightning Trainer. `CollapseMonitor` tells in words when embeddings collapse. `train_inverse` trains the
+any step and called again, it ends with the same weights bit for bit. `HeldOut` judges it on episodes that it
+does not train on, `Devices` says on what it is computed, and a `TrainingModule` is a step of your own.
+`WorldModelModule` is the part for your own Lightning Trainer. `CollapseMonitor` tells in words when
+embeddings collapse. `train_inverse` trains the
 network that acts without planning on the embeddings of a world model; `load_inverse` brings it back. Recipes,
 the whole way from nothing to a model that plans in one world, are in `leworld.tasks`. This room needs the
 extra `train` (Lightning).

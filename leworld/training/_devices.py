@@ -66,11 +66,11 @@ class Devices:
         return _launched_nodes() if self.num_nodes is None else self.num_nodes
 
 
-def devices_of(devices: object, *, owner: str) -> Devices:
+def devices_of(devices: int | Devices, *, owner: str) -> Devices:
     """Return devices from what a user gave, after a look at what the launcher started."""
     if not isinstance(devices, Devices):
         check_number(owner, "devices", devices, low=1, integer=True)
-        devices = Devices(int(devices))  # type: ignore[call-overload] -- it is a number
+        devices = Devices(int(devices))
     started = _number("LOCAL_WORLD_SIZE")
     if started is not None and "TORCHELASTIC_RUN_ID" in os.environ and started != devices.count:
         raise ConfigError(

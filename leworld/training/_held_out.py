@@ -229,9 +229,9 @@ class Validation(Callback):
         return numbers
 
     def _figure(self, result: object, name: str) -> float:
-        value = result.get(name) if isinstance(result, Mapping) else getattr(result, name, None)
+        value: Any = result.get(name) if isinstance(result, Mapping) else getattr(result, name, None)
         try:
-            return float(value)  # type: ignore[arg-type] -- what is no number raises
+            return float(value)
         except (TypeError, ValueError):
             raise ConfigError(
                 f"{self.owner} needs `measure` of `held_out` to return something with the number `{name}`",

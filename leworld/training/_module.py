@@ -71,14 +71,17 @@ class TrainingModule(ResumableModule, ABC):
 
     Example:
         ```python
+        import leworld
         from leworld.training import TrainingModule
 
-        class WithNoise(TrainingModule):
+        class SmallWeights(TrainingModule):
             def losses(self, raw, *, step):
-                raw = raw.to(self.device)
-                actions = raw.actions + 0.01 * raw.actions.nan_to_num().std() * (step % 2)
-                noisy = type(raw)(raw.observation, actions, raw.rows, raw.columns)
-                return super().losses(noisy, step=step)
+                found = super().losses(raw, step=step)
+                size = sum(weight.square().sum() for weight in self.model.encoder.parameters())
+                return type(found)({**found.terms, "size": 1e-4 * size}, found.latents, found.values)
+
+        module = SmallWeights(leworld.load("lewm-tworoom-tiny"))
+        assert module.model.training and module.settings.num_steps == 2000
         ```
     """
 

@@ -1,13 +1,17 @@
 """Own data in one command each: pack them, train on them, look at what came out."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 import leworld
+from leworld._digests import weights_digest
 from leworld.cli._main import top
-from leworld.data import open_store, write_hdf5
+from leworld.data import Episodes, open_store, write_hdf5
 from leworld.errors import ConfigError
 from leworld.tasks import RecordedRecipe
 from leworld.training import TrainSettings
@@ -45,6 +49,39 @@ def test_pack_train_and_look(recorded: Path) -> None:
     told = run("surprise", place / "packed run" / "model", "--data", place / "packed")
     assert told.exit_code == 0, told.output
     assert "Note: 4 of these 4 episodes were in the training set" in told.stderr
+
+
+def test_a_trained_model_is_trained_further_in_one_line(recorded: Path) -> None:
+    place = recorded.parent
+    assert run("train", "--data", recorded, *SMALL, "--out", place / "first").exit_code == 0
+    begun = leworld.load(place / "first" / "model")
+    few = ("--steps", "1", "--batch-size", "8", "--learning-rate", "1e-9", "--workers", "1")
+    init = ("--init", place / "first" / "model")
+    told = run("train", "--data", recorded, *init, *few, "--out", place / "second")
+    assert told.exit_code == 0, told.output
+    model = leworld.load(place / "second" / "model")
+    assert model.processor == begun.processor  # its frameskip of 2, where a new model would have 5
+    for name, weight in begun.named_parameters():
+        assert torch.allclose(dict(model.named_parameters())[name], weight, atol=1e-6), name
+    facts = json.loads((place / "second" / "model" / "config.json").read_text())["provenance"]
+    assert facts["recipe"]["initial_weights"] == weights_digest(begun)
+    assert "embedding_dim" not in facts["recipe"]  # it is the first model's to say
+
+
+@pytest.mark.parametrize("option", [("--lambda", "0.1"), ("--frameskip", "2")])
+def test_what_the_trained_model_brings_cannot_be_asked_for(option: tuple[str, str], recorded: Path) -> None:
+    told = run("train", "--data", recorded, "--init", "lewm-tworoom-tiny", *option)
+    assert told.exit_code == 2
+    assert f"{option[0]} does not go with --init" in told.output
+
+
+def test_a_model_of_another_robot_is_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    films = [rng.integers(0, 256, (30, 16, 16, 3), np.uint8)] * 2
+    three = Episodes.from_trajectories(films, [rng.normal(size=(29, 3))] * 2)
+    recipe = RecordedRecipe(episodes=three, settings=TrainSettings(num_steps=1, batch_size=8))
+    with pytest.raises(ConfigError, match="3 components"):
+        recipe.train(tmp_path, initial=leworld.load("lewm-tworoom-tiny"), progress=False)
 
 
 def test_pack_appends_merges_and_renames(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def normed_model() -> LeWM:
 
 
 class KeepGradients(Callback):
-    """Writes the gradients that the optimizer gets at each step, of every rank."""
+    """Writes the gradients that the optimizer gets at each step, and buffers, of every rank."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -43,6 +43,7 @@ class KeepGradients(Callback):
             name: torch.zeros(()) if weight.grad is None else weight.grad.clone()
             for name, weight in pl_module.model.named_parameters()
         }
+        found |= {name: value.clone() for name, value in pl_module.model.named_buffers()}
         torch.save(found, self.folder / f"{trainer.global_step}-{trainer.global_rank}.pt")
 
 
