@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +42,6 @@ def check_settings(path: Path, settings: Mapping[str, Any], *, owner: str, what:
 def recipe_facts(recipe: Recipe) -> dict[str, Any]:
     """Return what a recipe says of itself, without its task and its seed."""
     facts = {name: value for name, value in vars(recipe).items() if name not in ("task", "settings")}
-    settings = asdict(recipe.settings)
+    settings = recipe.settings.to_json()
     del settings["seed"]
     return facts | {"settings": settings}

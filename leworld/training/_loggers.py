@@ -12,6 +12,7 @@ from .._checks import describe, quoted, require
 from .._files import write_atomically
 from ..errors import ConfigError
 from ._log import RunLog
+from ._reserve import first_process
 from ._writes import written
 
 Loggers: TypeAlias = str | Logger | Sequence[str | Logger]
@@ -47,9 +48,8 @@ def lightning_loggers(folder: Path, loggers: tuple[str | Logger, ...], *, goes_o
     if "wandb" in loggers:
         from lightning.pytorch.loggers import WandbLogger
 
-        found.append(
-            WandbLogger(name=folder.name, save_dir=folder, id=_run_id(folder, goes_on), resume="allow")
-        )
+        run = _run_id(folder, goes_on) if first_process() else None  # the other processes log nothing
+        found.append(WandbLogger(name=folder.name, save_dir=folder, id=run, resume="allow"))
     return found
 
 

@@ -107,6 +107,7 @@ class TrainingModule(ResumableModule, ABC):
         self.seen: tuple[str, ...] | None = (
             None  # digests of the episodes in the windows, where known already
         )
+        self.first_step, self.finished, self.row = 0, False, None
         set_training_modes(model)
         self._usual = frozenset((*vars(self), "_usual"))
 
@@ -122,10 +123,12 @@ class TrainingModule(ResumableModule, ABC):
             {name: value for name, value in weights.items() if id(value) not in known},
         )
 
-    def take(self, windows: Windows) -> None:
-        """Train on these windows, with the columns that the model reads."""
+    def begin(self, windows: Windows, settings: TrainSettings) -> None:
+        """Get ready for a run on these windows, as if it were the first one."""
         _check_fit(self.model, windows)
-        self.windows = windows.with_columns(self.columns)
+        self.windows, self.settings = windows.with_columns(self.columns), settings
+        self.first_step, self.finished, self.row, self.seen = 0, False, None, None
+        self.monitor, self._names = CollapseMonitor(), ()
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -161,10 +161,7 @@ def _module(
 ) -> TrainingModule:
     if not isinstance(model, TrainingModule):
         return WorldModelModule(model, windows, settings=settings)
-    if settings is not None:
-        model.settings = settings
-    model.take(windows)
-    model.first_step, model.finished, model.row = 0, False, None
+    model.begin(windows, model.settings if settings is None else settings)
     return model
 
 

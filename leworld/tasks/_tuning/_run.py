@@ -4,7 +4,7 @@ import gc
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +218,7 @@ def tune_recorded(
     _check_search(owner, low, high, num_runs)
     if settings is None:
         settings = TrainSettings(num_steps=200, optimizer=OptimizerSettings(learning_rate=1e-3))
-    facts = {"training": asdict(settings), "low": low, "high": high}
+    facts = {"training": settings.to_json(), "low": low, "high": high}
 
     def made(weight: float) -> tuple[WorldModel, Windows]:
         model = build(weight)
