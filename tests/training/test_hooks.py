@@ -13,6 +13,7 @@ from torch import nn
 
 from leworld.errors import ConfigError, MissingExtraError
 from leworld.training import HeldOut, TrainingModule, WorldModelModule, train
+from leworld.training._loggers import lightning_loggers
 from tests.training.test_held_out import held_out
 from tests.training.tiny import fingerprint, tiny_model, tiny_settings, tiny_windows
 
@@ -105,6 +106,16 @@ def test_wandb_is_told_to_be_missing_before_anything_is_made(tmp_path, monkeypat
     assert str(caught.value).startswith('`logger="wandb"` needs the package `wandb`, but importing it failed')
     assert 'pip install "leworld[wandb]"' in caught.value.fix
     assert not (tmp_path / "run").exists()
+
+
+def test_wandb_goes_on_with_the_run_that_it_began(tmp_path, monkeypatch):
+    made: list[dict[str, Any]] = []
+    monkeypatch.setattr("lightning.pytorch.loggers.WandbLogger", lambda **options: made.append(options))
+    for goes_on in (False, True, True, False):
+        lightning_loggers(tmp_path, ("csv", "wandb"), goes_on=goes_on)
+    first, second, third, new = [options["id"] for options in made]
+    assert first == second == third != new
+    assert all(options["resume"] == "allow" and options["save_dir"] == tmp_path for options in made)
 
 
 def test_a_logger_of_lightnings_gets_the_same_numbers(tmp_path):

@@ -1,6 +1,8 @@
 """n ranks of batch size b train as one process of batch size n * b does: losses, gradients, BatchNorm."""
 
 import csv
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -14,12 +16,13 @@ from leworld.training._joint import joint_batch, single_batch
 from tests.training.ranks import Apart, KeepGradients, normed_model
 from tests.training.tiny import tiny_settings, tiny_windows
 
+ROOT = Path(__file__).parents[2]
 STEPS, JOINT = 3, 24
 pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")
 
 
 def trained(folder: Path, ranks: int, *, strategy: str = "ddp_spawn", kind: type | None = None) -> None:
-    (folder / "gradients").mkdir(parents=True)
+    (folder / "gradients").mkdir(parents=True, exist_ok=True)
     settings = tiny_settings(num_steps=STEPS, log_every=1, batch_size=JOINT // ranks, save_every=STEPS)
     model = normed_model()
     with warnings.catch_warnings():
@@ -75,6 +78,20 @@ def test_ranks_train_as_one_process_does(ranks, tmp_path, alone):
     check_same(tmp_path / "run", alone, ranks)
     found = torch.load(alone / "gradients" / "0-0.pt", weights_only=True)
     assert sum("running_" in name for name in found) == 8  # of two convolutions and two projectors
+
+
+def test_torchrun_starts_the_ranks(tmp_path, alone):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    folder = tmp_path / "run"
+    done = subprocess.run(
+        [*command, "-m", "tests.training.under_torchrun", str(folder)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    check_same(folder, alone, 2)
 
 
 def test_ranks_that_judge_their_own_parts_are_seen(tmp_path, alone):
