@@ -91,12 +91,7 @@ class TrainingModule(ResumableModule, ABC):
         super().__init__()
         settings = TrainSettings() if settings is None else settings
         for name, value, kind in (("model", model, WorldModel), ("settings", settings, TrainSettings)):
-            if not isinstance(value, kind):
-                raise ConfigError(
-                    f"{type(self).__name__} needs `{name}` to be a {kind.__name__}",
-                    f"it is {describe(value)}",
-                    f"Pass a {kind.__name__}",
-                )
+            _check_kind(type(self).__name__, name, value, kind)
         _check_fit(model, windows)
         self.model = model
         self.settings = settings
@@ -125,6 +120,7 @@ class TrainingModule(ResumableModule, ABC):
 
     def begin(self, windows: Windows, settings: TrainSettings) -> None:
         """Get ready for a run on these windows, as if it were the first one."""
+        _check_kind(type(self).__name__, "settings", settings, TrainSettings)
         _check_fit(self.model, windows)
         self.windows, self.settings = windows.with_columns(self.columns), settings
         self.first_step, self.finished, self.row, self.seen = 0, False, None, None
@@ -266,6 +262,15 @@ class TrainingModule(ResumableModule, ABC):
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Restore the collapse monitor's memory."""
         self.monitor.load_state_dict(checkpoint["leworld_monitor"])
+
+
+def _check_kind(owner: str, name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise ConfigError(
+            f"{owner} needs `{name}` to be a {kind.__name__}",
+            f"it is {describe(value)}",
+            f"Pass a {kind.__name__}",
+        )
 
 
 def _columns(model: WorldModel) -> tuple[str, ...]:
