@@ -26,6 +26,7 @@ from ._hdf5._open import open_hdf5 as open_hdf5
 from ._hdf5._read import read_hdf5 as read_hdf5
 from ._hdf5._write import write_hdf5 as write_hdf5
 from ._lazy import LazyColumn as LazyColumn
+from ._lerobot._open import open_lerobot as open_lerobot
 from ._observation import Observation as Observation
 from ._open_episodes import open_episodes as open_episodes
 from ._parts import PicturePart as PicturePart
