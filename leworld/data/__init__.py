@@ -22,6 +22,7 @@ from ._batch import to_batch as to_batch
 from ._collect import collect as collect
 from ._episodes import Episodes as Episodes
 from ._fit import fit_processor as fit_processor
+from ._hdf5._groups import open_hdf5_groups as open_hdf5_groups
 from ._hdf5._open import open_hdf5 as open_hdf5
 from ._hdf5._read import read_hdf5 as read_hdf5
 from ._hdf5._write import write_hdf5 as write_hdf5

@@ -54,6 +54,14 @@ class DataFile:
             )
         return StoredColumn(h5py, self.path, name, opened, self._size)
 
+    def members(self, name: str) -> tuple[str, ...] | None:
+        """Return what a group holds, the top of the file for "", or None if it is no group."""
+        place = self._place(name)
+        with guarded(self.path, f"a readable group `{shown(name)}`"):
+            opened = self._h5py.h5o.open(self._handle.id, place)
+            is_group = isinstance(opened, self._h5py.h5g.GroupID)
+            return tuple(_text(member) for member in self._h5py.Group(opened)) if is_group else None
+
     def attribute(self, name: str) -> str | int | float | None:
         """Return an attribute of the file that is a text or a number, or None if there is none."""
         need = f"one text or one number in its attribute `{name}`"
