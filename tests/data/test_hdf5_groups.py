@@ -103,7 +103,10 @@ BAD = {
     "no such column": ({"columns": ["obs/x"]}, lambda f: None, "`obs/x`"),
     "a short camera": (
         {},
-        lambda f: [f.pop("data/demo_2/obs/agentview_rgb"), put(f["data/demo_2"], {"obs/agentview_rgb": demo(0, 3)["obs/agentview_rgb"]})],
+        lambda f: [
+            f.pop("data/demo_2/obs/agentview_rgb"),
+            put(f["data/demo_2"], {"obs/agentview_rgb": demo(0, 3)["obs/agentview_rgb"]}),
+        ],
         "rows of `data/demo_2`",
     ),
     "another size": (

@@ -211,7 +211,10 @@ BAD = {
     "a cut table": (cut(DATA, 900), "complete parquet file"),
     "no video": (lambda f: (f / TOP).unlink(), r"file-000\.mp4.*there is none"),
     "a cut video": (cut(TOP, 900), r"file-000\.mp4"),
-    "no video inside": (lambda f: (f / TOP).write_text("ffconcat version 1.0\nfile '/etc/passwd'\n"), "video"),
+    "no video inside": (
+        lambda f: (f / TOP).write_text("ffconcat version 1.0\nfile '/etc/passwd'\n"),
+        "video",
+    ),
     "a link out": (linked, "leads out of it"),
     "a pipe": (lambda f: [(f / DATA).unlink(), os.mkfifo(f / DATA)], "regular file"),
     "gaps": (lambda f: rewrite(f / DATA, frame_index=KNOWN.frame + 1), "`frame_index` from 0"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._checks import describe
 from ...errors import ConfigError, DataError, LeWorldError
+from .._action_shift import warn_of_shift
 from .._actions import describe_bad_action
 from .._arguments import chosen_numbers, names_of
 from .._episodes import Episodes
@@ -57,7 +58,7 @@ def episodes_of(
             environment_id = _environment(file)
         fps, choices = rate_and_choices(file)
     try:
-        return Episodes._of_own(
+        found = Episodes._of_own(
             **arrays,
             lengths=lengths[chosen],
             environment_id=environment_id,
@@ -70,6 +71,9 @@ def episodes_of(
             f"they do not: {error.got}",
             f"{error.rule}. {error.fix}",
         ) from error
+    if own is None:
+        warn_of_shift(file.path, found)
+    return found
 
 
 def _arrays(

@@ -3,7 +3,6 @@
 import fnmatch
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from .._episodes import Episodes
 from .._hdf5_layout import rule, shown
 from .._lazy import LazyColumn
 from .._readers._columns import assembled, chosen_cameras, chosen_episodes, joined, short_name
-from .._readers._folder import DataFolder
+from .._readers._folder import DataFolder, natural
 from ._columns import is_channel_first
 from ._file import DataFile, opened
 from ._lazy import Hdf5Pictures
@@ -28,7 +27,14 @@ HDF5_SUFFIXES = (".hdf5", ".h5")
 _MOST_DEPTH = 3
 _MOST_VALUES = 4096  # of a row of a column that is taken without being named
 _REPEATED = ("next_obs",)
-_USUAL = {"rewards": "reward", "states": "state", "dones": "done"}
+_USUAL = {
+    "rewards": "reward",
+    "states": "state",
+    "dones": "done",
+    "observations": "observation",
+    "terminations": "terminated",
+    "truncations": "truncated",
+}
 
 
 @plain_numbers
@@ -133,7 +139,9 @@ def joined_groups(
     }
     numbers = columns
     if numbers is None:
-        numbers = {name: _USUAL.get(name, short_name(name)) for name in found[0].numbers if _alike(found, name)}
+        numbers = {
+            name: _USUAL.get(name, short_name(name)) for name in found[0].numbers if _alike(found, name)
+        }
     for name, new in numbers.items():
         new = new if new not in parts else short_name(name.replace("/", "_"))
         parts[new] = joined(path, name, [episode.numbers[name] for episode in found])
@@ -165,7 +173,7 @@ def _places(owner: str, path: Path, group: str) -> list[tuple[Path, str]]:
     files = [path]
     if path.is_dir():
         folder = DataFolder(path)
-        files = [folder.file(name) for name in sorted(folder.names(suffixes=HDF5_SUFFIXES), key=_natural)]
+        files = [folder.file(name) for name in sorted(folder.names(suffixes=HDF5_SUFFIXES), key=natural)]
     found = [(file, place) for file in files for place in groups_in(owner, file, group)]
     if not found:
         raise DataError(
@@ -189,14 +197,9 @@ def groups_in(owner: str, file: Path, pattern: str) -> list[str]:
             names = (data.members(inner) if there else None) or ()
         return [
             f"{above}/{name}".strip("/")
-            for name in sorted(names, key=_natural)
+            for name in sorted(names, key=natural)
             if fnmatch.fnmatchcase(name, last) and data.members(f"{above}/{name}".strip("/")) is not None
         ]
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Order names by the numbers in them, so that 2 comes before 10."""
-    return [(int(part[:18]), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def read_group(
@@ -255,7 +258,7 @@ def _is_usual(column: StoredColumn, episode: GroupEpisode) -> bool:
     shape = column.shape
     small = column.is_numbers and 1 <= len(shape) <= 3 and math.prod(shape[1:]) <= _MOST_VALUES
     lengths = {episode.rows}
-    if small and np.dtype(column.dtype).kind == "f":  # NaN then says that the last row has none
+    if small and np.dtype(column.dtype).kind in "fb":  # which have a value for the row without
         lengths.add(len(episode.actions))
     return small and shape[0] in lengths
 
@@ -287,9 +290,11 @@ def _fit(file: Path, episode: GroupEpisode) -> None:
         none = np.full((1, episode.actions.shape[1]), np.nan, np.float32)
         episode.actions = np.concatenate([episode.actions, none])
     for name, column in episode.numbers.items():
-        if len(column) == rows - 1 and column.dtype.kind == "f":  # as long as the actions
+        if len(column) == rows - 1 and column.dtype.kind == "f":  # of the actions
             none = np.full((1, *column.shape[1:]), np.nan, column.dtype)
             episode.numbers[name] = np.concatenate([column, none])
+        elif len(column) == rows - 1 and column.dtype.kind == "b":  # of the frames that these lead to
+            episode.numbers[name] = np.concatenate([np.zeros((1, *column.shape[1:]), bool), column])
     counts = {name: len(column) for name, column in {**episode.films, **episode.numbers}.items()}
     counts["actions"] = len(episode.actions)
     wrong = [name for name, count in counts.items() if count != rows]

@@ -125,9 +125,12 @@ def _episodes_of_2(
         ]
         for camera in cameras
     }
-    return _checked(folder, np.array(numbers, np.int64), np.array(lengths, np.int64)), np.array(
-        lengths, np.int64
-    ), tables, videos
+    return (
+        _checked(folder, np.array(numbers, np.int64), np.array(lengths, np.int64)),
+        np.array(lengths, np.int64),
+        tables,
+        videos,
+    )
 
 
 def _episodes_of_3(
@@ -136,7 +139,9 @@ def _episodes_of_3(
     wanted = ["episode_index", "length", "data/chunk_index", "data/file_index"]
     for camera in cameras:
         stem = f"videos/{camera}"
-        wanted += [f"{stem}/{part}" for part in ("chunk_index", "file_index", "from_timestamp", "to_timestamp")]
+        wanted += [
+            f"{stem}/{part}" for part in ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+        ]
     parts: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
     place = folder.folder("meta").folder("episodes")
     for chunk in place.names(folders=True):
@@ -206,9 +211,7 @@ def _checked(folder: DataFolder, numbers: np.ndarray, lengths: np.ndarray) -> np
     return numbers.astype(np.int64)
 
 
-def _filled(
-    folder: DataFolder, content: Mapping[str, Any], key: str, values: Mapping[str, object]
-) -> str:
+def _filled(folder: DataFolder, content: Mapping[str, Any], key: str, values: Mapping[str, object]) -> str:
     """Put values into a pattern of info.json; only plain fields are known, so that it can do nothing else."""
     pattern = content.get(key)
     if not isinstance(pattern, str) or len(pattern) > 1000:

@@ -156,7 +156,10 @@ def _tables(
     if wrong.size:
         first = int(wrong[0])
         raise DataError(
-            rule(folder.path, f"{lengths[first]} rows for episode {numbers[first]} in {info.tables[chosen[first]]}"),
+            rule(
+                folder.path,
+                f"{lengths[first]} rows for episode {numbers[first]} in {info.tables[chosen[first]]}",
+            ),
             f"the table has {ends[first] - starts[first]}",
             "The recording or the download was interrupted: fetch it again, or choose other `episodes`",
         )
@@ -191,7 +194,9 @@ def _columns(
         due = feature.shape if feature.shape != (1,) or column.ndim > 1 else ()
         if column.shape[1:] not in (due, feature.shape):
             raise DataError(
-                rule(folder.path, f"rows of shape {feature.shape} in `{shown(name)}`, as meta/info.json says"),
+                rule(
+                    folder.path, f"rows of shape {feature.shape} in `{shown(name)}`, as meta/info.json says"
+                ),
                 f"they have {column.shape[1:]}",
                 "Fetch or write the data set again",
             )

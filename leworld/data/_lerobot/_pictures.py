@@ -72,7 +72,9 @@ def check_places(path: Path, camera: str, places: Sequence[Place], lengths: np.n
         if not abs(lasts - due) <= 0.5 / fps:
             got = f"episode {number} has {length} rows, {due:.6g} s, and its place lasts {lasts:.6g} s"
         elif not place.start >= end - 0.5 / fps:
-            got = f"episode {number} begins at {place.start:.6g} s, before episode {before} ends at {end:.6g} s"
+            got = (
+                f"episode {number} begins at {place.start:.6g} s, before episode {before} ends at {end:.6g} s"
+            )
         else:
             last[place.file] = number, place.end
             continue

@@ -14,6 +14,16 @@ from .._lazy import Column, LazyColumn
 from ._folder import rule
 
 PIXELS = "pixels"
+_PREFIXES = (
+    "observation.images.",
+    "observation.image.",
+    "observation.",
+    "next.",
+    "obs/",
+    "observations/images/",
+    "observations/",
+    "infos/",
+)
 Cameras: TypeAlias = str | Sequence[str] | Mapping[str, str] | None
 
 
@@ -56,7 +66,7 @@ def joined(path: Path, name: str, parts: Sequence[Column]) -> Column:
 
 def short_name(name: str) -> str:
     """Return the usual name of a column of a robot's data set: a word, without what it is filed under."""
-    for prefix in ("observation.images.", "observation.image.", "observation.", "next.", "obs/", "obs."):
+    for prefix in _PREFIXES:
         if name.startswith(prefix) and len(name) > len(prefix):
             name = name[len(prefix) :]
             break
@@ -77,7 +87,9 @@ def chosen_cameras(owner: str, path: Path, known: Sequence[str], cameras: Camera
         wanted = dict(named_columns(owner, "cameras", cameras))
     else:
         names = names_of(owner, "cameras", cameras)
-        wanted = dict.fromkeys(names, PIXELS) if len(names) == 1 else {name: short_name(name) for name in names}
+        wanted = (
+            dict.fromkeys(names, PIXELS) if len(names) == 1 else {name: short_name(name) for name in names}
+        )
     found = {}
     for name, new in wanted.items():
         full = name if name in known else short.get(name)
@@ -131,9 +143,7 @@ def assembled(
     """Return the episodes of a data set, or say that its parts do not fit together."""
     further = dict(columns)
     try:
-        return Episodes._of_own(
-            further.pop(PIXELS, None), actions, lengths=lengths, columns=further, **facts
-        )
+        return Episodes._of_own(further.pop(PIXELS, None), actions, lengths=lengths, columns=further, **facts)
     except LeWorldError as error:
         raise DataError(
             rule(path, "episodes whose parts fit together"),

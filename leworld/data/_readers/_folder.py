@@ -1,6 +1,7 @@
 """The files of a data set in a folder, and how errors about one are told."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,6 +121,11 @@ class DataFolder:
         """Return the JSON objects of a file with one in every line."""
         lines = [line for line in self.text(name).split(b"\n") if line.strip()]
         return [json_object(self.path, name, line) for line in lines]
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Order names by the numbers in them, so that 2 comes before 10."""
+    return [(int(part[:18]), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def json_object(folder: Path, name: str, raw: bytes) -> dict[str, Any]:

@@ -38,9 +38,7 @@ class ParquetTable:
                 default=0,
             )
         if self.rows < 0 or max(self.rows, claimed) * 8 > max(_FLOOR, _RATIO * size):
-            raise DataError(
-                rule(path, "the rows that it declares"), f"{self.rows} in {size} bytes", _REPAIR
-            )
+            raise DataError(rule(path, "the rows that it declares"), f"{self.rows} in {size} bytes", _REPAIR)
         if sum(self.row_groups) != self.rows:
             raise DataError(
                 rule(path, f"{self.rows} rows"), f"its groups have {sum(self.row_groups)}", _REPAIR
