@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := train,envs,viz,pusht,export,test,docs
+EXTRAS := train,envs,viz,pusht,robots,export,test,docs
 # Tests and benchmarks set their own thread counts; one thread is the reproducible default on a shared machine.
 export OMP_NUM_THREADS ?= 1
 

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, final
 
@@ -109,13 +109,38 @@ def pairs_option(default: int) -> Option:
     )
 
 
+def camera_option() -> Option:
+    """Which cameras of recorded episodes to open."""
+    return click.option(
+        "--camera",
+        "cameras",
+        metavar="NAME[=NEW]",
+        multiple=True,
+        help="Camera of the data; one alone becomes `pixels`, which a model sees. Several keep their names "
+        "or get new ones. May be repeated.  [default: all]",
+    )
+
+
+def camera_choice(texts: Sequence[str]) -> str | dict[str, str] | None:
+    """Return what `open_episodes` takes as `cameras`: one name, new names by the old, or None."""
+    if not texts:
+        return None
+    named = {}
+    for text in texts:
+        old, equals, new = text.partition("=")
+        if not old or (equals and not new):
+            raise click.BadParameter(f"{text!r} is no NAME or NAME=NEW.", param_hint="--camera")
+        named[old] = new or old
+    return texts[0] if len(texts) == 1 and "=" not in texts[0] else named
+
+
 def data_option() -> Option:
     """Recorded episodes to look at."""
     return click.option(
         "--data",
         type=DataPath(),
-        help="HDF5 file or packed store of episodes that the model was not trained on.  [default: fresh ones "
-        "of its task]",
+        help="Recorded episodes that the model was not trained on, in any format that `leworld pack` takes.  "
+        "[default: fresh ones of its task]",
     )
 
 

@@ -15,6 +15,8 @@ from ._options import (
     DataPath,
     FiniteRange,
     Place,
+    camera_choice,
+    camera_option,
     seed_option,
     task_option,
 )
@@ -51,8 +53,9 @@ _EPILOG = """Examples:
 @click.option(
     "--data",
     type=DataPath(),
-    help="Recorded episodes to train on in place of a recipe's: an HDF5 file or a packed store.",
+    help="Recorded episodes to train on in place of a recipe's, in any format that `leworld pack` takes.",
 )
+@camera_option()
 @click.option(
     "--frameskip",
     type=click.IntRange(min=1, max=MOST),
@@ -120,6 +123,7 @@ def train(
     recipe: str | None,
     place: str | None,
     data: Path | None,
+    cameras: tuple[str, ...],
     frameskip: int | None,
     size: int | None,
     seed: int,
@@ -164,14 +168,13 @@ def train(
     if data is not None:
         _refuse_with_data(recipe, {"--task": place, "--model": model, "--episodes": episodes})
         given = _given(frameskip=frameskip, regularizer_weight=regularizer_weight, image_size=size)
-        _train_recorded(data, out, seed, changes, given, initial, resume)
+        _train_recorded(data, cameras, out, seed, changes, given, initial, resume)
         return
-    if recipe is None or frameskip is not None:
-        raise click.UsageError(
-            "name a recipe, or episodes of your own with --data"
-            if recipe is None
-            else "--frameskip belongs to --data; a recipe has its own"
-        )
+    if recipe is None:
+        raise click.UsageError("name a recipe, or episodes of your own with --data")
+    if frameskip is not None or cameras:
+        stray = "--camera" if cameras else "--frameskip"
+        raise click.UsageError(f"{stray} belongs to --data; a recipe has its own")
     task = find_recipe_task(recipe.removesuffix(_INVERSE), place)
     if out is None:
         out = Path("runs", recipe)
@@ -217,6 +220,7 @@ def _refuse_with_initial(options: dict[str, object]) -> None:
 
 def _train_recorded(
     data: Path,
+    cameras: tuple[str, ...],
     out: Path | None,
     seed: int,
     changes: dict[str, Any],
@@ -229,7 +233,7 @@ def _train_recorded(
 
     out = Path("runs", data.stem) if out is None else out
     prove_writable(out)
-    episodes = open_episodes(data)
+    episodes = open_episodes(data, cameras=camera_choice(cameras))
     _run(RecordedRecipe(episodes=episodes, **given), out, seed, changes, initial, resume)
     click.echo(f"Next: `leworld surprise {out / 'model'} --data FILE`, with episodes that were held out")
 

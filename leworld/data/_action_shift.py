@@ -86,10 +86,10 @@ def warn_of_shift(path: Path, episodes: Episodes) -> None:
         if shift:
             side = "after" if shift > 0 else "before"
             warnings.warn(
-                f"The actions of {path} appear to be shifted by one: the action that leaves a frame stands in "
-                f"the row {side} it, judged by `{name}`, and no episode ends without an action. Data sets that "
-                "stable-worldmodel 0.1.1 collected are known for that. Collect it again with a later version, "
-                "or move the actions before you train",
+                f"The actions of {path} appear to be shifted by one: the action that leaves a frame stands "
+                f"in the row {side} it, judged by `{name}`, and no episode ends without an action. Data sets "
+                "that stable-worldmodel 0.1.1 collected are known for that. Collect it again with a later "
+                "version, or move the actions before you train",
                 UserWarning,
                 stacklevel=3,
             )

@@ -26,6 +26,7 @@ from leworld.errors import ConfigError, DataError, LeWorldError, ShapeError
 from tests.bad_input import BadInput
 from tests.data.bad_column_inputs import ACTIONS, COLUMN_ROWS, FRAMES, batch, collected, episodes
 from tests.data.bad_processor_inputs import PROCESSOR_ROWS, READY, row
+from tests.data.bad_reader_inputs import READER_ROWS
 from tests.data.bad_record_inputs import RECORD_ROWS
 from tests.data.fakes import CountingEnv, counting_vector, random_episodes
 
@@ -96,6 +97,7 @@ NAN_ROW = np.array([[0, 0], [np.nan, 0], [0, 0], [0, 0]], np.float32)
 
 ROWS: list[BadInput] = [
     *COLUMN_ROWS,
+    *READER_ROWS,
     *RECORD_ROWS,
     row("Episodes", "wrong rank", episodes(FRAMES[0]), ShapeError, "`pixels`", "(8, 8, 3)"),
     row("Episodes", "channel first", episodes(FRAMES.transpose(0, 3, 1, 2)), ShapeError, "(4, 3, 8, 8)"),

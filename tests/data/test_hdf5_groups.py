@@ -153,7 +153,7 @@ def test_files_that_are_none(tmp_path: Path, robomimic: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         open_hdf5_groups(tmp_path / "x")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no .hdf5 or .h5 file"):
+    with pytest.raises(DataError, match=r"no \.hdf5 or \.h5 file"):
         open_hdf5_groups(tmp_path / "empty", group="")
     os.truncate(robomimic, 2000)
     with pytest.raises(DataError):

@@ -131,7 +131,7 @@ def test_a_wrong_merge_is_told(tmp_path: Path) -> None:
         folder / "meta/episodes/chunk-000/file-000.parquet",
         **{f"{stem}from_timestamp": [0, 0.9, 0, 0.5], f"{stem}to_timestamp": [0.9, 2.3, 0.5, 1.6]},
     )
-    with pytest.raises(DataError, match="episode 2 begins at 0 s, before episode 1 ends.*merged"):
+    with pytest.raises(DataError, match=r"episode 2 begins at 0 s, before episode 1 ends.*merged"):
         open_lerobot(folder)
     check(open_lerobot(folder, frames="number"))
     rewrite(
@@ -145,7 +145,7 @@ def test_a_wrong_merge_is_told(tmp_path: Path) -> None:
 def test_by_number_the_count_must_agree(tmp_path: Path) -> None:
     folder = lerobot(tmp_path / "s", KNOWN)
     write_video(folder / TOP, film(0, 40))
-    with pytest.raises(DataError, match="exactly 39 frames, one for each row.*it has 40"):
+    with pytest.raises(DataError, match=r"exactly 39 frames, one for each row.*it has 40"):
         open_lerobot(folder, frames="number").pixels[0]
     write_video(folder / TOP, film(0, 30))
     with pytest.raises(DataError, match="of 30 frames"):

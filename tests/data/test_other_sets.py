@@ -177,6 +177,14 @@ def saved(name: str, array: object) -> Callable[[Path], object]:
     return lambda folder: torch.save(array, folder / name)
 
 
+def pickled(value: object) -> Callable[[Path], object]:
+    return lambda folder: (folder / "seq_lengths.pkl").write_bytes(pickle.dumps(value))
+
+
+def filmed(name: str, count: int) -> Callable[[Path], object]:
+    return lambda folder: write_video(folder / name, film(0, count))
+
+
 def text(name: str, content: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_text(content)
 
@@ -211,10 +219,10 @@ BAD: list[tuple[str, str, Callable[[Path], object], str]] = [
     ("dino_wm", "a cut tensor", cut("rel_actions.pth", 300), "one tensor"),
     ("dino_wm", "another shape", saved("rel_actions.pth", torch.ones(3, 8, 2)), "same episodes and times"),
     ("dino_wm", "values repeated", saved("states.pth", torch.ones(1).expand(3, 2**20, 2**20)), "repeats"),
-    ("dino_wm", "lengths of code", lambda f: (f / "seq_lengths.pkl").write_bytes(pickle.dumps(Code())), "names"),
-    ("dino_wm", "long", lambda f: (f / "seq_lengths.pkl").write_bytes(pickle.dumps([6, 4, 10])), "from 1 to 9"),
+    ("dino_wm", "lengths of code", pickled(Code()), "names"),
+    ("dino_wm", "long", pickled([6, 4, 10]), "from 1 to 9"),
     ("dino_wm", "no video", gone("obses/episode_001.mp4"), "episode_001.mp4"),
-    ("dino_wm", "a short video", lambda f: write_video(f / "obses/episode_001.mp4", film(0, 3)), "at least 4"),
+    ("dino_wm", "a short video", filmed("obses/episode_001.mp4", 3), "at least 4"),
     ("minari", "no file", gone("data/main_data.hdf5"), "known format"),
     ("minari", "arrow", says("data/metadata.json", data_format="arrow"), "'arrow'"),
     ("minari", "a cut file", cut("data/main_data.hdf5", 3000), "HDF5"),
@@ -226,7 +234,7 @@ BAD: list[tuple[str, str, Callable[[Path], object], str]] = [
     ("swm folder", "a cut array", cut("state.npz", 100), "readable .npz file"),
     ("swm folder", "a link out", away("state.npz"), "leads out of it"),
     ("swm video", "a video gone", gone("pixels/ep_2.mp4"), r"ep_2\.mp4"),
-    ("swm video", "longer", lambda f: write_video(f / "pixels/ep_0.mp4", film(0, 7)), "exactly 6 frames"),
+    ("swm video", "longer", filmed("pixels/ep_0.mp4", 7), "exactly 6 frames"),
     ("recordings", "a table gone", gone("run 9.csv"), r"a table run 9\.csv"),
     ("recordings", "few rows", text("run 9.csv", "action\n1\n2\n"), "each of the 4 frames of run 9"),
     ("recordings", "ragged", text("run 9.csv", "action\n1\n2,3\n4\n5\n"), "other lengths"),

@@ -19,11 +19,19 @@ from leworld.data import (
     Observation,
     RawBatch,
     Windows,
+    action_shift,
     action_statistics,
     fit_processor,
+    open_dino_wm,
     open_episodes,
     open_hdf5,
+    open_hdf5_groups,
+    open_lerobot,
+    open_minari,
+    open_recordings,
     open_store,
+    open_swm_folder,
+    open_zarr,
     read_hdf5,
     to_batch,
     write_hdf5,
@@ -177,7 +185,28 @@ CALLS: dict[str, Callable[[Any, Path], object]] = {
     "Processor, observations": lambda v, _: PROCESSOR.observations(v),
     "Processor, actions": lambda v, _: PROCESSOR.action_blocks(v),
     "LazyColumn, rows": lambda v, _: SparingColumn(FRAMES, 4)[v],
+    "action_shift, episodes": lambda v, _: action_shift(v),
+    "action_shift, column": lambda v, _: action_shift(EPISODES, column=v),
     "open_episodes, path": lambda v, _: open_episodes(v),
+    "open_episodes, cameras": lambda v, path: open_episodes(path, cameras=v),
+    "open_lerobot, path": lambda v, _: open_lerobot(v),
+    "open_zarr, path": lambda v, _: open_zarr(v),
+    "open_zarr, action": lambda v, path: open_zarr(path.with_name("no"), action=v),
+    "open_dino_wm, path": lambda v, _: open_dino_wm(v),
+    "open_dino_wm, actions": lambda v, path: open_dino_wm(path.with_name("no"), actions=v),
+    "open_minari, path": lambda v, _: open_minari(v),
+    "open_swm_folder, path": lambda v, _: open_swm_folder(v),
+    "open_recordings, path": lambda v, _: open_recordings(v),
+    "open_recordings, actions": lambda v, path: open_recordings(path.parent, actions=v),
+    "open_recordings, table": lambda v, path: open_recordings(path.parent, table=v),
+    "open_hdf5_groups, path": lambda v, _: open_hdf5_groups(v),
+    "open_hdf5_groups, group": lambda v, path: open_hdf5_groups(path, group=v),
+    "open_hdf5_groups, actions": lambda v, path: open_hdf5_groups(path, group="", actions=v),
+    "open_hdf5_groups, cameras": lambda v, path: grouped(path, cameras=v),
+    "open_hdf5_groups, columns": lambda v, path: grouped(path, columns=v),
+    "open_hdf5_groups, episodes": lambda v, path: grouped(path, episodes=v),
+    "open_hdf5_groups, fps": lambda v, path: grouped(path, fps=v),
+    "open_hdf5_groups, environment_id": lambda v, path: grouped(path, environment_id=v),
     "open_hdf5, path": lambda v, _: open_hdf5(v),
     "open_hdf5, episodes": lambda v, path: open_hdf5(path, episodes=v),
     "open_hdf5, extra_columns": lambda v, path: open_hdf5(path, extra_columns=v),
@@ -206,6 +235,11 @@ CALLS: dict[str, Callable[[Any, Path], object]] = {
 # Walked over elsewhere: what takes an environment, and settings of plain numbers.
 ELSEWHERE = {"collect", "ActionStatistics", "PicturePart", "VectorPart", "Processor", "Batch"}
 ELSEWHERE |= {"TrainingEpisodes", "episode_digests"}  # in test_training_claim
+
+
+def grouped(path: Path, **options: Any) -> Episodes:
+    """Open a file of leworld as if it were one episode of another program."""
+    return open_hdf5_groups(path, group="", actions="action", **options)
 
 
 def with_column(name: str, column: Any) -> Episodes:

@@ -1,4 +1,4 @@
-"""HDF5 files in which every episode is a group of its own: robomimic's, LIBERO's, and files of one episode."""
+"""HDF5 files in which every episode is a group, as robomimic's and LIBERO's, or has a file of its own."""
 
 import fnmatch
 import math
@@ -15,7 +15,7 @@ from .._arguments import named_columns, names_of, path_of
 from .._episodes import Episodes
 from .._hdf5_layout import rule, shown
 from .._lazy import LazyColumn
-from .._readers._columns import assembled, chosen_cameras, chosen_episodes, joined, short_name
+from .._readers._columns import action_rows, assembled, chosen_cameras, chosen_episodes, joined, short_name
 from .._readers._folder import DataFolder, natural
 from ._columns import is_channel_first
 from ._file import DataFile, opened
@@ -279,8 +279,7 @@ def _actions(file: Path, column: StoredColumn) -> np.ndarray:
             f"it is {column.told}",
             "Name the actions with `actions=`",
         )
-    values = column.read([(0, column.shape[0])])
-    return values.reshape(len(values), -1).astype(np.float32)
+    return action_rows(column.read([(0, column.shape[0])]))
 
 
 def _fit(file: Path, episode: GroupEpisode) -> None:

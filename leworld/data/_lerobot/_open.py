@@ -13,7 +13,7 @@ from .._episodes import Episodes
 from .._hdf5_layout import shown
 from .._readers._columns import (
     PIXELS,
-    Cameras,
+    action_rows,
     assembled,
     chosen_cameras,
     chosen_episodes,
@@ -90,7 +90,7 @@ def open_lerobot(
     check_number(_OWNER, "tolerance", tolerance, low=0.0)
     if tolerance >= 0.5 / info.fps:
         raise ConfigError(
-            f"{_OWNER} needs a `tolerance` below half a frame, {0.5 / info.fps:.4g} s at {info.fps:g} a second",
+            f"{_OWNER} needs a `tolerance` below half a frame, {0.5 / info.fps:.4g} s at {info.fps:g} fps",
             f"it is {tolerance:g} s, at which a row may get its neighbour's frame",
             "Pass frames='number' where times are that wrong",
         )
@@ -113,9 +113,7 @@ def open_lerobot(
         columns[name] = video_frames(
             _OWNER, folder, info, camera, chosen=chosen, stamps=stamps, tolerance=tolerance
         )
-    actions = tables[action]
-    actions = actions[:, None] if actions.ndim == 1 else actions.reshape(len(actions), -1)
-    return assembled(folder.path, columns, actions.astype(np.float32), lengths=lengths, fps=info.fps)
+    return assembled(folder.path, columns, action_rows(tables[action]), lengths=lengths, fps=info.fps)
 
 
 def _check_action(info: Info, action: str) -> None:

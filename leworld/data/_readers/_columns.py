@@ -1,6 +1,8 @@
 """Columns that several files make up, and which cameras of a data set become which columns."""
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -41,7 +43,7 @@ class JoinedRows(LazyColumn):
         found = np.empty((len(rows), *self.shape[1:]), self.dtype)
         owners = np.searchsorted(self._ends, rows, side="right")
         edges = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(rows)] if len(rows) else [0]
-        for first, last in zip(edges[:-1], edges[1:], strict=True):
+        for first, last in pairwise(edges):
             part = self._parts[owners[first]]
             start = int(self._ends[owners[first]]) - len(part)
             found[first:last] = part[rows[first:last] - start]
@@ -118,6 +120,12 @@ def _apart(owner: str, path: Path, named: dict[str, str]) -> dict[str, str]:
             "Pass `cameras` as a mapping from their names to new ones",
         )
     return named
+
+
+def action_rows(values: np.ndarray) -> np.ndarray:
+    """Return numbers of any type and further axes as float32 actions (row, action)."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is infinite then, and refused
+        return values.reshape(len(values), math.prod(values.shape[1:])).astype(np.float32)
 
 
 def chosen_episodes(owner: str, path: Path, count: int, episodes: Any) -> np.ndarray:

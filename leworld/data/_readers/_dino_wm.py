@@ -16,7 +16,7 @@ from ...errors import ConfigError, DataError
 from .._arguments import path_of
 from .._episodes import Episodes
 from .._lazy import LazyColumn
-from ._columns import PIXELS, assembled, chosen_episodes, joined
+from ._columns import PIXELS, action_rows, assembled, chosen_episodes, joined
 from ._folder import DataFolder, reading, rule
 from ._video import Clip, VideoFrames
 
@@ -107,7 +107,7 @@ def open_dino_wm(
     return assembled(
         folder.path,
         columns,
-        cut["action"].astype(np.float32),
+        action_rows(cut["action"]),
         lengths=lengths,
         fps=fps,
         environment_id=environment_id,

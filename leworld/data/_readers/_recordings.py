@@ -15,7 +15,7 @@ from .._arguments import names_of, path_of
 from .._episodes import Episodes
 from .._hdf5_layout import shown
 from .._lazy import LazyColumn
-from ._columns import PIXELS, assembled, joined, short_name
+from ._columns import PIXELS, action_rows, assembled, joined, short_name
 from ._folder import DataFolder, natural, reading, rule
 from ._images import IMAGE_SUFFIXES, ImageFiles
 from ._parquet import ParquetTable
@@ -38,7 +38,7 @@ def open_recordings(
     fps: float | None = None,
     environment_id: str | None = None,
 ) -> Episodes:
-    """Open a folder of recordings: one video, or one folder of pictures, an episode, and tables of actions.
+    r"""Open a folder of recordings: one video, or one folder of pictures, an episode, and tables of actions.
 
     Beside `a.mp4`, or the folder `a` of PNG or JPEG files, lies `a.csv` or `a.parquet` with a row for every
     frame, or for every frame but the last. Or one table has the rows of all episodes, with a column
@@ -75,7 +75,7 @@ def open_recordings(
             place.mkdir()
             for number in range(3):
                 Image.new("RGB", (8, 8)).save(place / f"{number}.png")
-            (Path(folder) / "monday.csv").write_text("action_x,action_y,force\\n0,1,5\\n1,0,6\\n")
+            (Path(folder) / "monday.csv").write_text("action_x,action_y,force\n0,1,5\n1,0,6\n")
             episodes = open_recordings(folder, fps=10)
             assert episodes.pixels.shape == (3, 8, 8, 3) and episodes.actions[1].tolist() == [1, 0]
         ```
@@ -110,7 +110,7 @@ def open_recordings(
     return assembled(
         folder.path,
         {**columns, PIXELS: films},
-        commands.astype(np.float32),
+        action_rows(commands),
         lengths=lengths,
         fps=fps,
         environment_id=environment_id,
@@ -227,7 +227,7 @@ def _columns(
             f"`{shown(strange[0])}` is none" if strange else "no column's name begins with `action`",
             nearest(strange[0] if strange else "action", list(numeric)),
         )
-    found = {"action": np.concatenate([numeric[n].reshape(len(numeric[n]), -1) for n in names], axis=1)}
+    found = {"action": np.concatenate([action_rows(numeric[name]) for name in names], axis=1)}
     found |= {short_name(name): column for name, column in numeric.items() if name not in names}
     for name, column in found.items():
         if len(column) == count - 1:

@@ -14,7 +14,7 @@ from .._episodes import Episodes
 from .._hdf5._columns import leaving_rewards
 from .._hdf5_layout import IGNORED_COLUMNS, REWARD
 from .._lazy import LazyColumn
-from ._columns import assembled, chosen_cameras, chosen_episodes
+from ._columns import action_rows, assembled, chosen_cameras, chosen_episodes
 from ._folder import DataFolder, rule
 from ._images import IMAGE_SUFFIXES, ImageFiles
 from ._npz import npz_array
@@ -37,8 +37,9 @@ def open_swm_folder(
     """Open a data set in stable-worldmodel's format `folder` or `video`, with its pictures left on disk.
 
     Columns are `.npz` files; a camera is a folder of `ep_0_step_0.jpeg` or of `ep_0.mp4`. One camera becomes
-    `pixels`. Needs pillow, or PyAV for videos (extra `robots`). The frame rate of the videos is only what they
-    are shown at and is not taken. Its format `lance` is read by converting it there, to `hdf5` for example.
+    `pixels`. Needs pillow, or PyAV for videos (extra `robots`). The frame rate of the videos is only what
+    they are shown at and is not taken. Its format `lance` is read by converting it there, to `hdf5` for
+    example.
 
     Args:
         path: The folder.
@@ -107,7 +108,7 @@ def open_swm_folder(
         columns[name] = array[rows]
     if REWARD in columns:
         columns[REWARD] = leaving_rewards(columns[REWARD], lengths)
-    actions = actions[rows].reshape(len(rows), -1).astype(np.float32)
+    actions = action_rows(actions[rows])
     found = assembled(folder.path, columns, actions, lengths=lengths, fps=fps, environment_id=environment_id)
     warn_of_shift(folder.path, found)
     return found

@@ -21,7 +21,7 @@ from .._arguments import path_of
 from .._episodes import Episodes
 from .._hdf5_layout import shown
 from .._lazy import LazyColumn
-from ._columns import assembled, chosen_cameras, chosen_episodes, short_name
+from ._columns import action_rows, assembled, chosen_cameras, chosen_episodes, short_name
 from ._folder import DataFolder, json_object, optional, reading, rule
 
 _OWNER = "open_zarr"
@@ -112,8 +112,7 @@ def open_zarr(
         if name not in films and name != action and math.prod(array.shape[1:]) <= _MOST_VALUES:
             new = short_name(name)
             columns[new if new not in columns else f"{new}_"] = array.read(rows)
-    actions = arrays[action].read(rows)
-    actions = actions.reshape(len(actions), -1).astype(np.float32)
+    actions = action_rows(arrays[action].read(rows))
     return assembled(source.path, columns, actions, lengths=lengths, fps=fps, environment_id=environment_id)
 
 
