@@ -60,8 +60,8 @@ class RecordedRecipe(Recipe):
             raise ConfigError(
                 f"{owner} needs frames called `pixels`",
                 f"the episodes have {sorted(self.episodes.columns)}",
-                "Choose one with `--camera NAME`, or `open_episodes(path, cameras=NAME)`; or train a model of "
-                "your own by `training.train`",
+                "Choose one with `--camera NAME`, or `open_episodes(path, cameras=NAME)`; or train a model "
+                "of your own by `training.train`",
             )
         check_number(owner, "frameskip", self.frameskip, low=1, integer=True)
         object.__setattr__(self, "num_episodes", len(self.episodes))

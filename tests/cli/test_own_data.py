@@ -17,6 +17,7 @@ from leworld.tasks import RecordedRecipe
 from leworld.training import TrainSettings
 from tests.data.fakes import random_episodes, sensing_episodes
 from tests.data.lazy import sparing
+from tests.data.robot_sets import RobotSet, lerobot, numbers_in
 
 SMALL = ("--steps", "2", "--batch-size", "8", "--frameskip", "2")
 
@@ -106,9 +107,12 @@ def test_pack_appends_merges_and_renames(tmp_path: Path) -> None:
         (["train"], "name a recipe"),
         (["train", "tworoom", "--frameskip", "2"], "belongs to --data"),
         (["train", "tworoom", "--data", "my.h5"], "RECIPE does not go with --data"),
+        (["train", "tworoom", "--camera", "top"], "--camera belongs to --data"),
+        (["train", "--data", "my.h5", "--camera", "top"], "`top` is none"),
         (["train", "--data", "my.h5", "--episodes", "3"], "--episodes does not go with --data"),
         (["train", "--data", "nowhere.h5"], "nowhere.h5"),
-        (["train", "--data", "."], "packed store"),
+        (["train", "--data", "."], "one episode"),
+        (["train", "--data", "empty"], "known format"),
         (["pack", "my.h5", "s", "--camera", "a="], "NAME=NEW"),
         (["pack", "my.h5", "s", "--camera", "pixel"], "pixel"),
         (["pack", "my.h5", "s", "--append", "--overwrite"], "exclude each other"),
@@ -116,9 +120,22 @@ def test_pack_appends_merges_and_renames(tmp_path: Path) -> None:
 )
 def test_mistakes_are_told(recorded: Path, monkeypatch, arguments: list[str], words: str) -> None:
     monkeypatch.chdir(recorded.parent)
+    Path("empty").mkdir()
     told = run(*arguments)
     assert told.exit_code == 2
     assert words in told.output
+
+
+def test_a_robots_set_is_packed_and_trained_on(tmp_path: Path) -> None:
+    cameras = ("observation.images.top", "observation.images.wrist")
+    known = lerobot(tmp_path / "set", RobotSet([40, 44]), cameras=cameras)
+    assert run("pack", known, tmp_path / "s", "--size", "16", "--camera", "wrist").exit_code == 0
+    np.testing.assert_array_equal(numbers_in(open_store(tmp_path / "s").pixels[5:9]), 1005 + np.arange(4))
+    told = run("train", "--data", known, *SMALL, "--camera", "top", "--out", tmp_path / "run")
+    assert told.exit_code == 0, told.output
+    told = run("train", "--data", known, "--out", tmp_path / "other")
+    assert told.exit_code == 2
+    assert "--camera NAME" in told.output
 
 
 def test_a_run_from_disk_is_the_run_from_memory(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
-from leworld.data import LazyColumn, open_hdf5_groups
+from leworld.data import LazyColumn, open_hdf5_groups, write_hdf5
 from leworld.errors import ConfigError, DataError
+from tests.data.fakes import random_episodes
 
 LENGTHS = [5, 3, 4, 6, 2, 5, 4, 3, 2, 4, 7]  # eleven, so that demo_10 is not taken for the second
 
@@ -158,5 +159,8 @@ def test_files_that_are_none(tmp_path: Path, robomimic: Path) -> None:
     os.truncate(robomimic, 2000)
     with pytest.raises(DataError):
         open_hdf5_groups(robomimic)
+    write_hdf5(tmp_path / "empty" / "many.h5", random_episodes([3, 4]))
+    with pytest.raises(DataError, match="it has many"):
+        open_hdf5_groups(tmp_path / "empty", group="", actions="action")
     with pytest.raises(ConfigError, match="names in the file"):
         open_hdf5_groups(robomimic, group=3)  # type: ignore[arg-type]

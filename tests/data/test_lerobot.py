@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -253,6 +254,22 @@ def test_the_cache_of_the_hub_is_a_folder_of_links(tmp_path: Path) -> None:
         path.rename(blob)
         name.symlink_to(os.path.relpath(blob, name.parent))
     check(open_lerobot(root / "snapshots" / "abc"))
+
+
+def test_depth_and_texts_are_left_out(tmp_path: Path) -> None:
+    folder = lerobot(tmp_path / "s", KNOWN, cameras=TWO)
+    content = json.loads((folder / "meta/info.json").read_text())
+    content["features"][TWO[1]]["info"] = {"video.is_depth_map": True}
+    content["features"]["language"] = {"dtype": "language"}
+    (folder / "meta/info.json").write_text(json.dumps(content))
+    check(open_lerobot(folder))
+
+
+def test_threads_do_not_mix_frames(tmp_path: Path) -> None:
+    pixels = open_lerobot(lerobot(tmp_path / "s", KNOWN)).pixels
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda row: int(numbers_in(pixels[[row]])[0]), range(39)))
+    assert found == list(range(39))
 
 
 def test_names_that_are_not_there(tmp_path: Path) -> None:

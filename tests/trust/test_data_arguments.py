@@ -7,6 +7,7 @@ from inspect import isclass, isfunction
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -238,8 +239,11 @@ ELSEWHERE |= {"TrainingEpisodes", "episode_digests"}  # in test_training_claim
 
 
 def grouped(path: Path, **options: Any) -> Episodes:
-    """Open a file of leworld as if it were one episode of another program."""
-    return open_hdf5_groups(path, group="", actions="action", **options)
+    """Open a file with one episode of another program."""
+    place = path.with_name("one.hdf5")
+    with h5py.File(place, "w") as file:
+        file["actions"], file["front"], file["proprio"] = ACTIONS, FRAMES, ACTIONS
+    return open_hdf5_groups(place, group="", **options)
 
 
 def with_column(name: str, column: Any) -> Episodes:

@@ -13,7 +13,7 @@ from ..._checks import describe, plain_numbers
 from ...errors import ConfigError, DataError
 from .._arguments import named_columns, names_of, path_of
 from .._episodes import Episodes
-from .._hdf5_layout import rule, shown
+from .._hdf5_layout import EPISODE_COLUMNS, rule, shown
 from .._lazy import LazyColumn
 from .._readers._columns import action_rows, assembled, chosen_cameras, chosen_episodes, joined, short_name
 from .._readers._folder import DataFolder, natural
@@ -207,6 +207,12 @@ def read_group(
 ) -> GroupEpisode:
     """Read one episode: every numeric column if none are named, and every camera."""
     with opened(file, owner=owner) as data:
+        if not place and set(EPISODE_COLUMNS) <= set(data.names):
+            raise DataError(
+                rule(file, "one episode"),
+                "it has many, in stable-worldmodel's layout",
+                "Open each such file with `open_hdf5`; `write_store` takes a list of them",
+            )
         columns = dict(_datasets(data, place, 0))
         missing = [name for name in (actions, *(wanted or ())) if name not in columns]
         if missing:

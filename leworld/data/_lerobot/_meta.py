@@ -101,12 +101,18 @@ def _features(folder: DataFolder, content: object) -> dict[str, Feature]:
     found = {}
     for name, told in content.items():
         dtype = told.get("dtype") if isinstance(told, dict) else None
-        shape = told.get("shape") if isinstance(told, dict) else None
-        sizes = shape if isinstance(shape, list) else None
-        if not isinstance(dtype, str) or sizes is None:
-            raise _wrong(folder, f"a type and a shape for `{shown(name)}`", told)
-        found[name] = Feature(dtype, tuple(count_of(folder.path, "shape", size) for size in sizes))
+        sizes = told.get("shape") if isinstance(told, dict) else None
+        if not isinstance(dtype, str):
+            raise _wrong(folder, f"a type for `{shown(name)}`", told)
+        if isinstance(sizes, list) and not _is_depth(told):  # texts of newer sets have no shape
+            found[name] = Feature(dtype, tuple(count_of(folder.path, "shape", size) for size in sizes))
     return found
+
+
+def _is_depth(told: Mapping[str, Any]) -> bool:
+    """Whether a camera measures distances, which are no colours."""
+    details = told.get("info")
+    return isinstance(details, dict) and any("is_depth_map" in key and details[key] for key in details)
 
 
 def _episodes_of_2(

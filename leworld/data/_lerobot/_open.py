@@ -18,6 +18,7 @@ from .._readers._columns import (
     chosen_cameras,
     chosen_episodes,
     short_name,
+    spans_of,
 )
 from .._readers._folder import DataFolder, rule
 from .._readers._parquet import ParquetTable, stacked
@@ -161,8 +162,8 @@ def _tables(
             f"the table has {ends[first] - starts[first]}",
             "The recording or the download was interrupted: fetch it again, or choose other `episodes`",
         )
-    order = rows[np.concatenate([np.arange(start, end) for start, end in zip(starts, ends, strict=True)])]
-    due = np.concatenate([np.arange(length) for length in lengths.tolist()])
+    order = rows[spans_of(starts, ends)]
+    due = spans_of(0 * lengths, lengths)
     if not np.array_equal(columns["frame_index"].reshape(-1)[order], due):
         raise DataError(
             rule(folder.path, "`frame_index` from 0 on, without gaps, in every episode"),

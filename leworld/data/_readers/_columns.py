@@ -122,6 +122,12 @@ def _apart(owner: str, path: Path, named: dict[str, str]) -> dict[str, str]:
     return named
 
 
+def spans_of(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return the numbers from each start to its end, one after another."""
+    spans = zip(starts.tolist(), ends.tolist(), strict=True)
+    return np.concatenate([np.arange(start, end) for start, end in spans])
+
+
 def action_rows(values: np.ndarray) -> np.ndarray:
     """Return numbers of any type and further axes as float32 actions (row, action)."""
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is infinite then, and refused
@@ -152,6 +158,8 @@ def assembled(
     further = dict(columns)
     try:
         return Episodes._of_own(further.pop(PIXELS, None), actions, lengths=lengths, columns=further, **facts)
+    except ConfigError:
+        raise  # of what the user said beside the path
     except LeWorldError as error:
         raise DataError(
             rule(path, "episodes whose parts fit together"),

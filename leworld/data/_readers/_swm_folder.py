@@ -14,7 +14,7 @@ from .._episodes import Episodes
 from .._hdf5._columns import leaving_rewards
 from .._hdf5_layout import IGNORED_COLUMNS, REWARD
 from .._lazy import LazyColumn
-from ._columns import action_rows, assembled, chosen_cameras, chosen_episodes
+from ._columns import action_rows, assembled, chosen_cameras, chosen_episodes, spans_of
 from ._folder import DataFolder, rule
 from ._images import IMAGE_SUFFIXES, ImageFiles
 from ._npz import npz_array
@@ -81,9 +81,7 @@ def open_swm_folder(
     all_lengths, offsets = _spans(folder, arrays)
     chosen = chosen_episodes(_OWNER, folder.path, len(all_lengths), episodes)
     lengths = all_lengths[chosen]
-    rows = np.concatenate(
-        [np.arange(offsets[number], offsets[number] + all_lengths[number]) for number in chosen.tolist()]
-    )
+    rows = spans_of(offsets[chosen], offsets[chosen] + lengths)
     actions = arrays.pop("action", None)
     if actions is None or len(actions.shape) not in (1, 2) or actions.shape[:1] != (all_lengths.sum(),):
         raise DataError(

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,10 @@ class VideoFrames(LazyColumn):
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Decode rows, those of one file in the order in which they lie there."""
+        with _locks.setdefault(os.getpid(), Lock()):  # a decoder stands at one place
+            return self._read(rows)
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
         found = np.empty((len(rows), *self.shape[1:]), np.uint8)
         clips = np.searchsorted(self._ends, rows, side="right")
         for file in np.unique(self._file_of[clips]).tolist():
@@ -263,6 +268,7 @@ def frame_count(owner: str, path: Path) -> int:
 
 
 _videos: "OrderedDict[Path, _Video]" = OrderedDict()  # the one that was used last comes last
+_locks: dict[int, Lock] = {}  # by process: a fork may come while a thread holds one
 _inherited: list[_Video] = []  # of the process that forked this one: FFmpeg might wait for threads left there
 
 

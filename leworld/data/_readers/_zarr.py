@@ -21,7 +21,14 @@ from .._arguments import path_of
 from .._episodes import Episodes
 from .._hdf5_layout import shown
 from .._lazy import LazyColumn
-from ._columns import action_rows, assembled, chosen_cameras, chosen_episodes, short_name
+from ._columns import (
+    action_rows,
+    assembled,
+    chosen_cameras,
+    chosen_episodes,
+    short_name,
+    spans_of,
+)
 from ._folder import DataFolder, json_object, optional, reading, rule
 
 _OWNER = "open_zarr"
@@ -88,7 +95,7 @@ def open_zarr(
     chosen = chosen_episodes(_OWNER, source.path, len(ends), episodes)
     starts = np.concatenate([[0], ends[:-1]])
     lengths = (ends - starts)[chosen]
-    rows = np.concatenate([np.arange(starts[number], ends[number]) for number in chosen.tolist()])
+    rows = spans_of(starts[chosen], ends[chosen])
     arrays = {name: _Array(source, f"data/{name}") for name in source.arrays("data")}
     for name, array in arrays.items():
         if array.shape[:1] != (int(ends[-1]),):
@@ -206,12 +213,10 @@ class _Array:
         self._source, self._name = source, name
         path = source.path
         content = json_object(path, f"{name}/.zarray", source.read(f"{name}/.zarray", 2**20))
-        shape, chunks = content.get("shape"), content.get("chunks")
+        shape, chunks = _counts(content.get("shape"), 0), _counts(content.get("chunks"), 1)
         dtype, order = content.get("dtype"), content.get("order")
         sound = (
             content.get("zarr_format") == 2
-            and _are_counts(shape, 0)
-            and _are_counts(chunks, 1)
             and len(shape) == len(chunks) >= 1
             and isinstance(dtype, str)
             and _DTYPE.fullmatch(dtype)
@@ -225,10 +230,11 @@ class _Array:
                 f"its .zarray says {shown(describe(content))}",
                 _REPAIR,
             )
-        self.shape, self._chunks = tuple(shape), tuple(chunks)
-        self._stored = np.dtype(dtype)
+        self.shape, self._chunks = shape, chunks
+        self._stored = np.dtype(str(dtype))
         self.dtype = self._stored.newbyteorder("=")
-        self._order, self._separator = order, content.get("dimension_separator", ".")
+        self._order: Any = order
+        self._separator = content.get("dimension_separator", ".")
         self._compressor = content.get("compressor")
         self._bytes = math.prod(self._chunks) * self._stored.itemsize
         self._across = [
@@ -258,12 +264,11 @@ class _Array:
             return np.empty((0, *self.shape[1:]), self.dtype)
         numbers = rows // self._chunks[0]
         edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(rows)]
-        found = None
+        self._chunk_rows(int(numbers[0]))  # proves to be there before memory is asked for
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for first, last in itertools.pairwise(edges):
-            part = self._chunk_rows(int(numbers[first]))[rows[first:last] - numbers[first] * self._chunks[0]]
-            if found is None:  # after the first chunk proved to be there
-                found = np.empty((len(rows), *self.shape[1:]), self.dtype)
-            found[first:last] = part
+            chunk = self._chunk_rows(int(numbers[first]))
+            found[first:last] = chunk[rows[first:last] - numbers[first] * self._chunks[0]]
         return found
 
     def _chunk_rows(self, number: int) -> np.ndarray:
@@ -342,8 +347,10 @@ def _zstd_size(raw: bytes) -> int:
     return -1 if width == 0 else int.from_bytes(raw[start : start + width], "little") + 256 * (width == 2)
 
 
-def _are_counts(value: object, low: int) -> bool:
-    return isinstance(value, list) and all(type(one) is int and low <= one < 2**40 for one in value)
+def _counts(value: object, low: int) -> tuple[int, ...]:
+    """Return a list of whole numbers as a tuple, an empty one where it is none."""
+    fits = isinstance(value, list) and all(type(one) is int and low <= one < 2**40 for one in value)
+    return tuple(value) if fits else ()
 
 
 class ZarrPictures(LazyColumn):
