@@ -227,15 +227,17 @@ def read_group(
                 film = Hdf5Pictures(file, column, channel_first=is_channel_first(file, column))
                 column.check([(0, len(film))])
                 films[name] = film
-        episode = GroupEpisode(place, _actions(file, columns.pop(actions)), films)
+        episode = GroupEpisode(place, _actions(file, columns[actions]), films)
+        counts = {columns[name].shape[:1] for name in (columns if wanted is None else wanted)}
+        if not films and (episode.rows + 1,) in counts:
+            episode.rows += 1  # no action leaves the last row
         if wanted is None:
-            names = [name for name, column in columns.items() if _is_usual(column, episode)]
+            usual = [name for name, column in columns.items() if _is_usual(column, episode)]
+            names = [name for name in usual if name != actions]
         else:
             names = list(wanted)
         for name in names:
             episode.numbers[name] = _numbers(file, columns[name])
-    if not films and episode.numbers:
-        episode.rows = max(len(column) for column in episode.numbers.values())
     _fit(file, episode)
     return episode
 
