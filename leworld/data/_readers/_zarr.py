@@ -1,8 +1,7 @@
 """Replay buffers of diffusion policy: zarr version 2, read chunk by chunk without more than it needs."""
 
-import bz2
+import importlib
 import itertools
-import lzma
 import math
 import os
 import re
@@ -315,10 +314,10 @@ def decompressed(settings: Any, raw: bytes, due: int) -> bytes:
     kind = settings.get("id") if isinstance(settings, dict) else None
     if kind in ("zlib", "gzip"):
         return zlib.decompressobj(47).decompress(raw, due + 1)  # either header
-    if kind == "bz2":
-        return bz2.BZ2Decompressor().decompress(raw, due + 1)
-    if kind == "lzma" and not settings.get("filters"):
-        return lzma.LZMADecompressor().decompress(raw, due + 1)
+    if kind == "bz2" or (kind == "lzma" and not settings.get("filters")):
+        module = importlib.import_module(kind)  # which not every Python was built with
+        decoder = module.BZ2Decompressor() if kind == "bz2" else module.LZMADecompressor()
+        return decoder.decompress(raw, due + 1)
     # These write the size first, and their decoders believe it.
     sizes = {"blosc": _blosc_size, "lz4": _lz4_size, "zstd": _zstd_size}
     if kind not in sizes:
