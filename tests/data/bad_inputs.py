@@ -315,7 +315,7 @@ ROWS: list[BadInput] = [
         in_folder(open_episodes),
         DataError,
         "packed store",
-        "index.json",
+        "known format",
     ),
     row("open_hdf5", "no file", lambda: open_hdf5("nowhere.h5"), DataError, "nowhere.h5"),
     row(

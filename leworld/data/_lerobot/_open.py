@@ -130,7 +130,7 @@ def _tables(
     folder: DataFolder, info: Info, chosen: np.ndarray, action: str
 ) -> tuple[dict[str, np.ndarray], list[Any], np.ndarray]:
     """Return the columns of the chosen episodes, the files they came from, and their rows' places there."""
-    names = list(dict.fromkeys(info.tables[number] for number in chosen.tolist()))
+    names: list[str] = list(dict.fromkeys(info.tables[int(number)] for number in chosen))
     paths = [folder.file(name) for name in names]
     parts: dict[str, list[np.ndarray]] = {}
     for path in paths:

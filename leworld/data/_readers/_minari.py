@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._checks import plain_numbers
+from ..._checks import describe, plain_numbers
 from ...errors import DataError
 from .._arguments import path_of
 from .._episodes import Episodes
@@ -108,14 +108,15 @@ def _metadata(folder: DataFolder) -> tuple[dict[str, Any], tuple[int, int] | Non
     if content.get("data_format", "hdf5") != "hdf5":
         raise DataError(
             rule(folder.path, "Minari's data format `hdf5`"),
-            f"it is {content['data_format']!r}",
+            f"it is {describe(content['data_format'])}",
             "Write it again with data_format='hdf5'",
         )
     environment = _json(content.get("env_spec")).get("id")
     space = _json(content.get("action_space"))
     count, start = space.get("n"), space.get("start", 0)
-    discrete = space.get("type") == "Discrete" and type(count) is int and type(start) is int
-    choices = (start, count) if discrete and 2 <= count <= _MOST_CHOICES and abs(start) < 2**31 else None
+    choices = None
+    if space.get("type") == "Discrete" and isinstance(count, int) and isinstance(start, int):
+        choices = (start, count) if 2 <= count <= _MOST_CHOICES and abs(start) < 2**31 else None
     return ({"environment_id": environment} if isinstance(environment, str) else {}), choices
 
 

@@ -172,7 +172,7 @@ class _Video:
         self._frames: Any = None
         self._next = 0  # number of the frame that comes next, where `_frames` is there
 
-    def frame(self, number: int, size: tuple[int, int]) -> np.ndarray:
+    def frame(self, number: int, size: tuple[int, ...]) -> np.ndarray:
         """Return one frame, decoded from the last key frame before it or from where the decoder stands."""
         start = int(np.searchsorted(self._keys, number, side="right")) - 1
         key = int(self._keys[start]) if start >= 0 else 0

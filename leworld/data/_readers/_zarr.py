@@ -348,8 +348,9 @@ def _zstd_size(raw: bytes) -> int:
 
 def _counts(value: object, low: int) -> tuple[int, ...]:
     """Return a list of whole numbers as a tuple, an empty one where it is none."""
-    fits = isinstance(value, list) and all(type(one) is int and low <= one < 2**40 for one in value)
-    return tuple(value) if fits else ()
+    if not isinstance(value, list) or not all(type(one) is int and low <= one < 2**40 for one in value):
+        return ()
+    return tuple(value)
 
 
 class ZarrPictures(LazyColumn):
