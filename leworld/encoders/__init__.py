@@ -19,6 +19,7 @@ from ._fused import FusedEncoder as FusedEncoder
 from ._huggingface import HuggingFaceEncoder as HuggingFaceEncoder
 from ._impala import ImpalaEncoder as ImpalaEncoder
 from ._linear import LinearEncoder as LinearEncoder
+from ._normed_conv import NormedConvEncoder as NormedConvEncoder
 from ._pooled import PooledTokens as PooledTokens
 from ._resnet import ResNetEncoder as ResNetEncoder
 from ._simnorm import SimNormEncoder as SimNormEncoder

@@ -96,3 +96,16 @@ class CategoricalPolicy(nn.Module):
         logs = shares.clamp(min=torch.finfo(shares.dtype).tiny).log()
         entropy = -(shares * logs).sum(-1)
         return PolicySample(chosen + shares - shares.detach(), (chosen * logs).sum(-1), entropy, entropy)
+
+    @shapechecked
+    def log_prob(
+        self, latents: Float[Tensor, "*batch dim"], actions: Float[Tensor, "*batch action"]
+    ) -> Float[Tensor, "*batch"]:
+        """Return the logarithm of the probability of given choices, with gradient to the policy alone.
+
+        Args:
+            latents: Where they were made.
+            actions: One-hot choices.
+        """
+        shares = self.probabilities(latents)
+        return (actions.detach() * shares.clamp(min=torch.finfo(shares.dtype).tiny).log()).sum(-1)

@@ -122,8 +122,30 @@ class GaussianPolicy(nn.Module):
             noise = torch.randn(mean.shape, generator=generator, device=source, dtype=mean.dtype)
         noise = noise.to(mean)
         actions = (mean + noise * log_std.exp()).tanh()
-        plain = (-0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)).sum(-1)
-        log_prob = plain - (F.relu(1 - actions.square()) + 1e-6).log().sum(-1)
+        plain, log_prob = _densities(noise, log_std, actions)
         # as published: the scale's factor log_prob / (log_prob + 1e-8) is all that is left of the squashing
         scaled = -log_prob * (self.action_dim * plain / (log_prob + 1e-8))
         return PolicySample(actions, log_prob, -log_prob, scaled)
+
+    @shapechecked
+    def log_prob(
+        self, latents: Float[Tensor, "*batch dim"], actions: Float[Tensor, "*batch action"]
+    ) -> Float[Tensor, "*batch"]:
+        """Return the logarithm of the density of actions that are given, with gradient to the policy alone.
+
+        Its mean gradient over actions that the policy drew is 0, unlike that of `sample(...).log_prob`, whose
+        actions move along with the policy.
+
+        Args:
+            latents: Where they were taken.
+            actions: In [-1, 1]; those nearer to an end than 1e-6 count as that near.
+        """
+        mean, log_std = self.moments(latents)
+        taken = actions.detach().to(mean).clamp(-1 + 1e-6, 1 - 1e-6)
+        return _densities((taken.atanh() - mean) / log_std.exp(), log_std, taken)[1]
+
+
+def _densities(noise: Tensor, log_std: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logarithms of the density before and after the squashing."""
+    plain = (-0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)).sum(-1)
+    return plain, plain - (F.relu(1 - actions.square()) + 1e-6).log().sum(-1)

@@ -2,8 +2,8 @@
 
 `WorldModel` is the contract that costs, policies, training and evaluation rely on. `LeWM` and `PLDM` keep it
 with the same parts and differ in what keeps them from collapsing; `DINOWM` predicts the patch features of a
-frozen encoder; `TDMPC2` learns one task from its rewards. Axes are always (batch, time, ...); the action at
-time t leaves frame t and leads to frame t + 1.
+frozen encoder; `TDMPC2` learns one task from its rewards, `RSSM` what is seen, and to act. Axes are always
+(batch, time, ...); the action at time t leaves frame t and leads to frame t + 1.
 """
 
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from ._frames import to_weights as to_weights
 from ._lewm import LeWM as LeWM
 from ._losses import Losses as Losses
 from ._pldm import PLDM as PLDM
+from ._rssm import RSSM as RSSM
 from ._state import History as History
 from ._state import concatenate_states as concatenate_states
 from ._state import state_layout as state_layout

@@ -10,7 +10,7 @@ from typing import Any, final
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import describe
+from .._checks import check_number, describe, plain_number, quoted
 from ..errors import ConfigError, ShapeError
 
 
@@ -89,3 +89,19 @@ class Losses:
 
 def _number(value: Tensor) -> str:
     return "unknown" if value.is_meta else f"{float(value.detach()):.4g}"
+
+
+def check_weights(
+    owner: str, weights: Mapping[str, float] | None, usual: Mapping[str, float]
+) -> dict[str, float]:
+    """Return the weight of every term, as given or as usual, or refuse what is none."""
+    given = {} if weights is None else weights
+    if not isinstance(given, Mapping) or not set(given) <= set(usual):
+        raise ConfigError(
+            f"{owner} needs `weights` to hold numbers by the names {quoted(usual)}",
+            f"it is {describe(weights)}",
+            'Pass for example {"reward": 0.5}',
+        )
+    for name, weight in given.items():
+        check_number(owner, f"weights[{name!r}]", weight, low=0.0)
+    return {**usual, **{name: plain_number(weight) for name, weight in given.items()}}

@@ -6,13 +6,12 @@ from typing import Any, Self, final
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_number, describe, plain_number, plain_numbers, quoted
+from .._checks import check_number, plain_numbers
 from .._config import configurable
 from ..data import Batch
-from ..errors import ConfigError
 from ..heads import GaussianPolicy, QEnsemble, RunningScale, ScalarHead, TerminationHead
 from ._incremental import can_roll_incrementally, incremental_rollout
-from ._losses import Losses
+from ._losses import Losses, check_weights
 from ._sizes import check_fit, part_size
 from ._tdmpc2_sizes import parts_of_size
 from ._world_model import WorldModel
@@ -129,7 +128,7 @@ class TDMPC2(WorldModel):
         self.termination = termination
         self.scale = RunningScale()
         self.discount = discount
-        self.weights = _checked_weights(weights)
+        self.weights = check_weights("TDMPC2", weights, _WEIGHTS)
         self.step_decay = step_decay
         self.entropy_weight = entropy_weight
         self.history_size = part_size("TDMPC2", "predictor", predictor, "history_size")
@@ -265,16 +264,3 @@ def usual_discount(episode_length: int) -> float:
     check_number("TDMPC2.of_size", "episode_length", episode_length, low=1, integer=True)
     fifth = episode_length / 5
     return min(max((fifth - 1) / fifth, 0.95), 0.995)
-
-
-def _checked_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
-    given = {} if weights is None else weights
-    if not isinstance(given, Mapping) or not set(given) <= set(_WEIGHTS):
-        raise ConfigError(
-            f"TDMPC2 needs `weights` to hold numbers by the names {quoted(_WEIGHTS)}",
-            f"it is {describe(weights)}",
-            'Pass for example {"reward": 0.5}',
-        )
-    for name, weight in given.items():
-        check_number("TDMPC2", f"weights[{name!r}]", weight, low=0.0)
-    return _WEIGHTS | {name: plain_number(weight) for name, weight in given.items()}

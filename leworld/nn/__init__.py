@@ -12,8 +12,10 @@ from .._names import room_names
 from ._adaln import AdaLNZero as AdaLNZero
 from ._adaln import modulate as modulate
 from ._attention import SelfAttention as SelfAttention
+from ._block_gru import BlockGRU as BlockGRU
 from ._blocks import ConditionedBlock as ConditionedBlock
 from ._blocks import TransformerBlock as TransformerBlock
+from ._categorical import CategoricalLatents as CategoricalLatents
 from ._conditioning import Conditioning as Conditioning
 from ._evaluation_mode import evaluation_mode as evaluation_mode
 from ._frozen import Frozen as Frozen

@@ -15,6 +15,7 @@ from ._incremental import IncrementalPredictor as IncrementalPredictor
 from ._linear import LinearPredictor as LinearPredictor
 from ._mlp import MLPPredictor as MLPPredictor
 from ._simnorm import SimNormPredictor as SimNormPredictor
+from ._state_space import StateSpacePredictor as StateSpacePredictor
 from ._token_transformer import TokenTransformerPredictor as TokenTransformerPredictor
 from ._transformer import TransformerPredictor as TransformerPredictor
 

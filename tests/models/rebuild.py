@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from leworld._config import MAPPING, ModuleConfig
+from leworld.decoders import NormedConvDecoder
 from leworld.encoders import (
     ActionEncoder,
     ConvEncoder,
@@ -12,14 +13,24 @@ from leworld.encoders import (
     FusedEncoder,
     HuggingFaceEncoder,
     ImpalaEncoder,
+    NormedConvEncoder,
     PooledTokens,
     ResNetEncoder,
     SimNormEncoder,
     TimmEncoder,
     ViTEncoder,
 )
-from leworld.heads import GaussianPolicy, QEnsemble, ScalarHead, TerminationHead, TwoHot
-from leworld.models import PLDM, TDMPC2, LeWM
+from leworld.heads import (
+    ActorCritic,
+    CategoricalPolicy,
+    GaussianPolicy,
+    QEnsemble,
+    ScalarHead,
+    StateValue,
+    TerminationHead,
+    TwoHot,
+)
+from leworld.models import PLDM, RSSM, TDMPC2, LeWM
 from leworld.nn import NormedMLP, Projector
 from leworld.predictors import (
     EnsemblePredictor,
@@ -27,6 +38,7 @@ from leworld.predictors import (
     LinearPredictor,
     MLPPredictor,
     SimNormPredictor,
+    StateSpacePredictor,
     TransformerPredictor,
 )
 from leworld.regularizers import InverseDynamics, PLDMTerms, SIGReg
@@ -68,6 +80,13 @@ TABLE: dict[str, type[nn.Module]] = {
         ScalarHead,
         TerminationHead,
         TwoHot,
+        ActorCritic,
+        CategoricalPolicy,
+        NormedConvDecoder,
+        NormedConvEncoder,
+        RSSM,
+        StateSpacePredictor,
+        StateValue,
     )
 }
 

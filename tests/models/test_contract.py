@@ -7,11 +7,18 @@ from torch import Tensor
 from leworld.models import History, Losses, WorldModel
 from tests.models.cases import ENCODERS, lewm, pldm
 from tests.models.contract import CONTRACT
+from tests.models.rssm import rssm
 from tests.models.tdmpc2 import tdmpc2
 from tests.models.toys import TOYS, Recurrent, Tokens
 
 MODELS = {toy.__name__: toy for toy in TOYS} | {name: lambda name=name: lewm(name) for name in ENCODERS}
 MODELS |= {"TDMPC2": lambda: tdmpc2(in_dim=2), "TDMPC2 of pictures": lambda: tdmpc2("picture")}
+MODELS |= {
+    "RSSM": rssm,
+    "RSSM without pictures": lambda: rssm("no picture"),
+    "RSSM alone": lambda: rssm(learns=False),
+}
+MODELS |= {"RSSM of choices": lambda: rssm(discrete=True)}
 MODELS |= {"PLDM": pldm, "original PLDM": lambda: pldm(variant="original", open_loop=True)}
 
 

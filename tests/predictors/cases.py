@@ -13,6 +13,7 @@ from leworld.predictors import (
     LinearPredictor,
     MLPPredictor,
     SimNormPredictor,
+    StateSpacePredictor,
     TransformerPredictor,
 )
 from tests.predictors.gru import UserGRU
@@ -33,6 +34,11 @@ SMALL_PREDICTORS: dict[str, Callable[[], IncrementalPredictor]] = {
     "mlp-adaln": lambda: awake(mlp(conditioning="adaln")),
     "simnorm": lambda: awake(
         SimNormPredictor(DIM, TIME, condition_dim=CONDITION, hidden_dims=(10,), simnorm_dim=3)
+    ),
+    "state-space": lambda: awake(
+        StateSpacePredictor(
+            2, TIME, condition_dim=CONDITION, num_variables=2, num_classes=2, hidden_dim=7, num_blocks=2
+        )
     ),
     "ensemble": lambda: awake(
         EnsemblePredictor([mlp(), LinearPredictor(DIM, TIME, condition_dim=CONDITION)])
