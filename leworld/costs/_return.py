@@ -34,7 +34,7 @@ class ReturnCost:
     - a reward that has an `action_dim` is called with the latent that is left and the action block, any other
       with the latent that is arrived at, as a probe is;
     - a value is called with the last latent, and where there is a `policy` with the action that it takes
-      there;
+      there, unless its `action_dim` is None, as that of a `leworld.heads.StateValue`;
     - without `reward`, all of them are the model's own: its `reward`, `value`, `policy`, `termination` and
       `discount`.
 
@@ -165,7 +165,7 @@ class ReturnCost:
     def _value(self, last: Tensor) -> Tensor | None:
         if self.value is None:
             return None
-        if self.policy is None:
+        if self.policy is None or getattr(self.value, "action_dim", 0) is None:
             return self._asked("value", last)
         if self.generator is None:
             return self._asked("value", last, self.policy(last.clone()))

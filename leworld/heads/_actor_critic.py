@@ -179,12 +179,12 @@ class ActorCritic(nn.Module):
             latents, actions = self._imagined(starts.detach(), step, generator)
             left, reached = latents[:, :-1], latents[:, 1:]
             if getattr(reward, "action_dim", None) is None:
-                rewards = _numbers(reward(reached), reached)
+                rewards = _numbers(reward(reached.clone()), reached)
             else:
-                rewards = _numbers(reward(left, actions), left)
+                rewards = _numbers(reward(left.clone(), actions.clone()), left)
             going = torch.ones_like(latents[..., 0])
             if termination is not None:
-                going = 1 - _numbers(termination(latents), latents)
+                going = 1 - _numbers(termination(latents.clone()), latents)
             values = self.value(latents)
             returns = lambda_returns(
                 rewards, values[:, 1:], going=going[:, 1:], discount=self.discount, trace=self.trace
@@ -209,7 +209,7 @@ class ActorCritic(nn.Module):
         seen, taken = [latents], []
         for _ in range(self.horizon):
             taken.append(self.policy.sample(seen[-1], generator=generator).actions)
-            seen.append(step(seen[-1].clone(), taken[-1].clone()))
+            seen.append(step(seen[-1].clone(), taken[-1].clone()).clone())
         return torch.stack(seen, dim=1), torch.stack(taken, dim=1)
 
 

@@ -16,7 +16,7 @@ from ..predictors import StateSpacePredictor
 from ._incremental import can_roll_incrementally, incremental_rollout
 from ._joint_embedding import check_reads, judged
 from ._losses import Losses, check_weights
-from ._rssm_checks import check_learns
+from ._rssm_checks import check_learns, check_predictor
 from ._rssm_sizes import parts_of_size
 from ._sizes import check_fit, part_size
 from ._world_model import WorldModel
@@ -135,6 +135,7 @@ class RSSM(WorldModel):
     ) -> None:
         super().__init__()
         check_number("RSSM", "free_nats", free_nats, low=0.0)
+        check_predictor(predictor)
         seen = part_size("RSSM", "encoder", encoder, "embedding_dim")
         latent = part_size("RSSM", "predictor", predictor, "embedding_dim")
         check_learns(decoder, reward, termination, actor_critic, regularizer)

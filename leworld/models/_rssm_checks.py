@@ -2,8 +2,10 @@
 
 from torch import nn
 
+from .._checks import describe
 from ..errors import ConfigError
 from ..heads import ActorCritic, ScalarHead, TerminationHead
+from ..predictors import StateSpacePredictor
 
 
 def check_learns(
@@ -32,4 +34,14 @@ def check_learns(
             "RSSM needs a reward of arriving at a latent",
             f"it reads actions, `action_dim={reward.action_dim}`",
             "Build the ScalarHead without `action_dim`",
+        )
+
+
+def check_predictor(predictor: object) -> None:
+    """Refuse a predictor of another kind."""
+    if not isinstance(predictor, StateSpacePredictor):
+        raise ConfigError(
+            "RSSM needs its predictor to be a StateSpacePredictor",
+            f"it is {describe(predictor)}",
+            "Build one of `leworld.predictors`, or take `LeWM` for other predictors",
         )

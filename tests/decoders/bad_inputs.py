@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from leworld.data import Episodes
-from leworld.decoders import CrossAttentionDecoder, load_decoder, save_decoder
+from leworld.decoders import CrossAttentionDecoder, NormedConvDecoder, load_decoder, save_decoder
 from leworld.errors import CheckpointError, ConfigError, DataError, LeWorldError, NonFiniteError, ShapeError
 from leworld.training import TrainSettings, train_decoder
 from tests.bad_input import BadInput
@@ -97,6 +97,16 @@ def oblong() -> Episodes:
 
 
 ROWS: list[BadInput] = [
+    row("NormedConvDecoder", "an odd side", lambda: NormedConvDecoder(4, 6), ConfigError, "image_size=6"),
+    row("NormedConvDecoder", "no size", lambda: NormedConvDecoder(0, 16), ConfigError, "embedding_dim=0"),
+    row("NormedConvDecoder", "no stage", lambda: NormedConvDecoder(4, 16, channels=()), ConfigError, "stage"),
+    row(
+        "NormedConvDecoder",
+        "other latents",
+        lambda: NormedConvDecoder(4, 16, channels=(4, 4))(torch.zeros(2, 5)),
+        ShapeError,
+        "embedding_dim",
+    ),
     row("CrossAttentionDecoder", "no embedding", lambda: CrossAttentionDecoder(0), ConfigError, "embedding"),
     row("CrossAttentionDecoder", "patch", lambda: tiny(patch_size=3), ConfigError, "patch_size=3", "divide"),
     row("CrossAttentionDecoder", "heads", lambda: tiny(num_heads=3), ConfigError, "num_heads=3", "divide"),

@@ -12,6 +12,7 @@ from leworld.encoders import (
     HuggingFaceEncoder,
     ImpalaEncoder,
     LinearEncoder,
+    NormedConvEncoder,
     PooledTokens,
     ResNetEncoder,
     SimNormEncoder,
@@ -72,6 +73,16 @@ def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -
 IMAGE = torch.randn(2, 3, 8, 8)
 PAIR = Observation(parts={"a": torch.randn(2, 3), "b": torch.randn(2, 3)})
 ROWS: list[BadInput] = [
+    row("NormedConvEncoder", "an odd side", lambda: NormedConvEncoder(6), ConfigError, "image_size=6"),
+    row("NormedConvEncoder", "no width", lambda: NormedConvEncoder(8, (4, 0)), ConfigError, "channels"),
+    row("NormedConvEncoder", "no stage", lambda: NormedConvEncoder(8, ()), ConfigError, "one stage"),
+    row(
+        "NormedConvEncoder",
+        "other pictures",
+        lambda: NormedConvEncoder(8, (4,))(torch.zeros(1, 3, 4, 4)),
+        ShapeError,
+        "(3, 8, 8)",
+    ),
     row("ViTEncoder", "unknown size", lambda: ViTEncoder(size="tiniest"), ConfigError, "tiny"),
     row("ViTEncoder", "patch does not divide", lambda: ViTEncoder(64, 14), ConfigError, "patch_size=14"),
     row("ViTEncoder", "heads do not divide", lambda: vit(num_heads=4), ConfigError, "num_heads=4"),

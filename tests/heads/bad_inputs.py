@@ -4,13 +4,16 @@ import torch
 
 from leworld.errors import ConfigError, LeWorldError, ShapeError
 from leworld.heads import (
+    ActorCritic,
     CategoricalPolicy,
     GaussianPolicy,
     QEnsemble,
     RunningScale,
     ScalarHead,
+    StateValue,
     TerminationHead,
     TwoHot,
+    lambda_returns,
     symexp,
     symlog,
 )
@@ -41,6 +44,16 @@ def gaussian(**options) -> GaussianPolicy:
 
 def categorical(choices: int = 3, **options) -> CategoricalPolicy:
     return CategoricalPolicy(8, choices, **SMALL, **options)
+
+
+def learner(policy: object = None, value: object = None, **options) -> ActorCritic:
+    policy = gaussian() if policy is None else policy
+    value = StateValue(8, **SMALL) if value is None else value
+    return ActorCritic(policy, value, **options)  # type: ignore[arg-type]
+
+
+def returns(rewards: torch.Tensor, **options) -> torch.Tensor:
+    return lambda_returns(rewards, torch.zeros(5, 8), **options)
 
 
 Z, A, INT = torch.randn(5, 8), torch.randn(5, 2), torch.ones(5, dtype=torch.int64)
@@ -85,6 +98,32 @@ ROWS: list[BadInput] = [
     row("CategoricalPolicy", "no choice", lambda: categorical(1), ConfigError, "action_dim"),
     row("CategoricalPolicy", "a share of 2", lambda: categorical(unimix=2.0), ConfigError, "unimix"),
     row("CategoricalPolicy", "other latents", lambda: categorical()(A), ShapeError, "embedding_dim"),
+    row("GaussianPolicy.log_prob", "a row", lambda: gaussian().log_prob(Z, A[:3]), ShapeError, "actions"),
+    row(
+        "CategoricalPolicy.log_prob",
+        "flags",
+        lambda: categorical(2).log_prob(Z, A > 0),
+        ShapeError,
+        "actions",
+    ),
+    row("StateValue", "no size", lambda: StateValue(0), ConfigError, "embedding_dim"),
+    row("StateValue", "rate", lambda: StateValue(8, **SMALL, target_rate=2.0), ConfigError, "target_rate"),
+    row("StateValue", "other latents", lambda: StateValue(8, **SMALL)(A), ShapeError, "embedding_dim"),
+    row("lambda_returns", "discount", lambda: returns(Z, discount=1.5), ConfigError, "discount"),
+    row("lambda_returns", "trace", lambda: returns(Z, trace=-0.5), ConfigError, "trace"),
+    row("lambda_returns", "another time", lambda: returns(Z[:, :4]), ShapeError, "values"),
+    row("ActorCritic", "a value of actions", lambda: learner(value=q()), ConfigError, "StateValue"),
+    row("ActorCritic", "latents", lambda: learner(value=StateValue(4, **SMALL)), ConfigError, "8 and 4"),
+    row("ActorCritic", "no horizon", lambda: learner(horizon=0), ConfigError, "horizon"),
+    row("ActorCritic", "no discount", lambda: learner(discount=0.0), ConfigError, "discount"),
+    row("ActorCritic", "a negative weight", lambda: learner(entropy_weight=-1.0), ConfigError, "entropy"),
+    row(
+        "ActorCritic.losses",
+        "integer latents",
+        lambda: learner().losses(torch.ones(5, 8, dtype=torch.int64), lambda z, a: z, reward=None),
+        ShapeError,
+        "starts",
+    ),
     row("RunningScale", "rate", lambda: RunningScale(0.0), ConfigError, "rate"),
     row("RunningScale.update", "none", lambda: RunningScale().update(Z[:0]), ShapeError, "at least one"),
 ]

@@ -7,20 +7,32 @@ import torch
 from torch import nn
 
 from leworld.data import Processor, VectorPart
+from leworld.decoders import NormedConvDecoder
 from leworld.encoders import (
     ActionEncoder,
     ConvEncoder,
     DINOv2Encoder,
     LinearEncoder,
+    NormedConvEncoder,
     ResNetEncoder,
     ViTEncoder,
 )
-from leworld.heads import GaussianPolicy, QEnsemble, ScalarHead, TerminationHead, TwoHot
-from leworld.models import DINOWM, PLDM, TDMPC2, LeWM
+from leworld.heads import (
+    ActorCritic,
+    CategoricalPolicy,
+    GaussianPolicy,
+    QEnsemble,
+    ScalarHead,
+    StateValue,
+    TerminationHead,
+    TwoHot,
+)
+from leworld.models import DINOWM, PLDM, RSSM, TDMPC2, LeWM
 from leworld.nn import NormedMLP, Projector
 from leworld.predictors import (
     LinearPredictor,
     SimNormPredictor,
+    StateSpacePredictor,
     TokenTransformerPredictor,
     TransformerPredictor,
 )
@@ -73,6 +85,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "Projector": {"in_dim": 8, "hidden_dim": 16},
     "NormedMLP": {"in_dim": 8, "out_dim": 4, "hidden_dims": [8], "simnorm_dim": 2},
     "SimNormEncoder": {"image_size": 40, "channels": 8},
+    "NormedConvEncoder": {"image_size": 16, "channels": [4, 4]},
+    "NormedConvDecoder": {"embedding_dim": 8, "image_size": 16, "channels": [4, 4]},
+    "StateSpacePredictor": {
+        "state_dim": 4, "history_size": 2, "condition_dim": 4, "num_variables": 2, "num_classes": 2,
+        "hidden_dim": 4, "num_blocks": 2,
+    },
+    "StateValue": {"embedding_dim": 8, "hidden_dims": [8]},
+    "ActorCritic": {
+        "policy": CategoricalPolicy(8, 4, hidden_dims=(8,)), "value": StateValue(8, hidden_dims=(8,)),
+    },
     "SimNormPredictor": {"embedding_dim": 8, "history_size": 2, "hidden_dims": [8]},
     "ScalarHead": {"embedding_dim": 8, "action_dim": 4, "hidden_dims": [8]},
     "TerminationHead": {"embedding_dim": 8, "hidden_dims": [8]},
@@ -99,6 +121,8 @@ def example_of(name: str) -> Any:
         return tiny_dinowm()
     if name == "TDMPC2":
         return tiny_tdmpc2()
+    if name == "RSSM":
+        return tiny_rssm()
     if name == "PLDM":
         parts = ("encoder", "predictor", "action_encoder", "projector", "prediction_projector")
         return PLDM(**{part: getattr(tiny_lewm(), part) for part in parts}, open_loop=True)
@@ -141,6 +165,28 @@ def tiny_tdmpc2() -> TDMPC2:
         )
     parts = {"proprio": VectorPart((0.0, 0.1, 0.2), (1.0, 2.0, 3.0))}
     model.processor = Processor(16, frameskip=2, action_dim=2, parts=parts)
+    return model
+
+
+def tiny_rssm() -> RSSM:
+    """An RSSM of a few thousand weights that draws pictures and learns to act."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        hidden, two_hot = (8,), TwoHot("symexp", 11)
+        predictor = StateSpacePredictor(
+            4, 2, condition_dim=4, num_variables=2, num_classes=2, hidden_dim=4, num_blocks=2
+        )
+        policy = GaussianPolicy(8, 4, hidden_dims=hidden)
+        model = RSSM(
+            NormedConvEncoder(16, (4, 4)),
+            predictor,
+            decoder=NormedConvDecoder(8, 16, channels=(4, 4)),
+            reward=ScalarHead(8, hidden_dims=hidden, two_hot=two_hot),
+            termination=TerminationHead(8, hidden_dims=hidden),
+            actor_critic=ActorCritic(policy, StateValue(8, hidden_dims=hidden, two_hot=two_hot), horizon=2),
+            weights={"reward": 0.2},
+        )
+    model.processor = Processor(16, frameskip=2, action_dim=2)
     return model
 
 

@@ -29,6 +29,7 @@ from leworld.nn import Projector, configurable
 from leworld.predictors import IncrementalPredictor, TokenTransformerPredictor
 from leworld.regularizers import SIGReg
 from tests.bad_input import BadInput
+from tests.models.bad_rssm_inputs import ROWS as RSSM_ROWS
 from tests.models.bad_tdmpc2_inputs import ROWS as TDMPC2_ROWS
 from tests.models.cases import batch, lewm
 from tests.models.dinowm import PatchEncoder, dinowm
@@ -148,6 +149,7 @@ HISTORY = History(Z, PAST)
 FILM = np.zeros((2, 8, 8, 3), np.uint8)
 NAN = float("nan")
 ROWS: list[BadInput] = [
+    *RSSM_ROWS,
     *TDMPC2_ROWS,
     row("LeWM", "negative weight", lambda: build(regularizer_weight=-0.1), ConfigError, "regularizer_weight"),
     row(

@@ -12,6 +12,7 @@ from leworld.predictors import (
     LinearPredictor,
     MLPPredictor,
     SimNormPredictor,
+    StateSpacePredictor,
     TokenTransformerPredictor,
     TransformerPredictor,
 )
@@ -45,6 +46,11 @@ def after(steps: int, frames: torch.Tensor) -> None:
     memory = predictor.prepare(T, C, C[:, None])
     for _ in range(steps):
         _, memory = predictor.extend(memory, frames)
+
+
+def state_space(state_dim: int = 4, **options) -> StateSpacePredictor:
+    small = {"condition_dim": 5, "num_variables": 2, "num_classes": 2, "hidden_dim": 4, "num_blocks": 2}
+    return StateSpacePredictor(state_dim, 3, **small | options).eval()
 
 
 def linear(**options) -> LinearPredictor:
@@ -101,6 +107,38 @@ def row(case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
 Z, C = torch.randn(2, 3, 6), torch.randn(2, 3, 5)
 T = torch.randn(2, 3, 2, 3)
 ROWS: list[BadInput] = [
+    row("StateSpacePredictor", "no multiple", lambda: state_space(5), ConfigError, "num_blocks"),
+    row("StateSpacePredictor", "no class", lambda: state_space(num_classes=0), ConfigError, "num_classes=0"),
+    row(
+        "StateSpacePredictor",
+        "a limit of 0",
+        lambda: state_space(action_limit=0.0),
+        ConfigError,
+        "action_limit",
+    ),
+    row("StateSpacePredictor", "a share of 2", lambda: state_space(unimix=2.0), ConfigError, "unimix"),
+    row("StateSpacePredictor", "other latents", lambda: state_space()(Z, C), ShapeError, "embeddings"),
+    row(
+        "StateSpacePredictor.advance",
+        "other actions",
+        lambda: state_space().advance(torch.zeros(2, 8), torch.zeros(2, 4)),
+        ShapeError,
+        "actions",
+    ),
+    row(
+        "StateSpacePredictor.prior_logits",
+        "latents",
+        lambda: state_space().prior_logits(torch.zeros(2, 8)),
+        ShapeError,
+        "states",
+    ),
+    row(
+        "StateSpacePredictor.join",
+        "a row too many",
+        lambda: state_space().join(torch.zeros(2, 4), torch.zeros(3, 2, 2)),
+        ShapeError,
+        "variables",
+    ),
     row("no history", lambda: TransformerPredictor(6, 0), ConfigError, "history_size"),
     row("dropout above 1", lambda: make(dropout=1.1), ConfigError, "dropout"),
     row("no heads", lambda: make(num_heads=0), ConfigError, "num_heads"),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from leworld import encoders, heads, metrics, models, normality, probes, regularizers
 from leworld import nn as layers
 from leworld.data import Episodes, Observation, Processor, Windows, fit_processor, to_batch
-from leworld.decoders import CrossAttentionDecoder
+from leworld.decoders import CrossAttentionDecoder, NormedConvDecoder
 from leworld.envs import (
     PushT,
     PushTArena,
@@ -33,6 +33,7 @@ from leworld.predictors import (
     LinearPredictor,
     MLPPredictor,
     SimNormPredictor,
+    StateSpacePredictor,
     TokenTransformerPredictor,
     TransformerPredictor,
 )
@@ -100,6 +101,14 @@ def _layers() -> dict[str, list[Call]]:
             for kind in ("concatenate", "film", "adaln")
         ],
         "MLP": [call(layers.MLP(8, 8).eval(), tokens)],
+        "BlockGRU": [call(layers.BlockGRU(8, 6, num_blocks=2), tokens, condition)],
+        "CategoricalLatents": [
+            call(layers.CategoricalLatents(), tokens),
+            call(layers.CategoricalLatents().log_probabilities, tokens),
+            call(lambda x, n: layers.CategoricalLatents().sample(x, noise=n), tokens, tokens.flip(0)),
+            call(layers.CategoricalLatents().divergence, tokens, tokens.flip(0)),
+            call(layers.CategoricalLatents().balanced_divergence, tokens, tokens.flip(0)),
+        ],
         "NormedLinear": [
             call(layers.NormedLinear(8, 8, norm=norm).eval(), tokens) for norm in ("layer", "rms")
         ],
@@ -251,6 +260,7 @@ def _others() -> dict[str, list[Call]]:
         "decoders.CrossAttentionDecoder": [
             call(CrossAttentionDecoder(4, 8, patch_size=4, hidden_dim=8, depth=1), draw(2, 4))
         ],
+        "decoders.NormedConvDecoder": [call(NormedConvDecoder(4, 8, channels=(4, 4)), draw(2, 4))],
         "predictors.TransformerPredictor": [
             call(
                 TransformerPredictor(4, 3, depth=1, num_heads=2, head_dim=2, mlp_dim=4).eval(),
@@ -270,6 +280,7 @@ def _others() -> dict[str, list[Call]]:
         ],
         "models.DINOWM": _dinowm(),
         "models.TDMPC2": _tdmpc2(),
+        "models.RSSM": _rssm(),
         "predictors.GRUPredictor": [
             call(GRUPredictor(4, 3, state=state).eval(), draw(2, 3, 4), draw(2, 3, 4, seed=1))
             for state in ("hidden", "embedding")
@@ -280,6 +291,16 @@ def _others() -> dict[str, list[Call]]:
         ],
         "predictors.SimNormPredictor": [
             call(SimNormPredictor(4, hidden_dims=(4,), simnorm_dim=2), draw(2, 3, 4), draw(2, 3, 4, seed=1))
+        ],
+        "predictors.StateSpacePredictor": [
+            call(function, *shapes)
+            for one in [_state_space()]
+            for function, *shapes in (
+                (one, draw(2, 3, 8), draw(2, 3, 4, seed=1)),
+                (one.advance, draw(2, 8), draw(2, 4, seed=1)),
+                (one.prior_logits, draw(2, 4)),
+                (one.join, draw(2, 4), draw(2, 2, 2, seed=1)),
+            )
         ],
         "predictors.EnsemblePredictor": [
             call(function, draw(2, 3, 4), draw(2, 3, 4, seed=1))
@@ -304,6 +325,7 @@ def _others() -> dict[str, list[Call]]:
         "encoders.SimNormEncoder": [
             call(encoders.SimNormEncoder(8, 4, kernels=(3,), strides=(2,), simnorm_dim=4), draw(2, 3, 8, 8))
         ],
+        "encoders.NormedConvEncoder": [call(encoders.NormedConvEncoder(8, (4, 4)), draw(2, 3, 8, 8))],
         "encoders.PooledTokens": [
             call(_pooled(pooling), draw(2, 3, 8, 8)) for pooling in ("mean", "attention")
         ],
@@ -335,6 +357,15 @@ def _heads() -> dict[str, list[Call]]:
     reward, value = heads.ScalarHead(4, 2, **small), heads.ScalarHead(4, **small)
     gaussian, categorical = heads.GaussianPolicy(4, 2, **small), heads.CategoricalPolicy(4, 2, **small)
     scale, bins = heads.RunningScale(), [heads.TwoHot(spacing, 9) for spacing in ("symlog", "symexp")]
+    critic = heads.StateValue(4, **small).eval()
+    learner = heads.ActorCritic(gaussian, critic, horizon=2).eval()
+
+    def step(here: Tensor, taken: Tensor) -> Tensor:
+        return here + taken.repeat(1, 2)
+
+    def earned(reached: Tensor) -> Tensor:
+        return reached.sum(-1)
+
     return {
         "TwoHot": [
             *(call(one.encode, values) for one in bins),
@@ -353,11 +384,19 @@ def _heads() -> dict[str, list[Call]]:
         "GaussianPolicy": [
             call(gaussian, latents),
             call(lambda z, noise: list(vars(gaussian.sample(z, noise=noise)).values()), latents, actions),
+            call(gaussian.log_prob, latents, actions.tanh()),
         ],
         "CategoricalPolicy": [
             call(categorical, latents),
             call(lambda z: list(vars(categorical.sample(z)).values()), latents),
+            call(categorical.log_prob, latents, torch.eye(2)[[0, 1, 1, 0, 1]]),
         ],
+        "StateValue": [call(critic, latents), call(critic.loss, latents, values)],
+        "lambda_returns": [
+            call(heads.lambda_returns, draw(5, 3), draw(5, 3, seed=1), going=draw(5, 3, seed=2))
+        ],
+        "ActorCritic": [call(lambda z: list(vars(learner.losses(z, step, reward=earned)).values()), latents)],
+        "ImaginedLosses": [call(lambda z: learner.losses(z, step, reward=earned).policy, latents)],
         "PolicySample": [call(lambda z: gaussian.sample(z).actions, latents)],
         "RunningScale": [call(scale, values), call(scale.update, values)],
     }
@@ -374,6 +413,31 @@ def _tdmpc2() -> list[Call]:
         call(model.predict, frames, blocks[:, 0, :2]),
         call(model.rollout, frames, blocks[:, 0, :1], blocks),
         call(lambda given: [*model.loss(given).terms.values(), model.loss(given).latents], data),
+    ]
+
+
+def _state_space() -> StateSpacePredictor:
+    return StateSpacePredictor(
+        4, condition_dim=4, num_variables=2, num_classes=2, hidden_dim=4, num_blocks=2
+    ).eval()
+
+
+def _rssm() -> list[Call]:
+    from tests.models.rssm import LATENT, batch, rssm
+
+    model = rssm().eval()
+    data, source = batch(model), torch.Generator()
+    frames, blocks = draw(2, 2, LATENT), draw(2, 3, 4, 4, seed=1)
+    return [
+        call(model.encode, data.observations),
+        call(model.encode, data.observations, data.actions),
+        call(model.predict, frames, blocks[:, 0, :2]),
+        call(model.rollout, frames, blocks[:, 0, :1], blocks),
+        call(model.imagine, frames[:, 0], blocks),
+        call(
+            lambda given: [*model.loss(given, generator=source.manual_seed(0)).terms.values()],
+            data,
+        ),
     ]
 
 

@@ -27,6 +27,8 @@ from leworld.heads import GaussianPolicy, QEnsemble, ScalarHead, TwoHot
 from leworld.models import LeWM
 from leworld.nn import (
     MLP,
+    BlockGRU,
+    CategoricalLatents,
     Frozen,
     NormedLinear,
     NormedMLP,
@@ -93,6 +95,7 @@ def conditioned(make: Callable[[], nn.Module]) -> Callable[[Tensor], Tensor]:
 
 
 CONDITIONS = draw(2, 3, 5)
+GRU = still(BlockGRU(6, 4, num_blocks=2))
 TOKENS = still(TokenTransformerPredictor(4, 2, condition_dim=5, depth=1, num_heads=2, head_dim=3, mlp_dim=8))
 CASES: dict[str, Case] = {
     "encode": (MODEL.encode, draw(2, 3, 3, 8, 8)),
@@ -108,6 +111,8 @@ CASES: dict[str, Case] = {
     "ReturnCost": (RETURN, ACTIONS),
     "TwoHot": (TwoHot("symexp", 9, low=-3.0, high=3.0).decode, draw(2, 3, 9)),
     "SimNorm": (SimNorm(3), draw(2, 3, 6)),
+    "BlockGRU": (lambda x: GRU(x, x[..., :4]), draw(2, 6)),
+    "CategoricalLatents": (CategoricalLatents().log_probabilities, draw(2, 3, 4)),
     "NormedLinear": (still(NormedLinear(6, 5, norm="rms", activation="silu")), draw(2, 3, 6)),
     "NormedMLP": (still(NormedMLP(6, 4, hidden_dims=(5,), simnorm_dim=2)), draw(2, 3, 6)),
     "SurpriseCost": (SurpriseCost(MODEL, context=ONE, reference=draw(20, 5)), 3 * ACTIONS),
