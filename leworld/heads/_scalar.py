@@ -1,13 +1,13 @@
 """A number a latent, or a latent and an action: rewards and values."""
 
 from collections.abc import Sequence
-from typing import final
+from typing import Self, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .._checks import check_equal_size, check_number, describe
+from .._checks import check_equal_size, check_number, check_size, describe
 from .._config import configurable
 from .._typing import shapechecked
 from ..errors import ConfigError
@@ -114,6 +114,52 @@ class ScalarHead(nn.Module):
             actions: (*batch, action_dim) for a head that reads them.
         """
         return self.two_hot.loss(self.logits(latents, actions), values)
+
+    @torch.inference_mode(False)
+    @shapechecked
+    def fit(
+        self,
+        latents: Float[Tensor, "row dim"],
+        values: Float[Tensor, " row"],
+        *,
+        actions: Float[Tensor, "row action"] | None = None,
+        num_steps: int = 1000,
+        batch_size: int = 256,
+        learning_rate: float = 1e-3,
+        seed: int = 0,
+    ) -> Self:
+        """Learn from the latents of a frozen model, by Adam, and return itself in evaluation mode.
+
+        Args:
+            latents: As `leworld.models.embed_rows` gives them.
+            values: What each should predict.
+            actions: For a head that reads them.
+            num_steps: Steps of Adam.
+            batch_size: Rows a step, drawn with replacement.
+            learning_rate: Of Adam, falling to 0 along half a cosine.
+            seed: Of the rows that are drawn.
+        """
+        check_number("ScalarHead.fit", "num_steps", num_steps, low=1, integer=True)
+        check_number("ScalarHead.fit", "batch_size", batch_size, low=1, integer=True)
+        check_number("ScalarHead.fit", "learning_rate", learning_rate, low=0.0, open_low=True)
+        check_number("ScalarHead.fit", "seed", seed, low=0, integer=True)
+        check_size("ScalarHead.fit", "latents", latents, 0, "row", low=1, fix="Pass some rows")
+        weight = next(self.parameters())
+        latents, values = latents.detach().to(weight), values.detach().to(weight)
+        generator = torch.Generator().manual_seed(seed)
+        self.train()
+        optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
+        with torch.enable_grad():
+            for _ in range(num_steps):
+                rows = torch.randint(len(latents), (batch_size,), generator=generator, dtype=torch.int64)
+                rows = rows.to(latents.device)
+                taken = None if actions is None else actions.detach().to(weight)[rows]
+                optimizer.zero_grad()
+                self.loss(latents[rows], values[rows], actions=taken).mean().backward()
+                optimizer.step()
+                schedule.step()
+        return self.eval()
 
 
 def joined(

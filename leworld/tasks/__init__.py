@@ -6,7 +6,8 @@ exists. `register` makes a task known, `task_of` finds that of a model, `get_tas
 trains a model of a task from nothing: `LeWMRecipe` in any, `TwoRoomRecipe` and `PushTRecipe` in theirs.
 leworld brings the tasks `TwoRoomTask` (with `two_room_pairs`, `two_room_held_out` and `ExpertPolicy`),
 `PushTTask` and `ArmTask`; `ReacherTask` and `CubeTask` are further worlds of the published weights. `compare`
-trains and measures several models (each a `Contender`) alike; `tune` and `tune_recorded` find lambda.
+trains and measures several models (each a `Contender`) alike; `tune` and `tune_recorded` find lambda;
+`with_rewards` gives episodes the rewards of one fixed goal.
 Environments need the extra `envs` where they are gymnasium's, `pusht` for Push-T, `mujoco` for Reacher and
 Cube; recipes need the extra `train`.
 """
@@ -20,6 +21,7 @@ from ._registry import list_tasks as list_tasks
 from ._registry import load_task as load_task
 from ._registry import register as register
 from ._registry import task_of as task_of
+from ._rewards import with_rewards as with_rewards
 from ._smooth_policy import SmoothPolicy as SmoothPolicy
 from ._state_task import StateTask as StateTask
 from ._task import CollectingPolicy as CollectingPolicy
