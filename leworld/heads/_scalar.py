@@ -1,7 +1,7 @@
 """A number a latent, or a latent and an action: rewards and values."""
 
 from collections.abc import Sequence
-from typing import Self, final
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -127,8 +127,8 @@ class ScalarHead(nn.Module):
         batch_size: int = 256,
         learning_rate: float = 1e-3,
         seed: int = 0,
-    ) -> Self:
-        """Learn from the latents of a frozen model, by Adam, and return itself in evaluation mode.
+    ) -> None:
+        """Learn from the latents of a frozen model, by Adam; it is in evaluation mode afterwards.
 
         Args:
             latents: As `leworld.models.embed_rows` gives them.
@@ -152,14 +152,16 @@ class ScalarHead(nn.Module):
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
         with torch.enable_grad():
             for _ in range(num_steps):
-                rows = torch.randint(len(latents), (batch_size,), generator=generator, dtype=torch.int64)
+                rows = torch.randint(
+                    len(latents), (batch_size,), generator=generator, dtype=torch.int64, device="cpu"
+                )
                 rows = rows.to(latents.device)
                 taken = None if actions is None else actions.detach().to(weight)[rows]
                 optimizer.zero_grad()
                 self.loss(latents[rows], values[rows], actions=taken).mean().backward()
                 optimizer.step()
                 schedule.step()
-        return self.eval()
+        self.eval()
 
 
 def joined(

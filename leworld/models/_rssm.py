@@ -325,8 +325,8 @@ class RSSM(WorldModel):
     def _drawn_part(self, observations: Any) -> Tensor:
         if isinstance(observations, Tensor):
             return observations
-        names = getattr(self.decoder, "observation_parts", ())
-        return observations[names[0] if set(names) & set(observations.parts) else self.observation_parts[0]]
+        named = [n for n in getattr(self.decoder, "observation_parts", ()) if n in observations.parts]
+        return observations[(*named, *self.observation_parts)[0]]
 
     def _embedded(self, observations: Any) -> Tensor:
         if isinstance(observations, Tensor):

@@ -76,6 +76,9 @@ ROWS: list[BadInput] = [
     row("ScalarHead", "actions", lambda: scalar()(Z, A), ConfigError, "action_dim=None"),
     row("ScalarHead", "other latents", lambda: scalar()(A), ShapeError, "embedding_dim"),
     row("ScalarHead", "other actions", lambda: scalar(3)(Z, A), ShapeError, "action_dim"),
+    row("ScalarHead.fit", "no step", lambda: scalar().fit(Z, Z[:, 0], num_steps=0), ConfigError, "num_steps"),
+    row("ScalarHead.fit", "no row", lambda: scalar().fit(Z[:0], Z[:0, 0]), ShapeError, "row"),
+    row("ScalarHead.fit", "a row less", lambda: scalar().fit(Z, Z[1:, 0]), ShapeError, "values"),
     row("TerminationHead", "no size", lambda: TerminationHead(0), ConfigError, "embedding_dim"),
     row("TerminationHead", "latents", lambda: TerminationHead(4, **SMALL)(Z), ShapeError, "embedding_dim"),
     row(

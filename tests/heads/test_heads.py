@@ -46,6 +46,27 @@ def test_a_scalar_head_begins_at_zero_and_learns(norm: str) -> None:
     torch.testing.assert_close(head(Z), targets, atol=0.1, rtol=0)
 
 
+@pytest.mark.parametrize("reads_actions", [False, True])
+def test_a_head_is_fitted_on_frozen_latents(reads_actions: bool) -> None:
+    """Which keep no gradient; equal seeds give equal heads, and torch's own generator is left alone."""
+    latents, actions = Z.clone().requires_grad_(), A if reads_actions else None
+    targets = 2 * Z[:, 0] + (A[:, 0] if reads_actions else 0)
+    heads, before = [], torch.get_rng_state()
+    for seed in (0, 0, 1):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(3)
+            head = ScalarHead(8, 2 if reads_actions else None, hidden_dims=(32,), two_hot=TwoHot("symexp"))
+        options = {"num_steps": 100, "batch_size": 16, "learning_rate": 1e-2, "seed": seed}
+        head.fit(latents, targets, actions=actions, **options)
+        assert not head.training
+        heads.append(head(Z, actions).detach())
+    assert latents.grad is None
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+    torch.testing.assert_close(heads[0], targets, atol=0.3, rtol=0)
+
+
 def test_a_head_of_actions_reads_them() -> None:
     head = awake(ScalarHead(8, 2, hidden_dims=(12,)))
     assert (head(Z, A) - head(Z, -A)).abs().min() > 1e-6

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 import leworld
+from leworld.control import PolicyProposals, Situation
+from leworld.costs import ReturnCost
 from leworld.data import Batch, Episodes, Observation, Processor, Windows, fit_processor
 from leworld.errors import CheckpointError
 from leworld.models import RSSM
@@ -147,6 +149,27 @@ def test_actions_beyond_a_limit_are_brought_to_it() -> None:
     bounded = predictor.advance(latents, actions)
     assert not torch.equal(bounded, plain)
     torch.testing.assert_close(bounded, predictor.advance(latents, actions.clamp(-2, 2)))
+
+
+@torch.no_grad()
+def test_it_is_planned_with_by_its_own_reward_value_and_policy() -> None:
+    """The value is of a latent, so the action that the policy takes there plays no part."""
+    model = rssm().eval()
+    state = model.observe(None, batch(model).observations.at((slice(None), 0)))
+    actions = torch.randn(6, 2, 3, ACTION, generator=torch.Generator().manual_seed(2))
+    reached = model.imagine(state, actions)
+    over = model.termination(reached) > 0.5
+    going = torch.cat((torch.ones_like(over[..., :1]), ~over), dim=-1).cumprod(-1)
+    gains = torch.cat((model.reward(reached), model.value(reached[:, :, -1:])), dim=-1)
+    expected = -(gains * going * 0.997 ** torch.arange(4)).sum(-1)
+    torch.testing.assert_close(ReturnCost(model, state=state)(actions), expected, atol=1e-4, rtol=1e-4)
+    here = model.present(state)
+    situation = Situation(model, state, here, goal=None, horizon=3, former=None, environments=tuple(range(6)))
+    guesses = PolicyProposals(4)(situation)
+    assert guesses.shape == (6, 5, 3, ACTION)
+    first = guesses[:, 1:, 0]
+    drawn = model.policy.log_prob(here.unsqueeze(1).expand(-1, 4, -1), first)
+    assert drawn.isfinite().all()
 
 
 @pytest.mark.parametrize(("size", "core", "prior"), [("1M", 0.27e6, 0.05e6), ("12M", 4.34e6, 0.72e6)])

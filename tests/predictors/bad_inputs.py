@@ -100,6 +100,10 @@ def doors(name: str, make: Callable[[], IncrementalPredictor]) -> list[BadInput]
     ]
 
 
+def named(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
+    return BadInput(f"leworld.predictors.{name}", case, call, error, mentions)
+
+
 def row(case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
     return BadInput("leworld.predictors.TransformerPredictor", case, call, error, mentions)
 
@@ -107,32 +111,34 @@ def row(case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
 Z, C = torch.randn(2, 3, 6), torch.randn(2, 3, 5)
 T = torch.randn(2, 3, 2, 3)
 ROWS: list[BadInput] = [
-    row("StateSpacePredictor", "no multiple", lambda: state_space(5), ConfigError, "num_blocks"),
-    row("StateSpacePredictor", "no class", lambda: state_space(num_classes=0), ConfigError, "num_classes=0"),
-    row(
+    named("StateSpacePredictor", "no multiple", lambda: state_space(5), ConfigError, "num_blocks"),
+    named(
+        "StateSpacePredictor", "no class", lambda: state_space(num_classes=0), ConfigError, "num_classes=0"
+    ),
+    named(
         "StateSpacePredictor",
         "a limit of 0",
         lambda: state_space(action_limit=0.0),
         ConfigError,
         "action_limit",
     ),
-    row("StateSpacePredictor", "a share of 2", lambda: state_space(unimix=2.0), ConfigError, "unimix"),
-    row("StateSpacePredictor", "other latents", lambda: state_space()(Z, C), ShapeError, "embeddings"),
-    row(
+    named("StateSpacePredictor", "a share of 2", lambda: state_space(unimix=2.0), ConfigError, "unimix"),
+    named("StateSpacePredictor", "other latents", lambda: state_space()(Z, C), ShapeError, "embeddings"),
+    named(
         "StateSpacePredictor.advance",
         "other actions",
         lambda: state_space().advance(torch.zeros(2, 8), torch.zeros(2, 4)),
         ShapeError,
         "actions",
     ),
-    row(
+    named(
         "StateSpacePredictor.prior_logits",
         "latents",
         lambda: state_space().prior_logits(torch.zeros(2, 8)),
         ShapeError,
         "states",
     ),
-    row(
+    named(
         "StateSpacePredictor.join",
         "a row too many",
         lambda: state_space().join(torch.zeros(2, 4), torch.zeros(3, 2, 2)),

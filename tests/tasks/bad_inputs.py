@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from leworld.data import Windows
+from leworld.data import Episodes, Windows
 from leworld.envs import TwoRoomArena
-from leworld.errors import CheckpointError, ConfigError, LeWorldError, NonFiniteError, ShapeError
+from leworld.errors import CheckpointError, ConfigError, DataError, LeWorldError, NonFiniteError, ShapeError
 from leworld.planners import MPPIPlanner
 from leworld.regularizers import SIGReg
 from leworld.tasks import (
@@ -34,6 +34,7 @@ from leworld.tasks import (
     tune_recorded,
     two_room_held_out,
     two_room_pairs,
+    with_rewards,
 )
 from leworld.tasks.tworoom._pairs import two_room_steps
 from tests.bad_input import BadInput
@@ -49,6 +50,19 @@ _ROOM = "leworld.tasks"
 
 def _row(name: str, case: str, call, *mentions: str, error: type[LeWorldError] = ConfigError) -> BadInput:
     return BadInput(f"{_ROOM}.{name}", case, call, error, mentions)
+
+
+def _rewarded(task: object = None, **options) -> Episodes:
+    states = {"state": np.zeros((4, 2), np.float32)}
+    actions = np.array([[0.0], [0.0], [0.0], [np.nan]], np.float32)
+    episodes = options.pop("episodes", Episodes(None, actions, lengths=np.array([4]), columns=states))
+    options = {"goal": np.zeros(2), **options}
+    return with_rewards(episodes, ArmTask() if task is None else task, **options)  # type: ignore[arg-type]
+
+
+def _stateless() -> Episodes:
+    columns = {"proprio": np.zeros((2, 1), np.float32)}
+    return Episodes(None, np.array([[0.0], [np.nan]], np.float32), lengths=np.array([2]), columns=columns)
 
 
 def _expert(case, call, error, *mentions):
@@ -159,6 +173,14 @@ def _tune_recorded(case, *mentions, build=lambda weight: None, windows=None, **c
 
 
 ROWS = [
+    _row("with_rewards", "a name", lambda: _rewarded("arm"), "`task`", "'arm'"),
+    _row("with_rewards", "no episodes", lambda: _rewarded(episodes=3), "`episodes`", "it is 3"),
+    _row("with_rewards", "kind", lambda: _rewarded(kind="shaped"), "`dense`"),
+    _row("with_rewards", "unit", lambda: _rewarded(unit=0.0), "unit=0.0"),
+    _row("with_rewards", "no state", lambda: _rewarded(episodes=_stateless()), "`state`", "proprio"),
+    _row("with_rewards", "goal", lambda: _rewarded(goal=np.zeros(3)), "goal", error=ShapeError),
+    _row("with_rewards", "NaN", lambda: _rewarded(goal=np.full(2, np.nan)), "goal", error=NonFiniteError),
+    _row("with_rewards", "always there", lambda: _rewarded(ends=True), "every row", error=DataError),
     *GYMNASIUM_ROWS,
     _tune("no task", "tune_recorded", task="tworoom"),
     _tune("no recipe", "Recipe", recipe="lewm"),

@@ -128,6 +128,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
         "tasks.task_of",
         "tasks.two_room_held_out",
         "tasks.two_room_pairs",
+        "tasks.with_rewards",
     ),
     "whole runs of Lightning over what the scenario of `WorldModelModule` drives": (
         "tasks.compare",
