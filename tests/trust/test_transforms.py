@@ -21,6 +21,7 @@ from leworld.costs import (
     WeightedSum,
 )
 from leworld.data import Batch, Processor
+from leworld.decoders import NormedConvDecoder
 from leworld.encoders import ActionEncoder, LinearEncoder, VectorEncoder
 from leworld.errors import ConfigError
 from leworld.heads import GaussianPolicy, QEnsemble, ScalarHead, TwoHot
@@ -142,6 +143,7 @@ CASES: dict[str, Case] = {
         if not name.startswith(("fused", "huggingface", "timm"))  # backbones of others make no such promise
     },
     **{f"predictor {name}": (conditioned(make), draw(2, TIME, DIM)) for name, make in PREDICTORS.items()},
+    "NormedConvDecoder": (still(NormedConvDecoder(6, 8, channels=(4, 4))), draw(2, 6)),
     **{f"decoder {name}": (still(make()), draw(2, LATENT)) for name, make in DECODERS.items()},
 }
 # No gradient by design: their values are compared only.
