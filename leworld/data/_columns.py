@@ -15,11 +15,17 @@ BATCH_COLUMNS = (REWARD, *FLAGS)
 
 def known_column(owner: str, name: str, columns: Mapping[str, Any]) -> Any:
     """Return a column by name, or say which ones there are."""
+    if not isinstance(name, str):
+        raise ConfigError(
+            f"{owner} needs a column's name",
+            f"it is {describe(name)}",
+            nearest("", columns) if columns else "The episodes have no columns: record it with them",
+        )
     if name not in columns:
         raise ConfigError(
             f"{owner} needs columns that the episodes have",
             f"there is no `{name}`",
-            nearest(str(name), columns) if columns else "The episodes have no columns: record it with them",
+            nearest(name, columns) if columns else "The episodes have no columns: record it with them",
         )
     return columns[name]
 
