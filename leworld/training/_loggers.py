@@ -23,10 +23,11 @@ _RUN_ID = "wandb_run_id.txt"
 
 def checked_loggers(loggers: object, *, owner: str) -> tuple[str | Logger, ...]:
     """Return loggers as a tuple, each a known name that can be used or one of Lightning's."""
-    given = (loggers,) if isinstance(loggers, str | Logger) else loggers
-    entries = tuple(given) if isinstance(given, Sequence) else (given,)
-    for entry in entries:
-        if not isinstance(entry, Logger) and not (isinstance(entry, str) and entry in _NAMES):
+    entries: list[str | Logger] = []
+    for entry in loggers if isinstance(loggers, Sequence) and not isinstance(loggers, str) else (loggers,):
+        if isinstance(entry, Logger) or (isinstance(entry, str) and entry in _NAMES):
+            entries.append(entry)
+        else:
             raise ConfigError(
                 f"{owner} needs `logger` to be of {quoted(_NAMES)}, or one of Lightning's loggers",
                 f"it was given {describe(entry)}",
@@ -34,7 +35,7 @@ def checked_loggers(loggers: object, *, owner: str) -> tuple[str | Logger, ...]:
             )
     if "wandb" in entries:
         require("wandb", extra="wandb", purpose='`logger="wandb"`')
-    return entries
+    return tuple(entries)
 
 
 def run_log(folder: Path, loggers: tuple[str | Logger, ...]) -> RunLog:

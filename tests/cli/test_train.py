@@ -9,6 +9,7 @@ from click.testing import CliRunner
 import leworld
 from leworld.cli._main import top
 from leworld.cli._train import _INVERSE_EPISODES
+from leworld.models import WorldModel
 from leworld.tasks import TwoRoomRecipe
 from leworld.training import INVERSE_SETTINGS, load_inverse
 
@@ -34,8 +35,8 @@ def test_a_short_run_leaves_a_model_that_plans(tmp_path: Path) -> None:
 def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     calls: dict[str, Any] = {}
 
-    def record(recipe: TwoRoomRecipe, folder: Path, *, resume: bool) -> None:
-        calls.update(folder=folder, recipe=recipe, resume=resume)
+    def record(recipe: TwoRoomRecipe, folder: Path, *, initial: WorldModel | None, resume: bool) -> None:
+        calls.update(folder=folder, recipe=recipe, initial=initial, resume=resume)
 
     monkeypatch.setattr("leworld.tasks.TwoRoomRecipe.train", record)
     return calls
@@ -43,7 +44,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_without_options_it_is_the_recipe(seen: dict[str, Any]) -> None:
     assert CliRunner().invoke(top, ["train", "tworoom"]).exit_code == 0
-    assert seen == {"folder": Path("runs/tworoom"), "recipe": TwoRoomRecipe(), "resume": True}
+    given = {"folder": Path("runs/tworoom"), "recipe": TwoRoomRecipe(), "initial": None, "resume": True}
+    assert seen == given
 
 
 def test_options_reach_the_recipe(seen: dict[str, Any]) -> None:

@@ -19,6 +19,9 @@ from tests.fake_clock import fake_clock
 from tests.training.loading import Failing, failing_windows
 from tests.training.tiny import fingerprint, tiny_episodes, tiny_model, tiny_settings, tiny_windows
 
+# A machine of few cores tells that there are more workers than cores.
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
+
 
 @pytest.fixture(params=["fork", "spawn"])
 def start(request) -> Iterator[str]:

@@ -196,8 +196,9 @@ def test_a_model_with_nothing_to_train_is_refused_before_the_first_step(tmp_path
 def test_a_failing_run_leaves_the_modes_as_they_were(tmp_path):
     model = family.model().eval()
     model.weight = float("nan")
+    settings = TrainSettings(num_steps=8, batch_size=4, log_every=4, must_save=False)
     with pytest.raises(leworld.errors.NonFiniteError):
-        family.run(tmp_path, model, settings=TrainSettings(num_steps=8, batch_size=4, log_every=4))
+        family.run(tmp_path, model, settings=settings)
     assert not any(part.training for part in model.modules())
 
 
