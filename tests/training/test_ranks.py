@@ -21,7 +21,7 @@ STEPS, JOINT = 3, 24
 pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")
 
 
-def trained(folder: Path, ranks: int, *, strategy: str = "ddp_spawn", kind: type | None = None) -> None:
+def trained(folder: Path, ranks: int, *, strategy: str = "ddp_fork", kind: type | None = None) -> None:
     (folder / "gradients").mkdir(parents=True, exist_ok=True)
     settings = tiny_settings(num_steps=STEPS, log_every=1, batch_size=JOINT // ranks, save_every=STEPS)
     model = normed_model()
