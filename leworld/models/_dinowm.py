@@ -102,7 +102,7 @@ class DINOWM(WorldModel):
         ```
     """
 
-    learns_latents = False
+    watches_spread = False
 
     def __init__(
         self,

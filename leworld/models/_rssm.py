@@ -120,6 +120,8 @@ class RSSM(WorldModel):
         ```
     """
 
+    watches_spread = False
+
     def __init__(
         self,
         encoder: nn.Module,

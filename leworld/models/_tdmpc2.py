@@ -93,6 +93,8 @@ class TDMPC2(WorldModel):
         ```
     """
 
+    watches_spread = False
+
     def __init__(
         self,
         encoder: nn.Module,

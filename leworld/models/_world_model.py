@@ -57,8 +57,8 @@ class WorldModel(nn.Module, ABC):
         action_dim: Size of an action block.
         observation_parts: Names of the parts that the model reads.
         batch_columns: Columns such as "reward" that `loss` reads from `batch.columns`.
-        learns_latents: Whether latents are learned; False for those that are mostly frozen features, whose
-            spread says nothing of a collapse.
+        watches_spread: Whether training warns where the latents' spread stays far below 1. False for mostly
+            frozen features, and for latents whose form decides the spread, such as one-hot vectors.
         processor: How the world's units become the model's numbers and back; None if unknown.
         trained_on: The record of the episodes that it was trained on; None where there is none.
 
@@ -99,7 +99,7 @@ class WorldModel(nn.Module, ABC):
     action_dim: int
     observation_parts: tuple[str, ...] = ("pixels",)
     batch_columns: tuple[str, ...] = ()
-    learns_latents: bool = True
+    watches_spread: bool = True
     processor: Processor | None = None
     trained_on: TrainingEpisodes | None = None
 

@@ -133,7 +133,7 @@ class CollapseMonitor:
         first = self._first or row
         if shrunk:
             symptom = (
-                f"their standard deviation fell from {first[1]:.2g} at step {first[0]} to {spread:.2g} at "
+                f"their standard deviation was {first[1]:.2g} at step {first[0]} and is {spread:.2g} at "
                 f"step {step}, where a healthy embedding is near 1"
             )
         else:

@@ -203,7 +203,7 @@ class TrainingModule(ResumableModule, ABC):
         if "prediction" in numbers:
             copying = float((latents[:, 1:] - latents[:, :-1]).square().mean())
             numbers["prediction_over_copy"] = numbers["prediction"] / copying if copying > 0 else float("nan")
-        message = self.monitor.update(step + 1, latents) if self.model.learns_latents else None
+        message = self.monitor.update(step + 1, latents) if self.model.watches_spread else None
         rate = self.settings.optimizer.learning_rate_at(step, num_steps=self.settings.num_steps)
         numbers |= {
             "embedding_std": float(rows.std(dim=0).mean()),

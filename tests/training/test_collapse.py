@@ -10,7 +10,7 @@ from leworld._random import seeded_globals
 from leworld.data import Windows, collect, fit_processor
 from leworld.encoders import ActionEncoder, ConvEncoder
 from leworld.envs import TwoRoomVector
-from leworld.models import LeWM
+from leworld.models import DINOWM, RSSM, TDMPC2, LeWM
 from leworld.nn import Projector
 from leworld.predictors import TransformerPredictor
 from leworld.regularizers import SIGReg
@@ -143,10 +143,15 @@ def test_frozen_features_are_not_taken_for_a_collapse(windows, tmp_path):
     model.processor = fit_processor(windows.episodes, frameskip=5)
     settings = TrainSettings(num_steps=150, save_every=150, batchnorm_windows=128)
     reported = {}
-    for learns in (True, False):
-        model.learns_latents = learns
+    for watched in (True, False):
+        model.watches_spread = watched
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            train(model, windows, folder=tmp_path / str(learns), settings=settings, progress=False)
-        reported[learns] = any(issubclass(warning.category, CollapseWarning) for warning in caught)
+            train(model, windows, folder=tmp_path / str(watched), settings=settings, progress=False)
+        reported[watched] = any(issubclass(warning.category, CollapseWarning) for warning in caught)
     assert reported == {True: True, False: False}
+
+
+@pytest.mark.parametrize("kind", [RSSM, TDMPC2, DINOWM], ids=lambda kind: kind.__name__)
+def test_the_spread_of_latents_of_a_given_form_says_nothing(kind):
+    assert not kind.watches_spread
