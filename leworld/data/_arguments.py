@@ -122,3 +122,15 @@ def chosen_numbers(chosen: object, count: int) -> np.ndarray | None:
     if numbers is None or isinstance(chosen, int):
         return None
     return numbers if numbers.size and numbers.min() >= -count and numbers.max() < count else None
+
+
+def chosen_episodes(owner: str, path: Path, count: int, episodes: Any) -> np.ndarray:
+    """Return the numbers of the chosen episodes, from 0 on."""
+    chosen = chosen_numbers(slice(None) if episodes is None else episodes, count)
+    if chosen is None:
+        raise ConfigError(
+            f"{owner} needs `episodes` to choose among the {count} episodes of {path}",
+            f"`episodes` is {describe(episodes)}",
+            "Pass a slice or a list of episode numbers",
+        )
+    return np.where(chosen < 0, chosen + count, chosen)

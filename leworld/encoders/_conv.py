@@ -13,7 +13,8 @@ from .._checks import check_choice, check_number
 from .._config import configurable
 from .._transforms import transforming
 from .._typing import shapechecked
-from ..errors import ConfigError, ShapeError
+from ..errors import ShapeError
+from ._sides import halving_stages
 
 
 @final
@@ -73,15 +74,7 @@ class ConvEncoder(nn.Module):
         check_number("ConvEncoder", "in_channels", in_channels, low=1, integer=True)
         check_choice("ConvEncoder", "pooling", pooling, ("flatten", "mean"))
         check_choice("ConvEncoder", "norm", norm, ("none", "batch"))
-        for width in channels:
-            check_number("ConvEncoder", "channels", width, low=1, integer=True)
-        reduction = 2 ** len(channels)
-        if not channels or image_size % reduction:
-            raise ConfigError(
-                "ConvEncoder needs at least one stage, and an `image_size` that n stages can halve n times",
-                f"`image_size={image_size}` and `channels={tuple(channels)}` ({len(channels)} stages)",
-                f"Take an image size that is a multiple of {reduction}, or another number of stages",
-            )
+        reduction = halving_stages("ConvEncoder", image_size, channels)
         widths = (in_channels, *channels)
         plain = norm == "none"  # a BatchNorm has biases of its own
         stages = [

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from .._checks import check_number
 from .._config import configurable
 from .._typing import shapechecked
-from ..errors import ConfigError, ShapeError
+from ..errors import ShapeError
+from ._sides import halving_stages
 
 
 @final
@@ -59,16 +60,7 @@ class NormedConvEncoder(nn.Module):
         super().__init__()
         check_number("NormedConvEncoder", "image_size", image_size, low=1, integer=True)
         check_number("NormedConvEncoder", "in_channels", in_channels, low=1, integer=True)
-        for width in channels:
-            check_number("NormedConvEncoder", "channels", width, low=1, integer=True)
-        reduction = 2 ** len(channels)
-        if not channels or image_size % reduction:
-            raise ConfigError(
-                "NormedConvEncoder needs at least one stage, and an `image_size` that n stages can halve n "
-                "times",
-                f"`image_size={image_size}` and `channels={tuple(channels)}` ({len(channels)} stages)",
-                f"Take an image size that is a multiple of {reduction}, or another number of stages",
-            )
+        reduction = halving_stages("NormedConvEncoder", image_size, channels)
         self.stages = nn.ModuleList(
             nn.Conv2d(before, after, 5, padding=2) for before, after in pairwise((in_channels, *channels))
         )

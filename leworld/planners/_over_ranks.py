@@ -12,12 +12,9 @@ from torch import Tensor
 from .._checks import check_number, describe, plain_numbers
 from .._distributed import active_group, check_group
 from ..errors import ConfigError
-from ._evaluator import Evaluator
 from ._plan import Plan, Trace
 from ._planner import Planner
-from ._problem import Problem
-from ._search_state import SearchState
-from ._wrappers import check_planner
+from ._wrappers import PlannerAround
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
 
 @final
 @plain_numbers
-class OverRanks(Planner[Any]):
+class OverRanks(PlannerAround):
     """Shares the rows of a planning call among the processes of a group, which all get the whole plan.
 
     Rows are searched independently, each from its own seed, so that the plan is that of one process: bit for
@@ -64,17 +61,13 @@ class OverRanks(Planner[Any]):
     """
 
     def __init__(self, planner: Planner[Any], group: "ProcessGroup | str" = "world") -> None:
-        check_planner("OverRanks", "planner", planner)
+        super().__init__(planner)
         check_group("OverRanks", group)
         if group is None:
             raise ConfigError(
                 "OverRanks needs a `group` of processes", "it is None", 'Pass "world", or plan without it'
             )
-        self.planner = planner
         self.group = group
-        self.horizon = planner.horizon
-        self.num_iterations = planner.num_iterations
-        self.keep_best = planner.keep_best
 
     @plain_numbers
     def rows(self, batch: int) -> slice:
@@ -118,20 +111,6 @@ class OverRanks(Planner[Any]):
             _joined([part.trace for part in found], device),
             torch.cat(elites).to(device) if len(elites) == len(found) else None,
         )
-
-    def prepare(self, evaluate: Evaluator) -> None:
-        """Ask the wrapped planner."""
-        self.planner.prepare(evaluate)
-
-    def init(self, problem: Problem) -> SearchState[Any]:
-        """Ask the wrapped planner."""
-        return self.planner.init(problem)
-
-    def step(
-        self, problem: Problem, state: SearchState[Any], evaluate: Evaluator, iteration: int
-    ) -> SearchState[Any]:
-        """Ask the wrapped planner."""
-        return self.planner.step(problem, state, evaluate, iteration)
 
 
 def _on_cpu(plan: Plan) -> Plan:

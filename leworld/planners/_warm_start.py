@@ -13,11 +13,11 @@ from ._evaluator import Evaluator
 from ._planner import Planner
 from ._problem import Problem
 from ._search_state import SearchState
-from ._wrappers import check_planner
+from ._wrappers import PlannerAround
 
 
 @final
-class WarmStart(Planner[Any]):
+class WarmStart(PlannerAround):
     """Starts a planner from a proposal, such as a former plan or the output of a small policy network.
 
     The proposal is scored before the first iteration, so the plan is never worse than the proposal (with
@@ -46,22 +46,14 @@ class WarmStart(Planner[Any]):
     """
 
     def __init__(self, planner: Planner[Any], propose: Callable[[Tensor], Tensor]) -> None:
-        check_planner("WarmStart", "planner", planner)
+        super().__init__(planner)
         if not callable(propose):
             raise ConfigError(
                 "WarmStart needs `propose` to be a function of the first guess",
                 f"`propose` is {describe(propose)}",
                 "Pass `lambda init: proposal`, or give the tensor to `plan(..., init=proposal)`",
             )
-        self.planner = planner
         self.propose = propose
-        self.horizon = planner.horizon
-        self.num_iterations = planner.num_iterations
-        self.keep_best = planner.keep_best
-
-    def prepare(self, evaluate: Evaluator) -> None:
-        """Ask the wrapped planner."""
-        self.planner.prepare(evaluate)
 
     def init(self, problem: Problem) -> SearchState[Any]:
         """Ask for the proposal and start there."""

@@ -15,8 +15,33 @@ from ._problem import Problem
 from ._search_state import SearchState
 
 
+class PlannerAround(Planner[Any]):
+    """A planner that searches as the one that it is given does."""
+
+    def __init__(self, planner: Planner[Any]) -> None:
+        check_planner(type(self).__name__, "planner", planner)
+        self.planner = planner
+        self.horizon = planner.horizon
+        self.num_iterations = planner.num_iterations
+        self.keep_best = planner.keep_best
+
+    def prepare(self, evaluate: Evaluator) -> None:
+        """Ask the wrapped planner."""
+        self.planner.prepare(evaluate)
+
+    def init(self, problem: Problem) -> SearchState[Any]:
+        """Ask the wrapped planner."""
+        return self.planner.init(problem)
+
+    def step(
+        self, problem: Problem, state: SearchState[Any], evaluate: Evaluator, iteration: int
+    ) -> SearchState[Any]:
+        """Ask the wrapped planner."""
+        return self.planner.step(problem, state, evaluate, iteration)
+
+
 @final
-class BestSoFar(Planner[Any]):
+class BestSoFar(PlannerAround):
     """Returns the best sequence that a planner has shown to the cost, whatever the planner's own answer is.
 
     Most planners here do so anyway; it matters for `MPPIPlanner` and for `CEMPlanner(returns="mean")`. Around
@@ -36,27 +61,9 @@ class BestSoFar(Planner[Any]):
         ```
     """
 
-    keep_best = True
-
     def __init__(self, planner: Planner[Any]) -> None:
-        check_planner("BestSoFar", "planner", planner)
-        self.planner = planner
-        self.horizon = planner.horizon
-        self.num_iterations = planner.num_iterations
-
-    def prepare(self, evaluate: Evaluator) -> None:
-        """Ask the wrapped planner."""
-        self.planner.prepare(evaluate)
-
-    def init(self, problem: Problem) -> SearchState[Any]:
-        """Ask the wrapped planner."""
-        return self.planner.init(problem)
-
-    def step(
-        self, problem: Problem, state: SearchState[Any], evaluate: Evaluator, iteration: int
-    ) -> SearchState[Any]:
-        """Ask the wrapped planner."""
-        return self.planner.step(problem, state, evaluate, iteration)
+        super().__init__(planner)
+        self.keep_best = True
 
 
 @final

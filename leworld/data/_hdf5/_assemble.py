@@ -11,7 +11,7 @@ from ..._checks import describe
 from ...errors import ConfigError, DataError, LeWorldError
 from .._action_shift import warn_of_shift
 from .._actions import describe_bad_action
-from .._arguments import chosen_numbers, names_of
+from .._arguments import chosen_episodes, names_of
 from .._episodes import Episodes
 from .._hdf5_layout import (
     CAMERA_PREFIX,
@@ -51,7 +51,7 @@ def episodes_of(
         own = own_columns(file)
         columns = checked_columns(file, own, extra)
         lengths, offsets = episode_index(file.path, columns)
-        chosen = _choose(owner, file.path, len(lengths), episodes)
+        chosen = chosen_episodes(owner, file.path, len(lengths), episodes)
         spans = lengths[chosen], offsets[chosen]
         arrays = _arrays(file, columns, (own or (), extra), spans, pictures)
         if environment_id is None:
@@ -146,17 +146,6 @@ def _names(owner: str, extra_columns: object) -> tuple[str, ...]:
             "Leave it out: `Episodes.lengths` and `Episodes.offsets` hold it",
         )
     return names
-
-
-def _choose(owner: str, path: Path, count: int, episodes: slice | Sequence[int] | None) -> np.ndarray:
-    chosen = chosen_numbers(slice(None) if episodes is None else episodes, count)
-    if chosen is None:
-        raise ConfigError(
-            f"{owner} needs `episodes` to choose among the {count} episodes of {path}",
-            f"`episodes` is {describe(episodes)}",
-            "Pass a slice or a list of episode numbers",
-        )
-    return np.where(chosen < 0, chosen + count, chosen)
 
 
 def _runs(lengths: np.ndarray, offsets: np.ndarray) -> Runs:

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..._checks import describe, plain_numbers
 from ...errors import ConfigError, DataError
-from .._arguments import named_columns, names_of, path_of
+from .._arguments import chosen_episodes, named_columns, names_of, path_of
 from .._episodes import Episodes
 from .._hdf5_layout import EPISODE_COLUMNS, rule, shown
 from .._lazy import LazyColumn
-from .._readers._columns import action_rows, assembled, chosen_cameras, chosen_episodes, joined, short_name
+from .._readers._columns import action_rows, assembled, chosen_cameras, joined, short_name
 from .._readers._folder import DataFolder, natural
 from ._columns import is_channel_first
 from ._file import DataFile, opened

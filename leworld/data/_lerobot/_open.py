@@ -8,18 +8,10 @@ import numpy as np
 
 from ..._checks import check_choice, check_number, nearest, plain_numbers
 from ...errors import ConfigError, DataError
-from .._arguments import path_of
+from .._arguments import chosen_episodes, path_of
 from .._episodes import Episodes
 from .._hdf5_layout import shown
-from .._readers._columns import (
-    PIXELS,
-    action_rows,
-    assembled,
-    chosen_cameras,
-    chosen_episodes,
-    short_name,
-    spans_of,
-)
+from .._readers._columns import PIXELS, action_rows, assembled, chosen_cameras, short_name, spans_of
 from .._readers._folder import DataFolder, rule
 from .._readers._parquet import ParquetTable, stacked
 from ._meta import Info, read_info

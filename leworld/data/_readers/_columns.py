@@ -10,7 +10,7 @@ import numpy as np
 
 from ..._checks import describe, nearest
 from ...errors import ConfigError, DataError, LeWorldError
-from .._arguments import chosen_numbers, named_columns, names_of
+from .._arguments import named_columns, names_of
 from .._episodes import Episodes
 from .._lazy import Column, LazyColumn
 from ._folder import rule
@@ -132,18 +132,6 @@ def action_rows(values: np.ndarray) -> np.ndarray:
     """Return numbers of any type and further axes as float32 actions (row, action)."""
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is infinite then, and refused
         return values.reshape(len(values), math.prod(values.shape[1:])).astype(np.float32)
-
-
-def chosen_episodes(owner: str, path: Path, count: int, episodes: Any) -> np.ndarray:
-    """Return the numbers of the chosen episodes, from 0 on."""
-    chosen = chosen_numbers(slice(None) if episodes is None else episodes, count)
-    if chosen is None:
-        raise ConfigError(
-            f"{owner} needs `episodes` to choose among the {count} episodes of {path}",
-            f"`episodes` is {describe(episodes)}",
-            "Pass a slice or a list of episode numbers",
-        )
-    return np.where(chosen < 0, chosen + count, chosen)
 
 
 def assembled(

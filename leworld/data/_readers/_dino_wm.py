@@ -13,10 +13,10 @@ import torch
 from ..._checks import describe, nearest, plain_numbers
 from ..._files import identity
 from ...errors import ConfigError, DataError
-from .._arguments import path_of
+from .._arguments import chosen_episodes, path_of
 from .._episodes import Episodes
 from .._lazy import LazyColumn
-from ._columns import PIXELS, action_rows, assembled, chosen_episodes, joined
+from ._columns import PIXELS, action_rows, assembled, joined
 from ._folder import DataFolder, reading, rule
 from ._video import Clip, VideoFrames
 

@@ -9,11 +9,10 @@ import numpy as np
 
 from ..._checks import describe, plain_numbers
 from ...errors import DataError
-from .._arguments import path_of
+from .._arguments import chosen_episodes, path_of
 from .._episodes import Episodes
 from .._hdf5._groups import groups_in, joined_groups, read_group
 from .._trajectories import one_hot
-from ._columns import chosen_episodes
 from ._folder import DataFolder, rule
 
 _OWNER = "open_minari"

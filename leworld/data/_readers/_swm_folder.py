@@ -9,12 +9,12 @@ import numpy as np
 from ..._checks import describe, plain_numbers
 from ...errors import DataError
 from .._action_shift import warn_of_shift
-from .._arguments import path_of
+from .._arguments import chosen_episodes, path_of
 from .._episodes import Episodes
 from .._hdf5._columns import leaving_rewards
 from .._hdf5_layout import IGNORED_COLUMNS, REWARD
 from .._lazy import LazyColumn
-from ._columns import action_rows, assembled, chosen_cameras, chosen_episodes, spans_of
+from ._columns import action_rows, assembled, chosen_cameras, spans_of
 from ._folder import DataFolder, rule
 from ._images import IMAGE_SUFFIXES, ImageFiles
 from ._npz import npz_array

@@ -16,18 +16,11 @@ import numpy as np
 from ..._checks import describe, nearest, plain_numbers
 from ..._files import identity
 from ...errors import ConfigError, DataError
-from .._arguments import path_of
+from .._arguments import chosen_episodes, path_of
 from .._episodes import Episodes
 from .._hdf5_layout import shown
 from .._lazy import LazyColumn
-from ._columns import (
-    action_rows,
-    assembled,
-    chosen_cameras,
-    chosen_episodes,
-    short_name,
-    spans_of,
-)
+from ._columns import action_rows, assembled, chosen_cameras, short_name, spans_of
 from ._folder import DataFolder, json_object, optional, reading, rule
 
 _OWNER = "open_zarr"
