@@ -9,7 +9,8 @@ from leworld.costs import ReturnCost
 from leworld.data import Observation, Processor, VectorPart
 from leworld.models import TDMPC2
 from leworld.planners import KeepGuesses, MPPIPlanner
-from tests.models.tdmpc2 import ACTION, batch, tdmpc2
+from tests.models.rewarded import ACTION, batch
+from tests.models.tdmpc2 import tdmpc2
 
 
 def situation(model: TDMPC2, former: torch.Tensor | None = None) -> Situation:

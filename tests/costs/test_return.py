@@ -10,7 +10,8 @@ from leworld.planners import CEMPlanner
 from leworld.probes import RidgeProbe
 from tests.costs.fakes import LinearLatent
 from tests.heads.test_heads import awake
-from tests.models.tdmpc2 import batch, tdmpc2
+from tests.models.rewarded import batch
+from tests.models.tdmpc2 import tdmpc2
 
 CONTEXT = torch.randn(2, 1, 2, generator=torch.Generator().manual_seed(1))
 ACTIONS = torch.randn(2, 3, 4, 2, generator=torch.Generator().manual_seed(2))

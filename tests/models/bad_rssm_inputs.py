@@ -2,7 +2,6 @@
 
 import torch
 
-from leworld.data import Batch
 from leworld.encoders import NormedConvEncoder
 from leworld.errors import ConfigError, LeWorldError, ShapeError
 from leworld.heads import ActorCritic, GaussianPolicy, ScalarHead, StateValue, TerminationHead
@@ -11,7 +10,8 @@ from leworld.nn import NormedMLP
 from leworld.predictors import GRUPredictor
 from leworld.regularizers import SIGReg
 from tests.bad_input import BadInput
-from tests.models.rssm import LATENT, batch, rssm
+from tests.models.rewarded import batch, without
+from tests.models.rssm import LATENT, rssm
 
 
 def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
@@ -27,13 +27,6 @@ def build(**changes) -> RSSM:
 def learner(latent: int, actions: int) -> ActorCritic:
     small = {"hidden_dims": (4,)}
     return ActorCritic(GaussianPolicy(latent, actions, **small), StateValue(latent, **small))
-
-
-def without(column: str) -> object:
-    model = rssm()
-    data = batch(model)
-    kept = {name: value for name, value in data.columns.items() if name != column}
-    return model.loss(Batch(data.observations, data.actions, kept))
 
 
 def sized(size: str = "1M", actions: int = 2, **options) -> RSSM:
@@ -79,8 +72,8 @@ ROWS: list[BadInput] = [
         "regularizer",
     ),
     row("RSSM.loss", "another drawing", lambda: drawn(NormedMLP(LATENT, 5)), ShapeError, "(3, 8, 8)", "(5,)"),
-    row("RSSM.loss", "no rewards", lambda: without("reward"), ConfigError, "`reward`"),
-    row("RSSM.loss", "no ends", lambda: without("terminated"), ConfigError, "`terminated`"),
+    row("RSSM.loss", "no rewards", lambda: without(rssm(), "reward"), ConfigError, "`reward`"),
+    row("RSSM.loss", "no ends", lambda: without(rssm(), "terminated"), ConfigError, "`terminated`"),
     row("RSSM.of_size", "unknown", lambda: sized("2M"), ConfigError, "`12M`"),
     row("RSSM.of_size", "no vector", lambda: sized(observation_dim=0), ConfigError, "observation_dim"),
     row("RSSM.of_size", "an odd picture", lambda: sized(image_size=40), ConfigError, "image_size=40"),

@@ -2,13 +2,13 @@
 
 import torch
 
-from leworld.data import Batch
 from leworld.errors import ConfigError, LeWorldError, ShapeError
 from leworld.heads import GaussianPolicy, TerminationHead
 from leworld.models import TDMPC2
 from leworld.nn import NormedMLP
 from tests.bad_input import BadInput
-from tests.models.tdmpc2 import batch, tdmpc2
+from tests.models.rewarded import batch, without
+from tests.models.tdmpc2 import tdmpc2
 
 
 def row(name: str, case: str, call, error: type[LeWorldError], *mentions: str) -> BadInput:
@@ -19,13 +19,6 @@ def build(**changes) -> TDMPC2:
     right = tdmpc2()
     names = ("encoder", "predictor", "reward", "value", "policy", "termination")
     return TDMPC2(**{name: getattr(right, name) for name in names} | changes)
-
-
-def without(column: str) -> object:
-    model = tdmpc2()
-    data = batch(model)
-    kept = {name: value for name, value in data.columns.items() if name != column}
-    return model.loss(Batch(data.observations, data.actions, kept))
 
 
 def sized(size: str = "1M", actions: int = 2, **options) -> TDMPC2:
@@ -46,8 +39,8 @@ ROWS: list[BadInput] = [
     row("TDMPC2", "latents", lambda: build(encoder=NormedMLP(3, 6)), ConfigError, "8 and 6"),
     row("TDMPC2", "actions", lambda: build(policy=GaussianPolicy(8, 3)), ConfigError, "policy.action_dim"),
     row("TDMPC2", "an end of others", lambda: build(termination=TerminationHead(4)), ConfigError, "4 and 8"),
-    row("TDMPC2.loss", "no rewards", lambda: without("reward"), ConfigError, "`reward`"),
-    row("TDMPC2.loss", "no ends", lambda: without("terminated"), ConfigError, "`terminated`"),
+    row("TDMPC2.loss", "no rewards", lambda: without(tdmpc2(), "reward"), ConfigError, "`reward`"),
+    row("TDMPC2.loss", "no ends", lambda: without(tdmpc2(), "terminated"), ConfigError, "`terminated`"),
     row("TDMPC2.loss", "a window too long", longer, ShapeError, "time=5"),
     row("TDMPC2.of_size", "unknown", lambda: sized("2M", observation_dim=3), ConfigError, "`19M`"),
     row("TDMPC2.of_size", "nothing to read", lambda: sized(), ConfigError, "`image_size`"),

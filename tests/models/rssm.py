@@ -7,7 +7,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from leworld.data import Batch, Observation
 from leworld.decoders import NormedConvDecoder
 from leworld.encoders import NormedConvEncoder
 from leworld.heads import (
@@ -23,9 +22,10 @@ from leworld.models import RSSM
 from leworld.nn import NormedMLP, configurable
 from leworld.predictors import StateSpacePredictor
 from leworld.regularizers import SIGReg
+from tests.models.rewarded import ACTION, HORIZON
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "rssm_mini"
-ACTION, HORIZON, STATE, LATENT = 4, 3, 8, 8 + 3 * 4
+STATE, LATENT = 8, 8 + 3 * 4
 
 
 def reference() -> dict[str, Tensor]:
@@ -125,17 +125,3 @@ def rssm(encoder: str = "picture", *, learns: bool = True, discrete: bool = Fals
     for parameter in model.parameters():
         parameter.data += 0.3 * torch.randn(parameter.shape, generator=generator)
     return model
-
-
-def batch(model: RSSM, size: int = 6, time: int = HORIZON + 1) -> Batch:
-    generator = torch.Generator().manual_seed(5)
-    part = model.observation_parts[0]
-    shape = (3,) if part == "proprio" else (3, 8, 8)
-    parts = {part: torch.randn(size, time, *shape, generator=generator)}
-    actions = torch.rand(size, time, ACTION, generator=generator) * 2 - 1
-    columns: dict[str, Tensor] = {}
-    if "reward" in model.batch_columns:
-        columns["reward"] = torch.randn(size, time, generator=generator)
-    if "terminated" in model.batch_columns:
-        columns["terminated"] = torch.rand(size, time, generator=generator) < 0.3
-    return Batch(Observation(parts=parts), actions, columns)

@@ -8,16 +8,17 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from leworld.data import Batch, Observation
+from leworld.data import Observation
 from leworld.encoders import SimNormEncoder
 from leworld.heads import GaussianPolicy, PolicySample, QEnsemble, ScalarHead, TerminationHead, TwoHot
 from leworld.hub import load_tdmpc2
 from leworld.models import TDMPC2
 from leworld.nn import NormedMLP
 from leworld.predictors import SimNormPredictor
+from tests.models.rewarded import ACTION, HORIZON
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "tdmpc2_mini"
-LATENT, ACTION, HORIZON = 8, 4, 3
+LATENT = 8
 
 
 def reference() -> dict[str, Tensor]:
@@ -83,15 +84,3 @@ def tdmpc2(
     for parameter in model.parameters():
         parameter.data += 0.5 * torch.randn(parameter.shape, generator=generator)
     return model
-
-
-def batch(model: TDMPC2, size: int = 6, time: int = HORIZON + 1) -> Batch:
-    generator = torch.Generator().manual_seed(5)
-    part = model.observation_parts[0]
-    shape = (3,) if part == "proprio" else (3, 8, 8)
-    parts = {part: torch.randn(size, time, *shape, generator=generator)}
-    actions = torch.rand(size, time, ACTION, generator=generator) * 2 - 1
-    columns = {"reward": torch.randn(size, time, generator=generator)}
-    if "terminated" in model.batch_columns:
-        columns["terminated"] = torch.rand(size, time, generator=generator) < 0.3
-    return Batch(Observation(parts=parts), actions, columns)

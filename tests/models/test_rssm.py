@@ -1,9 +1,7 @@
 """DreamerV3's world model as a model of this library: what learns, what is drawn, what is saved."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,14 +9,19 @@ from torch import Tensor
 import leworld
 from leworld.control import PolicyProposals, Situation
 from leworld.costs import ReturnCost
-from leworld.data import Batch, Episodes, Observation, Processor, Windows, fit_processor
+from leworld.data import Batch, Observation
 from leworld.errors import CheckpointError
 from leworld.models import RSSM
-from leworld.training import TrainSettings, WorldModelModule, train
-from tests.models.checks import plan_inputs
-from tests.models.rebuild import rebuild
-from tests.models.rssm import ACTION, LATENT, STATE, batch, rssm
-from tests.training.tiny import fingerprint
+from tests.models.rewarded import (
+    ACTION,
+    batch,
+    check_exports,
+    check_loads,
+    check_rebuilds,
+    check_resumes,
+    processed,
+)
+from tests.models.rssm import LATENT, STATE, rssm
 
 KINDS = ("picture", "vector", "no picture")
 EVERY = pytest.mark.parametrize("encoder", KINDS)
@@ -198,27 +201,7 @@ def test_a_published_size_learns_a_task_from_vectors(discrete: bool) -> None:
 
 @EVERY
 def test_rebuilds_from_its_config(encoder: str) -> None:
-    model = rssm(encoder, weights={"reward": 0.3})
-    twin = rebuilt(model)
-    assert list(twin.state_dict()) == list(model.state_dict())
-    assert twin.weights == model.weights
-    twin.load_state_dict(model.state_dict(), strict=True)
-    losses = [
-        one.eval().loss(batch(model), generator=torch.Generator().manual_seed(1)).total
-        for one in (model, twin)
-    ]
-    assert torch.equal(*losses)
-
-
-def rebuilt(model: RSSM) -> RSSM:
-    twin = rebuild(model.config)
-    assert isinstance(twin, RSSM)
-    return twin
-
-
-def processed(model: RSSM) -> RSSM:
-    model.processor = Processor(8, frameskip=2, action_dim=ACTION // 2)
-    return model
+    check_rebuilds(rssm(encoder, weights={"reward": 0.3}))
 
 
 @pytest.mark.parametrize("encoder", ["picture", "no picture"])
@@ -226,24 +209,13 @@ def processed(model: RSSM) -> RSSM:
 def test_it_is_saved_and_loaded(encoder: str, tmp_path: Path) -> None:
     model = processed(rssm(encoder)).eval()
     model.actor_critic.scale.scale.fill_(3.5)
-    leworld.save(model, tmp_path / "model")
-    again = leworld.load(tmp_path / "model")
-    assert again.config == model.config
-    ours, theirs = model.state_dict(), again.state_dict()
-    assert list(ours) == list(theirs)
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    again = check_loads(model, tmp_path / "model")
     assert not any(p.requires_grad for p in again.actor_critic.value.target.parameters())
-    arguments = plan_inputs(model, 2, 4)
-    assert torch.equal(model.rollout(*arguments), again.rollout(*arguments))
 
 
 @torch.no_grad()
 def test_it_is_exported(tmp_path: Path) -> None:
-    model = processed(rssm()).eval().float()
-    folder = leworld.hub.export(model, tmp_path / "robot", format="pt2")
-    facts = json.loads((folder / "export.json").read_text())["programs"]
-    assert facts["predictor"]["outputs"]["predictions"] == ["batch", 3, LATENT]
-    assert all(part["largest_difference"] < 1e-4 for part in facts.values())
+    check_exports(rssm(), tmp_path / "robot", LATENT)
 
 
 def test_vectors_are_not_exported(tmp_path: Path) -> None:
@@ -251,49 +223,11 @@ def test_vectors_are_not_exported(tmp_path: Path) -> None:
         leworld.hub.export(processed(rssm("vector")), tmp_path / "robot")
 
 
-def episodes() -> Episodes:
-    rng = np.random.default_rng(0)
-    rows, count = 8, 6
-    actions = rng.uniform(-1, 1, (count * rows, ACTION)).astype(np.float32)
-    actions[rows - 1 :: rows] = np.nan
-    reward = np.where(np.isnan(actions[:, 0]), np.nan, rng.normal(size=count * rows)).astype(np.float32)
-    terminated = np.zeros(count * rows, bool)
-    terminated[rows - 1 :: 2 * rows] = True
-    columns = {
-        "proprio": rng.normal(size=(count * rows, 3)).astype(np.float32),
-        "reward": reward,
-        "terminated": terminated,
-    }
-    return Episodes(None, actions, lengths=np.full(count, rows), columns=columns)
-
-
-def trained(folder: Path) -> str:
-    model, data = rssm("vector"), episodes()
-    model.processor = fit_processor(data, frameskip=1, parts=["proprio"])
-    settings = TrainSettings(num_steps=8, batch_size=8, save_every=3, log_every=4)
-    windows = Windows(data, model.history_size, frameskip=1, columns=["proprio"])
-    return fingerprint(train(model, windows, folder=folder, settings=settings, progress=False))
-
-
-@pytest.mark.filterwarnings("ignore::leworld.training.CollapseWarning")
 def test_a_run_that_was_cut_off_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The slow copy and the scale among them, which follow what was learned before."""
-    whole = trained(tmp_path / "whole")
-    losses = WorldModelModule.losses
-
-    def cut_off(self, raw, *, step: int):
-        if step == 5:
-            raise InterruptedError
-        return losses(self, raw, step=step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(WorldModelModule, "losses", cut_off)
-        with pytest.raises(InterruptedError):
-            trained(tmp_path / "cut")
-    assert (tmp_path / "cut" / "state.ckpt").exists()
-    assert trained(tmp_path / "cut") == whole
+    check_resumes(lambda: rssm("vector"), tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("encoder", ["picture", "no picture"])

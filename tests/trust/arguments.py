@@ -403,7 +403,8 @@ def _heads() -> dict[str, list[Call]]:
 
 
 def _tdmpc2() -> list[Call]:
-    from tests.models.tdmpc2 import batch, tdmpc2
+    from tests.models.rewarded import batch
+    from tests.models.tdmpc2 import tdmpc2
 
     model = tdmpc2().eval()
     data = batch(model)
@@ -423,7 +424,8 @@ def _state_space() -> StateSpacePredictor:
 
 
 def _rssm() -> list[Call]:
-    from tests.models.rssm import LATENT, batch, rssm
+    from tests.models.rewarded import batch
+    from tests.models.rssm import LATENT, rssm
 
     model = rssm().eval()
     data, source = batch(model), torch.Generator()
