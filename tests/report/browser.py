@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = (
@@ -24,6 +24,8 @@ ADVICE = (
     "Ubuntu: `apt-get install chromium`), or name one in the environment variable LEWORLD_CHROMIUM."
 )
 _PATIENCE = 180_000.0  # milliseconds, for busy machines
+_UNCAPTURED = "Unable to capture screenshot"  # what a busy Chromium says now and then, of a page that is well
+_CAPTURES = 5
 # Run in the page: boxes of all figures, the page's width, and the contrast of all text.
 MEASURE = """() => {
   const parse = c => { const m = c.match(/[\\d.]+/g).map(Number); return m.length > 3 ? m : [...m, 1]; };
@@ -100,11 +102,23 @@ def visit(browser: Browser, page: Path, *, width: int, scheme: str, screenshot: 
         tab.on("pageerror", lambda error: messages.append(f"error: {error}"))
         tab.on("request", lambda request: requests.append(request.url))
         tab.goto(page.as_uri(), wait_until="load")
-        screenshot.parent.mkdir(parents=True, exist_ok=True)
-        tab.screenshot(path=screenshot, full_page=True)
+        photograph(tab, screenshot)
         return Visit(tab.evaluate(MEASURE), messages, requests)
     finally:
         context.close()
+
+
+def photograph(tab: Page, screenshot: Path) -> None:
+    """Write a picture of the whole page, asking again where the browser was too busy to take one."""
+    screenshot.parent.mkdir(parents=True, exist_ok=True)
+    for left in reversed(range(_CAPTURES)):
+        try:
+            tab.screenshot(path=screenshot, full_page=True)
+            return
+        except Error as error:
+            if _UNCAPTURED not in error.message or not left:
+                raise
+            tab.wait_for_timeout(1_000)
 
 
 def check_visit(seen: Visit, *, width: int, scheme: str) -> None:
