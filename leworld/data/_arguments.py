@@ -33,6 +33,17 @@ def path_of(owner: str, path: object) -> Path:
     return Path(path)
 
 
+def is_unicode(text: object) -> TypeGuard[str]:
+    """Whether it is a text that can be stored: one without halves of surrogate pairs."""
+    if not isinstance(text, str):
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_flag(owner: str, name: str, value: object, *, fix: str = "Pass one of the two") -> None:
     """Raise `ConfigError` unless `value` is True or False."""
     if not isinstance(value, bool):

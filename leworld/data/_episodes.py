@@ -24,6 +24,7 @@ from ._episode_checks import (
 )
 from ._lazy import LazyColumn, rows_of
 from ._observation import Observation
+from ._task_texts import checked_texts
 from ._trajectories import join
 
 
@@ -67,6 +68,8 @@ class Episodes:
         environment_id: Where the data comes from, by the id that `leworld.tasks` finds its task by.
         fps: Frames (rows) a second, if known.
         action_choices: Number of choices where the action is a choice; `actions` are one-hot then.
+        task_texts: What was to be done in each episode, in words; None for an episode of which nothing is
+            said, None for all where nothing is said of any.
 
     Raises:
         ShapeError: An array has the wrong rank, dtype or number of rows.
@@ -93,6 +96,7 @@ class Episodes:
     environment_id: str | None = None
     fps: float | None = None
     action_choices: int | None = None
+    task_texts: Sequence[str | None] | None = None
 
     def __post_init__(self) -> None:
         named_columns("Episodes", "columns", self.columns)
@@ -125,6 +129,7 @@ class Episodes:
         check_finite_actions(self.actions, self.lengths)
         object.__setattr__(self, "fps", checked_rate(self.fps))
         object.__setattr__(self, "action_choices", checked_choices(self.action_choices, self.actions))
+        object.__setattr__(self, "task_texts", checked_texts(self.task_texts, self.num_episodes))
 
     def _hold(self) -> None:
         """Keep arrays that nobody else can write to."""
@@ -270,9 +275,10 @@ class Episodes:
         else:
             within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
             rows = np.repeat(offsets, lengths) + within
-        chosen = partial(rows_of, rows=rows)
+        chosen, texts = partial(rows_of, rows=rows), self.task_texts
         return replace(
             self,
+            task_texts=None if texts is None else [texts[number] for number in numbers],
             pixels=None if self.pixels is None else chosen(self.pixels),
             actions=chosen(self.actions),
             lengths=lengths,
@@ -331,6 +337,7 @@ class Episodes:
         environment_id: str | None = None,
         fps: float | None = None,
         action_choices: int | None = None,
+        task_texts: Sequence[str | None] | None = None,
     ) -> "Episodes":
         """Join separate trajectories: the way in for your own recordings. Copies every frame once.
 
@@ -343,6 +350,7 @@ class Episodes:
             environment_id: Where the data comes from.
             fps: Frames a second, if known.
             action_choices: Number of choices where the action is a choice.
+            task_texts: What was to be done in each episode, in words.
 
         Raises:
             ShapeError: The lists differ in length, or an episode's arrays do not fit together.
@@ -359,8 +367,8 @@ class Episodes:
             ```
         """
         joined = join(pixels, actions, {} if columns is None else columns, action_choices)
-        facts = {"environment_id": environment_id, "fps": fps, "action_choices": action_choices}
-        return Episodes._of_own(**joined, **facts)
+        facts = {"environment_id": environment_id, "fps": fps, "task_texts": task_texts}
+        return Episodes._of_own(**joined, action_choices=action_choices, **facts)
 
 
 def _held(column: Any) -> Any:

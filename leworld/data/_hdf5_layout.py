@@ -35,6 +35,8 @@ ENVIRONMENT_ATTRIBUTE = "environment_id"
 COLUMNS_ATTRIBUTE = "leworld_columns"
 FPS_ATTRIBUTE = "fps"
 CHOICES_ATTRIBUTE = "action_choices"
+TEXTS_ATTRIBUTE = "leworld_task_texts"
+MOST_ATTRIBUTE_BYTES = 2**20
 REPAIR = "Fetch, unpack or write it again"
 
 

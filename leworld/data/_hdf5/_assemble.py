@@ -22,7 +22,7 @@ from .._hdf5_layout import (
     ROW_COLUMNS,
     rule,
 )
-from ._check import checked_columns, episode_index, own_columns, rate_and_choices
+from ._check import checked_columns, episode_index, own_columns, rate_and_choices, task_texts
 from ._columns import leaving_rewards, read_column
 from ._file import DataFile, opened
 from ._stored import Runs, StoredColumn
@@ -57,6 +57,7 @@ def episodes_of(
         if environment_id is None:
             environment_id = _environment(file)
         fps, choices = rate_and_choices(file)
+        texts = task_texts(file, len(lengths))
     try:
         found = Episodes._of_own(
             **arrays,
@@ -64,6 +65,7 @@ def episodes_of(
             environment_id=environment_id,
             fps=fps,
             action_choices=choices,
+            task_texts=None if texts is None else [texts[number] for number in chosen],
         )
     except LeWorldError as error:
         raise DataError(

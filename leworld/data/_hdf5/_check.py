@@ -16,10 +16,12 @@ from .._hdf5_layout import (
     LOADED_COLUMNS,
     RESERVED_COLUMNS,
     ROW_COLUMNS,
+    TEXTS_ATTRIBUTE,
     is_known,
     rule,
     shown,
 )
+from .._task_texts import texts_from_json
 from ._file import DataFile
 from ._stored import StoredColumn
 
@@ -31,10 +33,7 @@ def own_columns(file: DataFile) -> tuple[str, ...] | None:
     listed = file.attribute(COLUMNS_ATTRIBUTE)
     if listed is None:
         return None
-    try:
-        names = json.loads(listed) if isinstance(listed, str) else listed
-    except (ValueError, RecursionError):
-        names = listed
+    names = _parsed(listed)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise _wrong(file.path, COLUMNS_ATTRIBUTE, "a JSON list of names", listed)
     if len(set(names)) < len(names) or set(names) & set(RESERVED_COLUMNS):
@@ -50,6 +49,25 @@ def rate_and_choices(file: DataFile) -> tuple[float | None, int | None]:
     if choices is not None and (isinstance(choices, str) or choices % 1 != 0 or not 2 <= choices < 2**31):
         raise _wrong(file.path, CHOICES_ATTRIBUTE, "a whole number of at least 2", choices)
     return (None if fps is None else float(fps)), (None if choices is None else int(choices))
+
+
+def task_texts(file: DataFile, count: int) -> list[str | None] | None:
+    """Return what `write_hdf5` noted of the tasks of all `count` episodes, None where it noted nothing."""
+    listed = file.attribute(TEXTS_ATTRIBUTE)
+    if listed is None:
+        return None
+    texts = texts_from_json(_parsed(listed), count)
+    if texts is None:
+        raise _wrong(file.path, TEXTS_ATTRIBUTE, f"the texts of {count} episodes as JSON", listed)
+    return texts
+
+
+def _parsed(value: object) -> object:
+    """Return the JSON values of a text; what is none comes as it is."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
 
 
 def _wrong(path: Path, name: str, due: str, value: object) -> DataError:

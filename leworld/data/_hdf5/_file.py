@@ -10,7 +10,7 @@ from typing import Any
 from ..._checks import describe, require
 from ...errors import DataError
 from .._arguments import path_of
-from .._hdf5_layout import REPAIR, guarded, rule, shown, told
+from .._hdf5_layout import MOST_ATTRIBUTE_BYTES, REPAIR, guarded, rule, shown, told
 from ._stored import StoredColumn
 from ._text import variable_text
 
@@ -23,7 +23,6 @@ _KINDS = {
 }
 _BUSY = ("unable to lock", "already open for write")
 _MAX_LINKS = 64
-_MAX_ATTRIBUTE = 2**20
 _COPY = "Copy what it points to into this file, under that name"
 
 
@@ -72,7 +71,7 @@ class DataFile:
             kind, shape, size = opened.get_type(), opened.shape, opened.get_storage_size()
             h5t = self._h5py.h5t
             readable = kind.get_class() in (h5t.STRING, h5t.INTEGER, h5t.FLOAT)
-            if shape != () or not readable or size > _MAX_ATTRIBUTE:
+            if shape != () or not readable or size > MOST_ATTRIBUTE_BYTES:
                 got = f"it has shape {shape}, {size} bytes and HDF5's type class {kind.get_class()}"
                 raise DataError(rule(self.path, need), got, "Write it again, or delete it")
             is_text = kind.get_class() == h5t.STRING

@@ -11,19 +11,22 @@ import numpy as np
 from ..._checks import check_choice, describe, require
 from ..._files import write_atomically
 from ...errors import ConfigError, DataError
-from .._arguments import path_of
+from .._arguments import is_unicode, path_of
 from .._episodes import Episodes, check_episodes
 from .._hdf5_layout import (
     CHOICES_ATTRIBUTE,
     COLUMNS_ATTRIBUTE,
     ENVIRONMENT_ATTRIBUTE,
     FPS_ATTRIBUTE,
+    MOST_ATTRIBUTE_BYTES,
     RESERVED_COLUMNS,
     REWARD,
+    TEXTS_ATTRIBUTE,
     shown,
     told,
 )
 from .._lazy import Column, LazyColumn
+from .._task_texts import texts_to_json
 from ._columns import arriving_rewards
 
 _CHUNK_BYTES = 1 << 20
@@ -74,12 +77,13 @@ def write_hdf5(
     check_episodes("write_hdf5", "episodes", episodes)
     target = _target(path, overwrite)
     _check_columns(episodes)
+    texts = _texts(episodes)
 
     def write(path: Path) -> None:
         with path.open("x+b", buffering=0) as stream:
             sink = _Sink(stream)
             with h5py.File(sink, "w") as file:
-                _fill(file, episodes, None if compression == "none" else compression)
+                _fill(file, episodes, texts, None if compression == "none" else compression)
             if sink.error is not None:
                 raise sink.error
 
@@ -121,7 +125,7 @@ def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
 
 def _check_columns(episodes: Episodes) -> None:
     for name, column in episodes.columns.items():
-        if name in RESERVED_COLUMNS or name in ("", ".") or set(name) & set("/\0") or not _is_unicode(name):
+        if name in RESERVED_COLUMNS or name in ("", ".") or set(name) & set("/\0") or not is_unicode(name):
             raise DataError(
                 "write_hdf5 needs column names that the layout does not use itself, without slashes",
                 f"one is {name!r}",
@@ -135,12 +139,18 @@ def _check_columns(episodes: Episodes) -> None:
             )
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
+def _texts(episodes: Episodes) -> str | None:
+    """Return what the file says of the tasks."""
+    if episodes.task_texts is None:
+        return None
+    content = json.dumps(texts_to_json(episodes.task_texts))
+    if len(content) >= MOST_ATTRIBUTE_BYTES:
+        raise DataError(
+            f"write_hdf5 needs `task_texts` of less than {MOST_ATTRIBUTE_BYTES} bytes",
+            f"they take {len(content)}",
+            "Write a store with `write_store`, which has room for them",
+        )
+    return content
 
 
 class _Sink:
@@ -191,7 +201,7 @@ class _Sink:
         """Nothing waits to be written."""
 
 
-def _fill(file: Any, episodes: Episodes, compression: str | None) -> None:
+def _fill(file: Any, episodes: Episodes, texts: str | None, compression: str | None) -> None:
     lengths, offsets = episodes.lengths, episodes.offsets
     if episodes.pixels is not None:
         _add_pictures(file, "pixels", episodes.pixels, compression)
@@ -212,6 +222,7 @@ def _fill(file: Any, episodes: Episodes, compression: str | None) -> None:
         ENVIRONMENT_ATTRIBUTE: episodes.environment_id,
         FPS_ATTRIBUTE: episodes.fps,
         CHOICES_ATTRIBUTE: episodes.action_choices,
+        TEXTS_ATTRIBUTE: texts,
     }
     for name, value in facts.items():
         if value is not None:

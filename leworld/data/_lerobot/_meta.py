@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..._checks import describe
 from ...errors import DataError
+from .._arguments import is_unicode
 from .._hdf5_layout import shown
 from .._readers._folder import DataFolder, count_of, rule
 from .._readers._parquet import ParquetTable, stacked
@@ -42,6 +43,10 @@ class Place:
     end: float | None
 
 
+# Numbers and lengths of episodes, their tables, by camera where they lie, and their tasks in words.
+_Listed: TypeAlias = tuple[np.ndarray, np.ndarray, list[str], dict[str, list["Place"]], Sequence[str | None]]
+
+
 @dataclass(frozen=True)
 class Info:
     """What info.json says, and one entry an episode from the tables beside it.
@@ -53,6 +58,7 @@ class Info:
         numbers: Their numbers in the data set.
         tables: The parquet file of each.
         videos: By camera, where it lies for each episode.
+        task_texts: What was to be done in each, several tasks joined by "; ".
     """
 
     fps: float
@@ -61,6 +67,7 @@ class Info:
     numbers: np.ndarray
     tables: Sequence[str]
     videos: Mapping[str, Sequence[Place]]
+    task_texts: Sequence[str | None]
 
 
 def is_lerobot(folder: DataFolder) -> bool:
@@ -84,7 +91,7 @@ def read_info(owner: str, folder: DataFolder) -> Info:
     features = _features(folder, content.get("features"))
     cameras = [name for name, feature in features.items() if feature.dtype == "video"]
     read = _episodes_of_3 if version.startswith(_V3) else _episodes_of_2
-    numbers, lengths, tables, videos = read(owner, folder, content, cameras)
+    numbers, lengths, tables, videos, texts = read(owner, folder, content, cameras)
     for name, due in (("total_episodes", len(lengths)), ("total_frames", int(lengths.sum()))):
         if name in content and content[name] != due:
             raise DataError(
@@ -92,7 +99,7 @@ def read_info(owner: str, folder: DataFolder) -> Info:
                 f"that is {describe(content[name])}, and the list of episodes has {due}",
                 "The recording or the download was interrupted: fetch or record it again",
             )
-    return Info(float(fps), features, lengths, numbers, tables, videos)
+    return Info(float(fps), features, lengths, numbers, tables, videos, texts)
 
 
 def _features(folder: DataFolder, content: object) -> dict[str, Feature]:
@@ -117,7 +124,7 @@ def _is_depth(told: Mapping[str, Any]) -> bool:
 
 def _episodes_of_2(
     owner: str, folder: DataFolder, content: Mapping[str, Any], cameras: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, list[Place]]]:
+) -> _Listed:
     lines = folder.json_lines("meta/episodes.jsonl")
     numbers = [count_of(folder.path, "episode_index", line.get("episode_index")) for line in lines]
     lengths = [count_of(folder.path, "length", line.get("length"), low=1) for line in lines]
@@ -136,12 +143,13 @@ def _episodes_of_2(
         np.array(lengths, np.int64),
         tables,
         videos,
+        [_text(line.get("tasks")) for line in lines],
     )
 
 
 def _episodes_of_3(
     owner: str, folder: DataFolder, content: Mapping[str, Any], cameras: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, list[Place]]]:
+) -> _Listed:
     wanted = ["episode_index", "length", "data/chunk_index", "data/file_index"]
     for camera in cameras:
         stem = f"videos/{camera}"
@@ -149,6 +157,7 @@ def _episodes_of_3(
             f"{stem}/{part}" for part in ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
         ]
     parts: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+    texts: list[str | None] = []
     place = folder.folder("meta").folder("episodes")
     for chunk in place.names(folders=True):
         inner = place.folder(chunk)
@@ -156,6 +165,8 @@ def _episodes_of_3(
             table = ParquetTable(owner, inner.file(name))
             for column in wanted:
                 parts[column].append(table.numbers(column))
+            listed = table.raw("tasks").to_pylist() if "tasks" in table.names else [None] * table.rows
+            texts += map(_text, listed)
     if not parts["length"]:
         raise DataError(
             rule(folder.path, "tables in meta/episodes"), "there are none", "Fetch the data set again"
@@ -190,7 +201,14 @@ def _episodes_of_3(
         starts, ends = (columns[f"{stem}/{side}_timestamp"].astype(np.float64) for side in ("from", "to"))
         files = at(stem, "video_path", {"video_key": camera})
         videos[camera] = [Place(*each) for each in zip(files, starts.tolist(), ends.tolist(), strict=True)]
-    return numbers, columns["length"].astype(np.int64), tables, videos
+    return numbers, columns["length"].astype(np.int64), tables, videos, [texts[place] for place in order]
+
+
+def _text(tasks: object) -> str | None:
+    """Return the tasks of an episode as one text, None where they are none."""
+    several = tasks if isinstance(tasks, list) else [tasks]
+    known = [task for task in several if is_unicode(task) and task]
+    return "; ".join(known) or None
 
 
 def _checked(folder: DataFolder, numbers: np.ndarray, lengths: np.ndarray) -> np.ndarray:

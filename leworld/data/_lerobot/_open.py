@@ -43,8 +43,8 @@ def open_lerobot(
 
     Row t holds observation t and the action that was commanded there. One camera becomes `pixels`; several
     are columns by their short names ("top" of "observation.images.top"). "observation.state" becomes
-    `proprio`, everything else numeric keeps its last name ("next.reward" becomes `reward`). Texts are left
-    out.
+    `proprio`, everything else numeric keeps its last name ("next.reward" becomes `reward`). Tasks in words
+    are `Episodes.task_texts`; other texts are left out.
 
     Args:
         path: The folder that holds `meta`, `data` and `videos`.
@@ -106,7 +106,9 @@ def open_lerobot(
         columns[name] = video_frames(
             _OWNER, folder, info, camera, chosen=chosen, stamps=stamps, tolerance=tolerance
         )
-    return assembled(folder.path, columns, action_rows(tables[action]), lengths=lengths, fps=info.fps)
+    texts = [info.task_texts[number] for number in chosen]
+    actions = action_rows(tables[action])
+    return assembled(folder.path, columns, actions, lengths=lengths, fps=info.fps, task_texts=texts)
 
 
 def _check_action(info: Info, action: str) -> None:

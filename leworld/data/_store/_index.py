@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from ..._checks import describe
 from ..._files import write_atomically
 from ..._json import parse_json
 from ...errors import DataError, LeWorldError
+from .._task_texts import texts_from_json, texts_to_json
 from ._layout import (
     ACTIONS,
     FORMAT,
@@ -35,6 +36,7 @@ _FIELDS = frozenset(
 )
 _MOST = 2**62
 _MOST_LETTERS = 100
+_TEXTS = "task_texts"
 
 
 @dataclass(frozen=True)
@@ -57,20 +59,23 @@ class Stored:
 
 @dataclass(frozen=True)
 class Shard:
-    """A folder of whole episodes; `digests` are those of its small files."""
+    """A folder of whole episodes; `digests` are those of its small files, `texts` what was to be done."""
 
     name: str
     rows: int
     episodes: int
     digests: Mapping[str, str]
+    texts: Sequence[str | None] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""
+        texts = {} if self.texts is None else {_TEXTS: texts_to_json(self.texts)}
         return {
             "name": self.name,
             "rows": self.rows,
             "episodes": self.episodes,
             "digests": dict(sorted(self.digests.items())),
+            **texts,
         }
 
 
@@ -84,6 +89,11 @@ class StoreIndex:
     fps: float | None = None
     action_choices: int | None = None
     facts: tuple[str, ...] = field(default=("environment_id", "fps", "action_choices"), repr=False)
+
+    @property
+    def task_texts(self) -> list[str | None]:
+        """What was to be done in each episode."""
+        return [text for shard in self.shards for text in shard.texts or [None] * shard.episodes]
 
     @property
     def films(self) -> tuple[str, ...]:
@@ -198,7 +208,7 @@ def is_column_name(name: object) -> bool:
 
 def shard_of(folder: Path, content: object, columns: Mapping[str, Stored]) -> Shard:
     """Read what the index says of one shard."""
-    if not isinstance(content, dict) or set(content) != {"name", "rows", "episodes", "digests"}:
+    if not isinstance(content, dict) or set(content) - {_TEXTS} != {"name", "rows", "episodes", "digests"}:
         raise _wrong(folder, "name, rows, episodes and digests of every shard", content)
     name, rows, episodes, digests = (content[key] for key in ("name", "rows", "episodes", "digests"))
     if not isinstance(name, str) or not SHARD_NAME.fullmatch(name):
@@ -211,7 +221,10 @@ def shard_of(folder: Path, content: object, columns: Mapping[str, Stored]) -> Sh
         raise _wrong(folder, f"digests of {sorted(due)} for every shard", digests)
     if not all(isinstance(one, str) and len(one) == 64 for one in digests.values()):
         raise _wrong(folder, "digests of 64 letters", digests)
-    return Shard(name, rows, episodes, digests)
+    texts = texts_from_json(content[_TEXTS], episodes) if _TEXTS in content else None
+    if texts is None and _TEXTS in content:
+        raise _wrong(folder, "a text, or none, for every episode of a shard", content[_TEXTS])
+    return Shard(name, rows, episodes, digests, texts)
 
 
 def _is_count(value: object, low: int) -> bool:

@@ -129,6 +129,7 @@ def episodes_of(folder: Path, index: StoreIndex) -> Episodes:
             columns.pop(ACTIONS),
             lengths=lengths,
             columns=columns,
+            task_texts=index.task_texts,
             **{name: getattr(index, name) for name in index.facts},
         )
     except LeWorldError as error:

@@ -66,6 +66,8 @@ def call_digest(sources: Sequence[Source], index: StoreIndex, *, append: bool) -
 def _source_digest(source: Source) -> str:
     """Tell sources apart by their numbers and by some of their pictures."""
     pieces: list[str | bytes] = [source.episodes.lengths.astype("<i8").tobytes()]
+    if source.episodes.task_texts is not None:
+        pieces.append(json_digest(source.episodes.task_texts))
     for name, column in sorted(source.columns.items()):
         pieces += [name, str(column.dtype), str(column.shape)]
         if source.stored[name].is_film:

@@ -89,7 +89,7 @@ def write_shard(folder: Path, name: str, source: Source, on_rows: Callable[[int]
             small[column] = whole.block(0, len(whole)).astype(stored.dtype, copy=False)
     digests = {column: _write_small(place / f"{column}.npy", array) for column, array in small.items()}
     flush(place)
-    return Shard(name, int(lengths.sum()), len(lengths), digests)
+    return Shard(name, int(lengths.sum()), len(lengths), digests, source.episodes.task_texts)
 
 
 def _write_small(path: Path, array: np.ndarray) -> str:
