@@ -9,6 +9,7 @@ import click
 
 from ..errors import ConfigError
 from ._memory import check_memory, pictures
+from ._options import camera_choice
 
 if TYPE_CHECKING:
     from ..data import Episodes
@@ -62,25 +63,46 @@ def known_task(model: "WorldModel", place: str | None) -> "Task | None":
 
 
 def held_out(
-    model: "WorldModel", task: "Task | None", data: Path | None, num_episodes: int, *, seed: int
+    model: "WorldModel",
+    task: "Task | None",
+    data: Path | None,
+    num_episodes: int,
+    *,
+    cameras: tuple[str, ...],
+    seed: int,
 ) -> "Episodes":
-    """Read `data`, or collect episodes of the task from seeds of their own; say if they were trained on."""
+    """Read `data`, or collect episodes of the task from seeds of their own.
+
+    Of recorded episodes those that the model was trained on are left out, by its own record. If it was
+    trained on all of them, they are what is measured, and a note says so.
+    """
     from ..evaluation import training_overlap
 
-    found = _episodes(model, task, data, num_episodes, seed=seed)
+    if cameras and data is None:
+        raise click.UsageError("--camera belongs to --data; a task has its own")
+    found = _episodes(model, task, data, num_episodes, cameras=cameras, seed=seed)
     overlap = training_overlap(model, found)
-    if overlap.num_shared:
-        click.echo(f"Note: {overlap.sentence}.", err=True)
-    return found
+    if not overlap.num_shared:
+        return found
+    rest = overlap.unseen if data is not None else ()
+    then = f"; measured on the other {len(rest)}" if rest else ""
+    click.echo(f"Note: {overlap.sentence}{then}.", err=True)
+    return found.select(rest) if rest else found
 
 
 def _episodes(
-    model: "WorldModel", task: "Task | None", data: Path | None, num_episodes: int, *, seed: int
+    model: "WorldModel",
+    task: "Task | None",
+    data: Path | None,
+    num_episodes: int,
+    *,
+    cameras: tuple[str, ...],
+    seed: int,
 ) -> "Episodes":
     from ..data import open_episodes
 
     if data is not None:
-        return open_episodes(data)
+        return open_episodes(data, cameras=camera_choice(cameras))
     processor = model.processor
     if task is None or processor is None:
         known = None if processor is None else processor.environment_id

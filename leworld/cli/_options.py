@@ -139,8 +139,8 @@ def data_option() -> Option:
     return click.option(
         "--data",
         type=DataPath(),
-        help="Recorded episodes that the model was not trained on, in any format that `leworld pack` takes.  "
-        "[default: fresh ones of its task]",
+        help="Recorded episodes, in any format that `leworld pack` takes; those that the model was trained "
+        "on are left out.  [default: fresh ones of its task]",
     )
 
 

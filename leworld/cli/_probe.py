@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import LeWorldError, MissingExtraError
+from ..errors import DataError, LeWorldError, MissingExtraError
 from ._options import (
     MOST,
+    camera_option,
     class_option,
     data_option,
     episodes_option,
@@ -34,6 +35,7 @@ _EPILOG = """Examples:
 @click.command(short_help="Measure what a model's embedding knows.", epilog=_EPILOG)
 @click.argument("model")
 @data_option()
+@camera_option()
 @task_option()
 @class_option()
 @click.option(
@@ -59,6 +61,7 @@ _EPILOG = """Examples:
 def probe(
     model: str,
     data: Path | None,
+    cameras: tuple[str, ...],
     place: str | None,
     classes: tuple[str, ...],
     quantities: tuple[str, ...],
@@ -76,7 +79,7 @@ def probe(
     whether each part of the observation matters, what a probe finds in the pixels and not in the embedding,
     and how the plan that works ranks among others.
     """
-    from ..evaluation import Quantity, diagnose, probing
+    from ..evaluation import diagnose, probing, recorded_quantities
     from ..probes import MLPProbe, RidgeProbe
     from ._episodes import held_out, known_task, load_model
 
@@ -85,9 +88,15 @@ def probe(
         check_files(out, ("probe.json", "probe.png", "diagnosis.json"), overwrite=overwrite)
     loaded = load_model(model, classes)
     task = known_task(loaded, place)
-    found = held_out(loaded, task, data, episodes, seed=seed)
+    found = held_out(loaded, task, data, episodes, cameras=cameras, seed=seed)
     if not named:
-        named = {"state": Quantity("state")} if task is None else dict(task.quantities)
+        named = recorded_quantities(found) if task is None else dict(task.quantities)
+    if not named:
+        raise DataError(
+            "leworld probe needs something to read: a column `state` or `proprio`, or one that you name",
+            f"the episodes have the columns {sorted(found.columns)}",
+            "Name one with --quantity NAME=COLUMN",
+        )
     result = probing(
         {type(loaded).__name__: loaded},
         found,

@@ -7,6 +7,7 @@ import click
 from ._options import (
     MOST_PAIRS,
     Place,
+    camera_option,
     class_option,
     data_option,
     episodes_option,
@@ -28,6 +29,7 @@ _EPILOG = """Examples:
 @click.command(short_help="Write an HTML page of all that a model knows.", epilog=_EPILOG)
 @click.argument("model")
 @data_option()
+@camera_option()
 @task_option()
 @class_option()
 @click.option(
@@ -59,6 +61,7 @@ _EPILOG = """Examples:
 def report(
     model: str,
     data: Path | None,
+    cameras: tuple[str, ...],
     place: str | None,
     classes: tuple[str, ...],
     quantities: tuple[str, ...],
@@ -87,7 +90,7 @@ def report(
     loaded = load_model(model, classes)
     painter = None if decoder is None else load_decoder(decoder)
     task = known_task(loaded, place)
-    found = held_out(loaded, task, data, episodes, seed=seed)
+    found = held_out(loaded, task, data, episodes, cameras=cameras, seed=seed)
     page = build_report(
         loaded,
         found,

@@ -7,6 +7,7 @@ import click
 from ..errors import MissingExtraError
 from ._options import (
     FiniteRange,
+    camera_option,
     class_option,
     data_option,
     episodes_option,
@@ -31,6 +32,7 @@ _EPILOG = """Examples:
 @click.command(short_help="Measure whether a model notices impossible events.", epilog=_EPILOG)
 @click.argument("model")
 @data_option()
+@camera_option()
 @task_option()
 @class_option()
 @click.option(
@@ -52,6 +54,7 @@ _EPILOG = """Examples:
 def surprise(
     model: str,
     data: Path | None,
+    cameras: tuple[str, ...],
     place: str | None,
     classes: tuple[str, ...],
     kinds: tuple[str, ...],
@@ -74,7 +77,7 @@ def surprise(
         check_files(out, ("surprise.json", "surprise.png"), overwrite=overwrite)
     loaded = load_model(model, classes)
     task = known_task(loaded, place)
-    found = held_out(loaded, task, data, episodes, seed=seed)
+    found = held_out(loaded, task, data, episodes, cameras=cameras, seed=seed)
     here = None if data is not None and place is None else task  # recorded elsewhere: no exact world
     result = measure(
         loaded,

@@ -23,6 +23,7 @@ from ._options import (
 from ._out import prove_writable
 
 if TYPE_CHECKING:
+    from ..data import Episodes
     from ..tasks import Recipe, Task
     from ..training import TrainSettings
 
@@ -56,6 +57,12 @@ _EPILOG = """Examples:
     help="Recorded episodes to train on in place of a recipe's, in any format that `leworld pack` takes.",
 )
 @camera_option()
+@click.option(
+    "--held-out",
+    "share",
+    type=FiniteRange(min=0, max=1, min_open=True, max_open=True),
+    help="With --data: share of the episodes to keep out and to watch the loss on.  [default: none]",
+)
 @click.option(
     "--frameskip",
     type=click.IntRange(min=1, max=MOST),
@@ -124,6 +131,7 @@ def train(
     place: str | None,
     data: Path | None,
     cameras: tuple[str, ...],
+    share: float | None,
     frameskip: int | None,
     size: int | None,
     seed: int,
@@ -151,7 +159,9 @@ def train(
     With --init a published or trained model is trained further on the same data.
 
     With --data a small LeWM is trained on what you recorded; all sizes follow from it. Large sets are read
-    from disk a batch at a time, fastest from a store that `leworld pack` wrote.
+    from disk a batch at a time, fastest from a store that `leworld pack` wrote. --held-out 0.1 keeps a tenth
+    of the episodes out, at random by the seed: `probe`, `surprise` and `report` measure on these then, by
+    the same --data.
 
     An interrupted run, called again, ends with the same weights as one that was not.
     """
@@ -168,12 +178,12 @@ def train(
     if data is not None:
         _refuse_with_data(recipe, {"--task": place, "--model": model, "--episodes": episodes})
         given = _given(frameskip=frameskip, regularizer_weight=regularizer_weight, image_size=size)
-        _train_recorded(data, cameras, out, seed, changes, given, initial, resume)
+        _train_recorded(data, cameras, share, out, seed, changes, given, initial, resume)
         return
     if recipe is None:
         raise click.UsageError("name a recipe, or episodes of your own with --data")
-    if frameskip is not None or cameras:
-        stray = "--camera" if cameras else "--frameskip"
+    of_data = {"--camera": cameras or None, "--frameskip": frameskip, "--held-out": share}
+    for stray in [name for name, value in of_data.items() if value is not None]:
         raise click.UsageError(f"{stray} belongs to --data; a recipe has its own")
     task = find_recipe_task(recipe.removesuffix(_INVERSE), place)
     if out is None:
@@ -221,6 +231,7 @@ def _refuse_with_initial(options: dict[str, object]) -> None:
 def _train_recorded(
     data: Path,
     cameras: tuple[str, ...],
+    share: float | None,
     out: Path | None,
     seed: int,
     changes: dict[str, Any],
@@ -233,22 +244,40 @@ def _train_recorded(
 
     out = Path("runs", data.stem) if out is None else out
     prove_writable(out)
-    episodes = open_episodes(data, cameras=camera_choice(cameras))
-    _run(RecordedRecipe(episodes=episodes, **given), out, seed, changes, initial, resume)
-    click.echo(f"Next: `leworld surprise {out / 'model'} --data FILE`, with episodes that were held out")
+    episodes, watched = open_episodes(data, cameras=camera_choice(cameras)), None
+    if share is not None:
+        episodes, watched = episodes.split(share, seed=seed)
+    recipe = RecordedRecipe(episodes=episodes, **given)
+    _run(recipe, out, seed, changes, initial, resume, watched=watched)
+    if watched is None:
+        click.echo(f"Next: `leworld surprise {out / 'model'} --data FILE`, with episodes that were held out")
+    else:
+        camera = "".join(f" --camera {name}" for name in cameras)
+        told = f"{len(watched)} episode" + ("s" if len(watched) > 1 else "")
+        click.echo(f"held out {told}: see `held_out_loss` in the metrics")
+        click.echo(f"Next: `leworld surprise {out / 'model'} --data {data}{camera}`, which measures on these")
 
 
 def _run(
-    recipe: "Recipe", out: Path, seed: int, changes: dict[str, Any], initial: str | None, resume: bool
+    recipe: "Recipe",
+    out: Path,
+    seed: int,
+    changes: dict[str, Any],
+    initial: str | None,
+    resume: bool,
+    *,
+    watched: "Episodes | None" = None,
 ) -> None:
     """Train by a recipe with the settings that the user gave, and say where the results are."""
     from ..hub import load
+    from ..training import HeldOut
 
     begun = None if initial is None else load(initial)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         settings = _changed(recipe.settings, seed, changes)
-        replace(recipe, settings=settings).train(out, initial=begun, resume=resume)
+        held_out = None if watched is None else HeldOut(watched, every=settings.save_every)
+        replace(recipe, settings=settings).train(out, initial=begun, held_out=held_out, resume=resume)
     click.echo(f"model    {out / 'model'}")
     click.echo(f"metrics  {out / 'metrics.csv'}")
 

@@ -45,6 +45,7 @@ from ._imagination._rollouts_result import ImaginedRollouts as ImaginedRollouts
 from ._probing._measure import probing as probing
 from ._probing._probe_row import ProbeRow as ProbeRow
 from ._probing._quantity import Quantity as Quantity
+from ._probing._quantity import recorded_quantities as recorded_quantities
 from ._probing._result import ProbingResult as ProbingResult
 from ._probing._state_probe import probe_states as probe_states
 from ._result import Result as Result

@@ -17,8 +17,7 @@ class TrainingOverlap:
 
     Attributes:
         num_episodes: Episodes that were looked up.
-        num_shared: How many of them are in the training set, as far as it is known; one that occurs twice
-            counts twice.
+        shared: Numbers of those that are in the training set, as far as it is known.
         num_known: Episodes of the training set that are known.
         complete: Whether these are all that the model was trained on, by the record that came with it.
 
@@ -26,15 +25,26 @@ class TrainingOverlap:
         ```python
         from leworld.evaluation import TrainingOverlap
 
-        overlap = TrainingOverlap(num_episodes=50, num_shared=12, num_known=1000, complete=True)
-        assert "12 of these 50 episodes" in overlap.sentence
+        overlap = TrainingOverlap(num_episodes=5, shared=(0, 3), num_known=1000, complete=True)
+        assert "2 of these 5 episodes" in overlap.sentence and overlap.unseen == (1, 2, 4)
         ```
     """
 
     num_episodes: int
-    num_shared: int
+    shared: tuple[int, ...]
     num_known: int
     complete: bool
+
+    @property
+    def num_shared(self) -> int:
+        """How many are in the training set; one that occurs twice counts twice."""
+        return len(self.shared)
+
+    @property
+    def unseen(self) -> tuple[int, ...]:
+        """Numbers of the other episodes."""
+        shared = set(self.shared)
+        return tuple(number for number in range(self.num_episodes) if number not in shared)
 
     @property
     def sentence(self) -> str:
@@ -94,11 +104,12 @@ def training_overlap(model: WorldModel, episodes: Episodes) -> TrainingOverlap:
             )
     record = model.trained_on
     if record is None or not record.digests:
-        return TrainingOverlap(len(episodes), 0, 0, complete=False)
+        return TrainingOverlap(len(episodes), (), 0, complete=False)
     complete = record.complete and record.weights == weights_digest(model)
     try:
         digests = episode_digests(episodes, record.parts)
     except ConfigError:  # they lack a part, so that nothing can be compared
-        return TrainingOverlap(len(episodes), 0, 0, complete=False)
+        return TrainingOverlap(len(episodes), (), 0, complete=False)
     known = set(record.digests)
-    return TrainingOverlap(len(episodes), sum(one in known for one in digests), len(known), complete=complete)
+    shared = tuple(number for number, one in enumerate(digests) if one in known)
+    return TrainingOverlap(len(episodes), shared, len(known), complete=complete)

@@ -24,6 +24,7 @@ from ..evaluation import (
     metric_monotonicity,
     open_loop,
     probing,
+    recorded_quantities,
     surprise,
     training_overlap,
 )
@@ -97,7 +98,7 @@ def build_report(
             record; in a folder, `metrics.csv` in or above it is the log of the training.
         task: The task of the model's world, see `leworld.tasks.task_of`: for planning, monotonicity, exact
             teleports, and what probes read.
-        quantities: What probes read; default: the task's, or the column `state` if there is one.
+        quantities: What probes read; default: the task's, or `recorded_quantities`.
         decoder: A decoder trained on this model. None trains a small one on half of the episodes, for
             pictures of up to 96 pixels.
         num_pairs: Pairs of start and goal to plan.
@@ -156,7 +157,7 @@ def build_report(
     check_number("build_report", "num_pairs", num_pairs, low=1, integer=True)
     check_number("build_report", "seed", seed, low=0, high=2**31, integer=True)
     if quantities is None:
-        usual = {"state": Quantity("state")} if task is None else task.quantities
+        usual = recorded_quantities(episodes) if task is None else task.quantities
         quantities = {name: one for name, one in usual.items() if one.column in episodes.columns}
     progress = progress and sys.stderr.isatty()
     subject = _Subject(model, episodes, source, task, quantities, decoder, num_pairs, seed, progress)
@@ -214,7 +215,7 @@ def _make_gaussianity(subject: _Subject) -> Section:
 
 def _make_probing(subject: _Subject) -> Section:
     if not subject.quantities:
-        reason = "no quantity to read. The episodes have no column `state`; name one with `quantities`."
+        reason = "no quantity to read: there is no column `state` or `proprio`. Name one with `quantities`."
         return Section.missing(_probing.TITLE, reason)
     name = type(subject.model).__name__
     result = probing(

@@ -20,7 +20,7 @@ from ..nn import Projector
 from ..predictors import TransformerPredictor
 from ..regularizers import InverseDynamics, PLDMTerms, SIGReg
 from ..serialise import check_saveable
-from ..training import Devices, OptimizerSettings, TrainSettings, reserve_folder, train
+from ..training import Devices, HeldOut, OptimizerSettings, TrainSettings, reserve_folder, train
 from ._initial import origin, ready_model
 from ._task import Task
 
@@ -208,6 +208,7 @@ class Recipe(ABC):
         folder: str | Path,
         *,
         initial: WorldModel | None = None,
+        held_out: HeldOut | None = None,
         resume: bool = True,
         progress: bool = True,
         accelerator: str = "cpu",
@@ -223,6 +224,7 @@ class Recipe(ABC):
                 checkpoint in `model/`, which `leworld.load` reads.
             initial: A trained model to begin with, in place of a new one: of the recipe, only data and
                 settings are used then. It keeps its processor, and is trained in place.
+            held_out: Episodes that the run is watched on, and how; of the same world as those it trains on.
             resume: Go on from `folder` if it holds a state; else start over. False replaces state and model.
             progress: Show progress bars.
             accelerator: Lightning's name of the device, for example "cpu", "gpu" or "auto".
@@ -254,6 +256,7 @@ class Recipe(ABC):
                 Windows(episodes, model.history_size, frameskip=frameskip),
                 folder=place,
                 settings=self.settings,
+                held_out=held_out,
                 resume=resume,
                 progress=progress,
                 devices=Devices(accelerator=accelerator),

@@ -1,6 +1,7 @@
 """Own data in one command each: pack them, train on them, look at what came out."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from click.testing import CliRunner, Result
 import leworld
 from leworld._digests import weights_digest
 from leworld.cli._main import top
-from leworld.data import Episodes, open_store, write_hdf5
+from leworld.data import Episodes, open_episodes, open_store, write_hdf5
 from leworld.errors import ConfigError
+from leworld.evaluation import training_overlap
 from leworld.tasks import RecordedRecipe
 from leworld.training import TrainSettings
 from tests.data.fakes import random_episodes, sensing_episodes
@@ -50,6 +52,34 @@ def test_pack_train_and_look(recorded: Path) -> None:
     told = run("surprise", place / "packed run" / "model", "--data", place / "packed")
     assert told.exit_code == 0, told.output
     assert "Note: 4 of these 4 episodes were in the training set" in told.stderr
+
+
+def test_episodes_are_held_out_and_measured_on(tmp_path: Path) -> None:
+    recorded, plain, out = tmp_path / "my.h5", tmp_path / "plain.h5", tmp_path / "run"
+    known = random_episodes([20, 24, 17, 30, 22, 21, 18, 26], size=16)
+    joints = np.random.default_rng(0).normal(size=(known.num_rows, 3))
+    write_hdf5(recorded, replace(known, columns={"proprio": joints}))
+    told = run("train", "--data", recorded, *SMALL, "--held-out", "0.5", "--seed", "3", "--out", out)
+    assert told.exit_code == 0, told.output
+    assert "held out 4 episodes" in told.output
+    header, *rows = [line.split(",") for line in (out / "metrics.csv").read_text().splitlines()]
+    assert float(rows[-1][header.index("held_out_loss")]) > 0
+    model, everything = leworld.load(out / "model"), open_episodes(recorded)
+    training, watched = everything.split(0.5, seed=3)
+    assert training_overlap(model, training).num_shared == 4
+    assert training_overlap(model, watched).num_shared == 0
+    numbers = training_overlap(model, everything).unseen
+    assert [int(everything.lengths[number]) for number in numbers] == watched.lengths.tolist()
+    left_out = "Note: 4 of these 8 episodes were in the training set of the model; measured on the other 4."
+    for command in ("probe", "surprise"):
+        told = run(command, out / "model", "--data", recorded)
+        assert told.exit_code == 0, told.output
+        assert left_out in told.stderr
+        assert (command == "probe") == ("proprio" in told.stdout)
+    write_hdf5(plain, known)
+    told = run("probe", out / "model", "--data", plain)
+    assert told.exit_code == 2
+    assert "Name one with --quantity" in told.output
 
 
 def test_a_trained_model_is_trained_further_in_one_line(recorded: Path) -> None:
@@ -106,6 +136,9 @@ def test_pack_appends_merges_and_renames(tmp_path: Path) -> None:
     [
         (["train"], "name a recipe"),
         (["train", "tworoom", "--frameskip", "2"], "belongs to --data"),
+        (["train", "tworoom", "--held-out", "0.2"], "--held-out belongs to --data"),
+        (["train", "--data", "my.h5", "--held-out", "1"], "--held-out"),
+        (["probe", "lewm-tworoom-tiny", "--camera", "top"], "--camera belongs to --data"),
         (["train", "tworoom", "--data", "my.h5"], "RECIPE does not go with --data"),
         (["train", "tworoom", "--camera", "top"], "--camera belongs to --data"),
         (["train", "--data", "my.h5", "--camera", "top"], "`top` is none"),
@@ -133,6 +166,8 @@ def test_a_robots_set_is_packed_and_trained_on(tmp_path: Path) -> None:
     np.testing.assert_array_equal(numbers_in(open_store(tmp_path / "s").pixels[5:9]), 1005 + np.arange(4))
     told = run("train", "--data", known, *SMALL, "--camera", "top", "--out", tmp_path / "run")
     assert told.exit_code == 0, told.output
+    told = run("surprise", tmp_path / "run" / "model", "--data", known, "--camera", "top")
+    assert "Note: 2 of these 2 episodes were in the training set" in told.stderr
     told = run("train", "--data", known, "--out", tmp_path / "other")
     assert told.exit_code == 2
     assert "--camera NAME" in told.output

@@ -20,6 +20,7 @@ from leworld.evaluation import (
     goal_reaching,
     metric_monotonicity,
     probe_states,
+    recorded_quantities,
     training_overlap,
     trajectory_pairs,
 )
@@ -240,6 +241,13 @@ ROWS = [
         lambda: training_overlap(tiny_model(), None),  # pyright: ignore[reportArgumentType] -- the point
         ConfigError,
         ("episodes", "Episodes"),
+    ),
+    BadInput(
+        "leworld.evaluation.recorded_quantities",
+        "a path",
+        lambda: recorded_quantities("my.h5"),  # pyright: ignore[reportArgumentType] -- the point
+        ConfigError,
+        ("my.h5", "Episodes"),
     ),
     _pairs("integer start", ShapeError, ("start", "floating-point"), start=np.zeros((2, 2), dtype=np.int64)),
     _pairs("one axis", ShapeError, ("goal", "(pair, state)"), goal=np.zeros(2, dtype=np.float32)),

@@ -73,6 +73,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
         "evaluation.TrainingOverlap",
         "evaluation.TuningResult",
         "evaluation.TuningRow",
+        "evaluation.recorded_quantities",
         "evaluation.training_overlap",
         "evaluation.ProbeRow",
         "evaluation.Result",

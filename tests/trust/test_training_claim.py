@@ -56,7 +56,7 @@ def test_overlap_is_told_before_and_after_the_file(model, tmp_path):
     again = leworld.load(leworld.save(model, tmp_path / "model"))
     for one in (model, again, leworld.load(tmp_path / "model", dtype=torch.float64)):
         known = training_overlap(one, tiny_episodes())
-        assert known == TrainingOverlap(12, 12, 12, complete=True)
+        assert known == TrainingOverlap(12, tuple(range(12)), 12, complete=True)
         assert known.sentence == "12 of these 12 episodes were in the training set of the model"
         assert training_overlap(one, mixed()).num_shared == 3
         none = training_overlap(one, others())
@@ -177,7 +177,7 @@ def own_trainer(folder: Path, module: WorldModelModule, loader: Any = None) -> L
 def test_a_trainer_of_ones_own_leaves_the_record_too(tmp_path):
     windows = tiny_windows()
     known = own_trainer(tmp_path, WorldModelModule(tiny_model(), windows, settings=SETTINGS))
-    assert training_overlap(known, mixed()) == TrainingOverlap(5, 3, 12, complete=True)
+    assert training_overlap(known, mixed()) == TrainingOverlap(5, (0, 2, 4), 12, complete=True)
     for loader, told in (
         (DataLoader(windows, batch_size=16, collate_fn=Windows.collate), True),
         (DataLoader(Subset(windows, range(30)), batch_size=16, collate_fn=Windows.collate), False),

@@ -20,7 +20,7 @@ from ...probes import EpisodeSplit, MLPProbe, Probe, split_by_episode
 from .._changed_rows import by_rows, changed_rows, everywhere
 from .._latent_paths import LatentPath, distance, imagined_paths, latent_paths
 from .._probing._measure import ProbeFactory
-from .._probing._quantity import Quantity, quantity_values
+from .._probing._quantity import Quantity, quantity_values, recorded_quantities
 from ._result import DiagnosisResult, PartRow
 
 Change = Literal["shuffled", "blanked"]
@@ -126,7 +126,7 @@ def diagnose(
     episode = torch.from_numpy(number)
     latents = torch.cat([path.latents for path in paths])
     if quantities is None:
-        quantities = {"state": Quantity("state")} if "state" in episodes.columns else {}
+        quantities = recorded_quantities(episodes)
     readers, r2, undefined = _readers(
         quantities, episodes, kept, latents.flatten(1), episode, probe=probe, seed=seed
     )

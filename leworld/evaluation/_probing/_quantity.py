@@ -10,7 +10,7 @@ from ..._checks import check_choice, check_number, describe, plain_numbers
 from ..._targets import Kind
 from ...data import Episodes
 from ...errors import ConfigError, DataError
-from .._columns import state_column
+from .._columns import check_episodes, state_column
 
 
 @final
@@ -59,6 +59,36 @@ class Quantity:
                 )
             for index in self.components:
                 check_number("Quantity", "components", index, low=0, integer=True)
+
+
+def recorded_quantities(episodes: Episodes) -> dict[str, Quantity]:
+    """Return what recorded episodes tell of the truth: their column `state`, or else `proprio`, by its name.
+
+    What `leworld probe`, `diagnose` and the report read where no task and no user names anything. Empty where
+    there is no such column of numbers.
+
+    Args:
+        episodes: The episodes.
+
+    Example:
+        ```python
+        import numpy as np
+        from leworld.data import Episodes
+        from leworld.evaluation import Quantity, recorded_quantities
+
+        joints = [np.zeros((4, 6), np.float32)]
+        episodes = Episodes.from_trajectories(
+            None, [np.zeros((3, 6), np.float32)], columns={"proprio": joints}
+        )
+        assert recorded_quantities(episodes) == {"proprio": Quantity("proprio")}
+        ```
+    """
+    check_episodes("recorded_quantities", episodes)
+    for name in ("state", "proprio"):
+        column = episodes.columns.get(name)
+        if column is not None and column.ndim <= 2 and column.dtype.kind in "biuf":
+            return {name: Quantity(name)}
+    return {}
 
 
 def quantity_values(owner: str, episodes: Episodes, quantity: Quantity) -> Tensor:
