@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 from dataclasses import replace
@@ -19,7 +20,7 @@ from leworld.data import (
     write_hdf5,
     write_store,
 )
-from leworld.data._store import _shards, _write
+from leworld.data._store import _plan, _shards, _write
 from leworld.errors import ConfigError, DataError
 from tests.data.fakes import random_episodes, sensing_episodes
 from tests.data.lazy import sparing
@@ -197,3 +198,87 @@ def test_a_file_that_shrinks_before_it_is_mapped_is_told(tmp_path: Path) -> None
     os.truncate(tmp_path / "000000" / "pixels.npy", 150)
     with pytest.raises(DataError, match="may be truncated"):
         store.pixels[0]
+
+
+def foreign(folder: Path, name: str) -> Path:
+    place = folder / name
+    place.mkdir(parents=True)
+    (place / "thesis.txt").write_text("the only copy")
+    return place / "thesis.txt"
+
+
+@pytest.mark.parametrize("options", [{}, {"append": True}, {"overwrite": True}])
+@pytest.mark.parametrize("kind", ["new", "store", "unfinished"])
+def test_a_folder_that_the_store_does_not_name_is_refused_and_left_alone(
+    tmp_path: Path, monkeypatch, options: dict, kind: str
+) -> None:
+    """Whatever is called by six digits; the first shard of a new store would have this name, too."""
+    if kind == "store":
+        write_store(tmp_path, KNOWN.select([0]))
+    if kind == "unfinished":
+        with monkeypatch.context() as patch:
+            interrupt(patch, 0)
+            with pytest.raises(DataError):
+                write_store(tmp_path, KNOWN.select([0]))
+    theirs = [foreign(tmp_path, name) for name in ("202411", "000000" if kind == "new" else "000003")]
+    before = names(tmp_path)
+    with pytest.raises(ConfigError, match=r"called by six digits.*which no file of the store names"):
+        write_store(tmp_path, KNOWN, **options)
+    assert all(place.read_text() == "the only copy" for place in theirs)
+    assert names(tmp_path) == before
+
+
+def test_what_a_dropped_call_had_begun_goes_when_another_is_complete(tmp_path: Path, monkeypatch) -> None:
+    """Whatever was interrupted in between, and however often."""
+    write_store(tmp_path, KNOWN.select([4, 3]))
+    for at, chosen in ((2, [0, 1, 2, 3, 4]), (1, [3, 4, 2])):
+        with monkeypatch.context() as patch:
+            interrupt(patch, at)
+            with pytest.raises(DataError):
+                write_store(tmp_path, KNOWN.select(chosen), overwrite=True)
+    write_store(tmp_path, KNOWN.select([2]), overwrite=True)
+    assert len(names(tmp_path)) == 2
+    assert_equal(open_store(tmp_path, verify=True).load(), KNOWN.select([2]))
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_call_that_ended_before_it_cleaned_up_is_cleaned_up_by_the_next(
+    tmp_path: Path, monkeypatch, again: bool
+) -> None:
+    write_store(tmp_path, KNOWN.select([4, 3]))
+    with monkeypatch.context() as patch:
+        patch.setattr(_plan.shutil, "rmtree", interrupted)
+        with pytest.raises(DataError, match="Input/output error"):
+            write_store(tmp_path, KNOWN, overwrite=True)
+    assert_equal(open_store(tmp_path).load(), KNOWN)
+    if again:
+        write_store(tmp_path, KNOWN, overwrite=True)
+    else:
+        write_store(tmp_path, KNOWN.select([0]), append=True)
+    due = KNOWN if again else KNOWN.select([0, 1, 2, 3, 4, 0])
+    assert_equal(open_store(tmp_path, verify=True).load(), due)
+    assert len(names(tmp_path)) == len({path.parent for path in tmp_path.glob("*/pixels.npy")}) + 1
+    index = json.loads((tmp_path / "index.json").read_text())
+    assert names(tmp_path)[:-1] == sorted(shard["name"] for shard in index["shards"])
+
+
+def interrupted(*arguments):
+    raise OSError(5, "Input/output error")
+
+
+def test_a_note_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "unfinished.json").write_text('{"shards": [{"name": "000000"}], "folders": ["000000"]}')
+    theirs = foreign(tmp_path, "000000")
+    with pytest.raises(DataError, match="that `write_store` wrote, but its format is None"):
+        write_store(tmp_path, KNOWN, overwrite=True)
+    assert theirs.read_text() == "the only copy"
+    assert "folders" in (tmp_path / "unfinished.json").read_text()
+
+
+def test_numbers_of_shards_do_not_run_over(tmp_path: Path, monkeypatch) -> None:
+    write_store(tmp_path, KNOWN)
+    before = (tmp_path / "index.json").read_bytes()
+    monkeypatch.setattr(_plan, "MOST_SHARDS", len(names(tmp_path)))
+    with pytest.raises(DataError, match=r"needs numbers of its shards below.*new folder"):
+        write_store(tmp_path, KNOWN, append=True)
+    assert (tmp_path / "index.json").read_bytes() == before

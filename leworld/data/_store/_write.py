@@ -26,6 +26,7 @@ from ._plan import (
     finished_shards,
     first_free,
     note,
+    owned_shards,
     plan_of,
 )
 from ._shards import Source, stored_columns, write_shard
@@ -125,17 +126,19 @@ def _write(
     progress: bool,
 ) -> None:
     is_store, is_begun = (folder / INDEX_FILE).exists(), (folder / UNFINISHED_FILE).exists()
+    owned = owned_shards(folder)
     done = finished_call(folder) if is_begun else None
     if done is not None:
-        clear(folder, {shard.name for shard in read_index(folder).shards})
-        is_begun = False
+        current = {shard.name for shard in read_index(folder).shards}
+        clear(folder, owned - current)
+        owned, is_begun = owned & current, False
         if done == call_digest(sources, index, append=append):
             return
     _check_free(folder, is_store=is_store, is_begun=is_begun, append=append, overwrite=overwrite)
     base = read_index(folder) if append and is_store else None
     if base is not None:
         _check_alike(folder, base, index)
-    plan = plan_of(sources, index, base, first_free(folder))
+    plan = plan_of(folder, sources, index, base, first_free(folder))
     shards = finished_shards(folder, plan, index) if is_begun else None
     if shards is None:
         if is_begun and not overwrite:
@@ -145,7 +148,7 @@ def _write(
                 "Make that call again, or pass overwrite=True to drop what it left",
             )
         shards = []
-        begin(folder, plan)
+    plan = begin(folder, plan, owned, shards)
     with tqdm(
         total=sum(source.episodes.num_rows for source in sources),
         initial=sum(shard.rows for shard in shards),
@@ -160,7 +163,7 @@ def _write(
             shards.append(write_shard(folder, plan.name(place), part, bar.update))
             note(folder, plan, shards)
     kept = () if base is None else base.shards
-    finish(folder, replace(index, shards=(*kept, *shards)))
+    finish(folder, replace(index, shards=(*kept, *shards)), owned | plan.names)
 
 
 def _check_free(folder: Path, *, is_store: bool, is_begun: bool, append: bool, overwrite: bool) -> None:
