@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import Any, final
 
-from .._checks import require
+from .._checks import describe, require
 from .._files import write_atomically
+from ..errors import CheckpointError
 from ._writes import written
 
 METRICS_FILE = "metrics.csv"
@@ -39,15 +40,18 @@ class RunLog:
             require("tensorboard", extra="train", purpose="TensorBoard logging")
 
     def restore(self, rows: list[Row]) -> None:
-        """Make the files hold these rows and no others."""
+        """Make the files hold these rows and no others.
+
+        Raises `CheckpointError` where a new run would replace a table that is not of a run.
+        """
+        if not rows:
+            self._check_own_table()
         self.rows = [dict(row) for row in rows]
         self._columns = _columns(self.rows)
         self._write_table()
         if self._events is not None:
             with written(self._events):
-                for old in self._events.parent.glob("events.out.tfevents.*"):
-                    if old != self._events or not self.rows:
-                        old.unlink()
+                self._events.unlink(missing_ok=True)
                 if self.rows:
                     content = b"".join(_event(row) for row in self.rows)
                     write_atomically(self._events, lambda place: place.write_bytes(content))
@@ -67,6 +71,18 @@ class RunLog:
                 self._events.parent.mkdir(exist_ok=True)
                 with self._events.open("ab") as file:
                     file.write(_event(row))
+
+    def _check_own_table(self) -> None:
+        if self._table is None or not self._table.exists():
+            return
+        with written(self._table), self._table.open("rb") as file:
+            begun = file.read(5)
+        if begun not in (b"", b"step,", b"step\n", b"step\r"):
+            raise CheckpointError(
+                f"Training writes its log to {self._table}, in place of that of an earlier run only",
+                f"what is there begins with {describe(begun)} and not with the column `step`",
+                "Move it elsewhere, or choose another folder",
+            )
 
     def _write_table(self) -> None:
         if self._table is None:

@@ -313,6 +313,26 @@ def test_a_model_of_another_run_is_not_replaced_unasked(name, tmp_path):
     assert (result / "model.safetensors").read_bytes() == before
 
 
+@pytest.mark.parametrize("options", [{}, {"resume": False}])
+def test_logs_of_others_are_left_alone(options, tmp_path):
+    """Of Lightning's CSVLogger, and of a program that writes for TensorBoard into the same folder."""
+    events = tmp_path / "tensorboard" / "events.out.tfevents.1700000000.host.1.0"
+    events.parent.mkdir()
+    events.write_bytes(b"theirs")
+    (tmp_path / "metrics.csv").write_text("epoch,step,loss\n0,1,0.5\n")
+
+    def run() -> None:
+        train(tiny_model(), tiny_windows(), folder=tmp_path, settings=SETTINGS, progress=False, **options)
+
+    with pytest.raises(CheckpointError, match=r"begins with .*epoch.* and not with the column `step`.*Move"):
+        run()
+    assert (tmp_path / "metrics.csv").read_text() == "epoch,step,loss\n0,1,0.5\n"
+    (tmp_path / "metrics.csv").unlink()
+    run()
+    run()
+    assert events.read_bytes() == b"theirs"
+
+
 def test_a_finished_run_mends_its_log(tmp_path):
     RUNS["train"](tmp_path)
     whole = (tmp_path / "metrics.csv").read_bytes()
