@@ -262,6 +262,23 @@ ROWS += [
     _arena(
         "NaN", lambda: PushTArena().step(STATE, RIGHT * np.nan), NonFiniteError, "actions", method=".step"
     ),
+    _arena(
+        "a huge action",
+        lambda: PushTArena().step(STATE, RIGHT * 1e308),
+        ConfigError,
+        "actions",
+        "1e+06",
+        "1e+308",
+        method=".rollout",
+    ),
+    _arena(
+        "a huge state",
+        lambda: PushTArena().step(STATE * 1e300, RIGHT),
+        ConfigError,
+        "states",
+        "1e+12",
+        method=".rollout",
+    ),
     _arena("no time", lambda: PushTArena().rollout(STATE, RIGHT), ShapeError, "time", method=".rollout"),
     _arena("size 0", lambda: PushTArena().render(STATE, 0), ConfigError, "image_size=0", method=".render"),
     _drawing("size 0", lambda: PushTDrawing(0), ConfigError, "image_size=0"),
@@ -319,6 +336,22 @@ ROWS += [
     _single(
         "NaN action", lambda: _started(PushT).step(RIGHT * np.nan), NonFiniteError, "action", method=".step"
     ),
+    _single(
+        "huge action",
+        lambda: _started(PushT).step(RIGHT * -1.7e308),
+        ConfigError,
+        "action",
+        "1.7e+308",
+        method=".step",
+    ),
+    _single("huge choice", lambda: PushT(action_choices=[(0, 1e308)]), ConfigError, "action_choices"),
+    _single(
+        "huge start",
+        lambda: PushT().reset(options={"state": STATE * 1e300}),
+        ConfigError,
+        "options['state']",
+        method=".reset",
+    ),
     _single("three axes", lambda: _started(PushT).step(np.ones(3)), ShapeError, "(3,)", method=".step"),
     _single(
         "a pair where numbers are asked for",
@@ -344,6 +377,13 @@ ROWS += [
         method=".render",
     ),
     _vector("no environments", lambda: PushTVector(0), ConfigError, "num_envs=0"),
+    _vector(
+        "huge actions",
+        lambda: _started(PushTVector).step(RIGHT[None] * 1e308),
+        ConfigError,
+        "actions",
+        method=".step",
+    ),
     _vector("no steps", lambda: PushTVector(2, max_episode_steps=0), ConfigError, "max_episode_steps=0"),
     _vector("unknown mode", lambda: PushTVector(2, autoreset_mode="disable"), ConfigError, "`Disabled`"),
     _vector("unknown render mode", lambda: PushTVector(2, render_mode="human"), ConfigError, "rgb_array"),

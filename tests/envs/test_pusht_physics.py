@@ -1,11 +1,14 @@
 """Push-T's motion against trajectories measured with pymunk 6.8.1 and 7.3.1, from a few lines of our own."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
 
 pytest.importorskip("pymunk")
+from leworld.envs import PushTArena
 from leworld.envs.pusht._physics import PushTPhysics
 
 START = (256, 420, 256, 256, math.pi / 4, 0, 0)
@@ -80,3 +83,42 @@ def test_an_action_of_one_from_rest_moves_as_the_controller_says():
     physics = started(100, 100, 400, 400, 0, 0, 0)
     physics.step(np.array([1.0, 0.0]))
     np.testing.assert_allclose(physics.state()[[0, 5]], (129.567, 374.15), atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda one: pickle.loads(pickle.dumps(one))])
+@pytest.mark.parametrize("settle", [True, False])
+def test_a_copy_goes_on_to_the_bit(copied, settle):
+    """In the middle of pushes, whose contacts are remembered, and from states that overlap."""
+    draws = np.random.default_rng(1)
+    for steps in (0, 1, 7, 40):
+        physics = PushTPhysics()
+        physics.set_state(
+            draws.uniform((150, 150, 200, 200, 0, -9, -9), (350, 350, 300, 300, 6, 9, 9)), settle=settle
+        )
+        for action in draws.uniform(-1, 1, (steps, 2)):
+            physics.step(action)
+        second = copied(physics)
+        third = copied(second)
+        assert (second.state() == physics.state()).all()
+        for action in draws.uniform(-1, 1, (30, 2)):
+            for one in (physics, second, third):
+                one.step(action)
+            assert (second.state() == physics.state()).all()
+            assert (third.state() == physics.state()).all()
+
+
+def test_a_state_that_is_read_is_the_one_that_was_set():
+    draws, physics = np.random.default_rng(0), PushTPhysics()
+    for _ in range(100):
+        state = draws.uniform((50, 50, 100, 100, 0, -200, -200), (450, 450, 400, 400, 2 * math.pi, 200, 200))
+        physics.set_state(state)
+        assert (physics.state() == state).all()
+    state[4] = -1e-17
+    physics.set_state(state)
+    assert physics.state()[4] == 0.0
+
+
+def test_no_action_and_no_row_leave_states_as_they_are():
+    state = np.array(START)
+    assert (PushTArena().rollout(state, np.zeros((0, 2))) == state).all()
+    assert PushTArena().rollout(np.zeros((0, 7)), np.zeros((3, 2))).shape == (0, 7)

@@ -197,3 +197,16 @@ def test_gymnasiums_vector_wrappers_work():
     for _ in range(3):
         *_, info = envs.step(np.zeros((4, 2), np.float32))
     assert info["episode"]["l"].tolist() == [3] * 4
+
+
+def test_enormous_actions_are_clipped_like_large_ones() -> None:
+    """1e308 is beyond float32, in which an agent moves."""
+    for make in (TwoRoom, TwoRoomVector):
+        ends = []
+        for size in (1e308, 2.0, np.longdouble(1e30)):
+            env = make()
+            env.reset(seed=2)
+            action = np.array([size, -size]) if make is TwoRoom else np.array([[size, -size]])
+            ends.append(env.step(action)[-1]["state"])
+        assert np.array_equal(ends[0], ends[1])
+        assert np.array_equal(ends[0], ends[2])

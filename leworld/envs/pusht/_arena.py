@@ -1,14 +1,16 @@
 """Push-T's exact motion and pictures of many states at once, without episodes."""
 
+import math
 from typing import ClassVar, final
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ..._checks import check_float_array, check_number, describe, plain_numbers
+from ..._checks import check_number, describe, plain_numbers
 from ...errors import ShapeError
 from . import _figure as figure
 from ._drawing import PushTDrawing
+from ._limits import check_actions, check_states
 
 Array = np.ndarray
 
@@ -29,6 +31,7 @@ class PushTArena:
     Raises:
         ShapeError: The last axis of states is not 7, or of actions not 2.
         NonFiniteError: A state or an action is NaN or infinite.
+        ConfigError: An action is beyond 1e6 either way, or a state beyond 1e12.
         MissingExtraError: pymunk is not installed (`step` and `rollout`).
 
     Numerics: float64 throughout. What follows depends on states and actions alone: no contact is remembered
@@ -61,7 +64,7 @@ class PushTArena:
         self, states: Float[Array, "*#batch 7"], actions: Float[Array, "*#batch 2"]
     ) -> Float[Array, "*batch 7"]:
         """Return the states a tenth of a second after `actions`. Leading axes broadcast."""
-        moves = check_float_array("PushTArena.step", "actions", actions, shape="... 2")
+        moves = check_actions("PushTArena.step", "actions", actions, shape="... 2")
         return self.rollout(states, moves[..., None, :])
 
     def rollout(
@@ -70,8 +73,8 @@ class PushTArena:
         """Return the states after all of `actions`, one after another. Leading axes broadcast."""
         from ._physics import PushTPhysics
 
-        begun = check_float_array("PushTArena.rollout", "states", states, shape="... 7").astype(np.float64)
-        moves = check_float_array("PushTArena.rollout", "actions", actions, shape="... 2")
+        begun = check_states("PushTArena.rollout", "states", states, shape="... 7")
+        moves = check_actions("PushTArena.rollout", "actions", actions, shape="... 2")
         if moves.ndim < 2:
             raise ShapeError(
                 "PushTArena.rollout needs `actions` with the axes (..., time, 2)",
@@ -79,8 +82,9 @@ class PushTArena:
                 "For one action, call `step`",
             )
         batch = np.broadcast_shapes(begun.shape[:-1], moves.shape[:-2])
-        begun = np.broadcast_to(begun, (*batch, 7)).reshape(-1, 7)
-        moves = np.broadcast_to(moves, (*batch, *moves.shape[-2:])).reshape(-1, *moves.shape[-2:])
+        rows = math.prod(batch)
+        begun = np.broadcast_to(begun, (*batch, 7)).reshape(rows, 7)
+        moves = np.broadcast_to(moves, (*batch, *moves.shape[-2:])).reshape(rows, *moves.shape[-2:])
         ends, physics = np.empty_like(begun), PushTPhysics()
         for row, (state, steps) in enumerate(zip(begun, moves, strict=True)):
             physics.set_state(state)

@@ -6,11 +6,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from ..._checks import check_float_array, describe
+from ..._checks import describe
 from ...errors import ConfigError, ShapeError
 from .._options import read_reset_options
 from ._figure import SIZE
-from ._physics import REACH, PushTPhysics
+from ._limits import check_actions, check_states
+from ._physics import REACH, PushTPhysics, one_turn
 
 AGENT_STARTS, BLOCK_STARTS = (50.0, 450.0), (100.0, 400.0)
 
@@ -48,8 +49,8 @@ def read_options(
     shape = "7" if num_envs is None else f"{num_envs} 7"
 
     def read(name: str, value: Any) -> np.ndarray:
-        array = check_float_array(owner, name, value, shape=shape).astype(np.float64)
-        array[..., 4] %= 2 * np.pi
+        array = check_states(owner, name, value, shape=shape)
+        array[..., 4] = one_turn(array[..., 4])
         return array
 
     return read_reset_options(owner, options, read, num_envs=num_envs)
@@ -59,14 +60,13 @@ def check_choices(owner: str, choices: object) -> np.ndarray | None:
     """Return the actions to choose from as an array of its own, or None."""
     if choices is None:
         return None
-    table = check_float_array(owner, "action_choices", choices, shape="... 2", fix="Pass pairs (x, y)")
+    table = check_actions(owner, "action_choices", choices, shape="... 2")
     if table.ndim != 2 or not len(table):
         raise ShapeError(
             f"{owner} needs `action_choices` as a list of at least one pair (x, y)",
             f"it is {describe(choices)}",
             "Pass for example [(1, 0), (-1, 0), (0, 1), (0, -1)], or None for continuous actions",
         )
-    table = table.astype(np.float64)
     table.flags.writeable = False
     return table
 
@@ -86,7 +86,7 @@ def read_actions(
     leading = [] if num_envs is None else [num_envs]
     if choices is None:
         shape = " ".join(str(axis) for axis in (*leading, 2))
-        return check_float_array(owner, name, actions, shape=shape).astype(np.float64)
+        return check_actions(owner, name, actions, shape=shape)
     numbers = np.asarray(actions)
     if numbers.dtype.kind not in "iu" or list(numbers.shape) != leading:
         raise ShapeError(

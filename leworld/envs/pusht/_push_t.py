@@ -41,8 +41,8 @@ class PushT(gymnasium.Env[np.ndarray, np.ndarray]):
     Observation: uint8 picture (image_size, image_size, 3), see `PushTDrawing`. The green figure in it is
     decoration and not the goal.
     Action: `Box(-1, 1, (2,), float32)`, relative: for a tenth of a second the agent is driven toward the
-    point 100 times the action away from where it stands. Larger actions are carried out as they are. Neither
-    block nor walls stop the agent; it may leave the picture.
+    point 100 times the action away from where it stands. Larger actions are carried out as they are, up to
+    1e6. Neither block nor walls stop the agent; it may leave the picture.
     Reward: 1 in a step that ends at the goal by `success`, else 0. Such a step also sets `terminated`.
     Info: `state` and `goal` (float64, 7), `proprio` and `goal_proprio` (of the agent: x, y and velocity),
     `goal_pixels` (the picture of the goal).
@@ -62,7 +62,7 @@ class PushT(gymnasium.Env[np.ndarray, np.ndarray]):
 
     Raises:
         MissingExtraError: gymnasium or pymunk is not installed (at the import of the class).
-        ConfigError: A setting or an option is out of its range.
+        ConfigError: A setting or an option is out of its range, or an action beyond 1e6 either way.
         ShapeError: A state has not 7 numbers, or an action not 2.
         NonFiniteError: A state or an action is NaN or infinite.
 

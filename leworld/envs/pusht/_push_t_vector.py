@@ -54,7 +54,7 @@ class PushTVector(VectorWorld):
 
     Raises:
         MissingExtraError: gymnasium or pymunk is not installed (at the import of the class).
-        ConfigError: A setting or an option is out of its range.
+        ConfigError: A setting or an option is out of its range, or an action beyond 1e6 either way.
         ShapeError: States are not of shape (num_envs, 7), or actions not (num_envs, 2).
         NonFiniteError: A state or an action is NaN or infinite.
 

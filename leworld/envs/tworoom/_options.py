@@ -47,7 +47,13 @@ def read_options(
     shape = "2" if num_envs is None else f"{num_envs} 2"
 
     def read(name: str, value: Any) -> np.ndarray:
-        array = check_float_array(owner, name, value, shape=shape)
-        return arena.check_free(owner, name, array.astype(np.float32))
+        with np.errstate(over="ignore"):  # what is too large for float32 is told as infinite
+            array = check_float_array(owner, name, value, shape=shape).astype(np.float32)
+        return arena.check_free(owner, name, array)
 
     return read_reset_options(owner, options, read, num_envs=num_envs)
+
+
+def read_actions(owner: str, name: str, actions: object, *, shape: str) -> np.ndarray:
+    """Return actions as float32, clipped to what an agent can do."""
+    return np.clip(check_float_array(owner, name, actions, shape=shape), -1.0, 1.0).astype(np.float32)

@@ -5,12 +5,12 @@ from typing import Any, final
 
 import numpy as np
 
-from ..._checks import check_float_array, check_number, plain_numbers, require
+from ..._checks import check_number, plain_numbers, require
 from .._options import RENDER_SIZE, check_render_mode, check_seed, check_started
 from ._arena import TwoRoomArena
 from ._geometry import DEFAULT_DOORS
 from ._motion import move
-from ._options import draw_task, read_options
+from ._options import draw_task, read_actions, read_options
 
 require("gymnasium", extra="envs", purpose="TwoRoom")
 import gymnasium  # noqa: E402 -- after the check
@@ -100,7 +100,7 @@ class TwoRoom(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Move once. `truncated` is always False here; gymnasium's time limit sets it."""
-        checked = check_float_array("TwoRoom.step", "action", action, shape="2").astype(np.float32)
+        checked = read_actions("TwoRoom.step", "action", action, shape="2")
         check_started("TwoRoom.step", self._started)
         self._state = move(self.arena.passages, self._state, checked)
         reached = bool(self.arena.reached(self._state, self._goal))

@@ -5,11 +5,11 @@ from typing import Any, final
 
 import numpy as np
 
-from ..._checks import check_float_array, plain_numbers, require
+from ..._checks import plain_numbers, require
 from ._arena import TwoRoomArena
 from ._geometry import DEFAULT_DOORS
 from ._motion import move
-from ._options import draw_task, read_options
+from ._options import draw_task, read_actions, read_options
 
 require("gymnasium", extra="envs", purpose="TwoRoomVector")
 import gymnasium  # noqa: E402 -- after the check
@@ -111,8 +111,7 @@ class TwoRoomVector(VectorWorld):
         self._state[index], self._goal[index] = draw_task(self._generators[index], state, goal)
 
     def _check_actions(self, actions: np.ndarray) -> np.ndarray:
-        shape = f"{self.num_envs} 2"
-        return check_float_array("TwoRoomVector.step", "actions", actions, shape=shape).astype(np.float32)
+        return read_actions("TwoRoomVector.step", "actions", actions, shape=f"{self.num_envs} 2")
 
     def _move(self, moving: np.ndarray, actions: np.ndarray) -> None:
         self._state[moving] = move(self.arena.passages, self._state[moving], actions[moving])
