@@ -19,7 +19,7 @@ _EPILOG = """Examples:
   leworld tune tworoom --runs 7                    go on from there, twice as fine
   leworld tune arm --task arm.py:Arm               in a world of your own
   leworld tune tworoom --low 1e-4 --high 0.01      where lambda is nearly known
-  leworld tune tworoom --steps 500 --out runs/long longer trainings, nearer to a whole one
+  leworld tune tworoom --steps 1500 --out runs/long longer trainings, nearer to a whole one
 """
 
 
@@ -52,9 +52,7 @@ _EPILOG = """Examples:
     "--steps",
     "num_steps",
     type=click.IntRange(min=1, max=MOST),
-    default=200,
-    show_default=True,
-    help="Optimizer steps of each.",
+    help="Optimizer steps of each.  [default: a fifth of the recipe's]",
 )
 @recipe_episodes_option()
 @seed_option("data, initial weights, batches and problems, alike for all trainings")
@@ -70,7 +68,7 @@ def tune(
     low: float,
     high: float,
     num_runs: int,
-    num_steps: int,
+    num_steps: int | None,
     episodes: int | None,
     seed: int,
     out: Path | None,

@@ -19,7 +19,7 @@ def tune(*arguments: str) -> Result:
 def test_it_searches_writes_and_goes_on(tmp_path: Path) -> None:
     first = tune("tworoom", *QUICK, "--low", "0.001", "--high", "0.1", "--out", str(tmp_path))
     assert first.exit_code == 0, first.output
-    assert all(word in first.stdout for word in ("lambda", "R2 of plans", "contrast", "3 trainings"))
+    assert all(word in first.stdout for word in ("lambda", "correlation of plans", "contrast", "3 trainings"))
     content = json.loads((tmp_path / "tune.json").read_text())
     assert content["kind"] == "tuning"
     assert 0.001 < content["best"] < 0.1

@@ -19,10 +19,13 @@ def _agreement(case, *mentions, error: type[LeWorldError] = ConfigError, **optio
     return _row("plan_agreement", case, call, *mentions, error=error)
 
 
-def tuning_row(weight: float = 0.1, *r2: float, error: float = 0.02, seconds: float = 20.0) -> TuningRow:
+def tuning_row(
+    weight: float = 0.1, *correlation: float, error: float = 0.02, seconds: float = 20.0
+) -> TuningRow:
     """A row of a search that was never made."""
-    r2 = r2 or (0.9,)
-    found = PlanAgreement(r2=r2, errors=(error,) * len(r2), rank=0.1, contrast=0.5, num_problems=100)
+    correlation = correlation or (0.9,)
+    errors = (error,) * len(correlation)
+    found = PlanAgreement(correlation=correlation, errors=errors, rank=0.1, contrast=0.5, num_problems=100)
     return TuningRow(weight=weight, agreement=found, effective_rank=8.0, seconds=seconds)
 
 
@@ -34,7 +37,7 @@ def tuning_result(*rows: TuningRow) -> TuningResult:
 
 ROWS = [
     _agreement("no planner", "CEMPlanner", planner=3),
-    _agreement("one problem", "num_problems", num_problems=1),
+    _agreement("two problems", "num_problems", num_problems=2),
     _agreement("a negative seed", "seed", seed=-1),
     _agreement("reversed limits", "action_limits", action_limits=(1.0, -1.0)),
     _agreement(

@@ -98,7 +98,7 @@ def first(place: Path):
 def test_it_trains_and_measures(first, place: Path) -> None:
     assert [row.weight for row in first.rows] == [0.0158, 0.00281, 0.0889]
     assert all(row.seconds > 0 and row.effective_rank > 0 for row in first.rows)
-    assert all(len(row.agreement.r2) == 2 for row in first.rows)
+    assert all(len(row.agreement.correlation) == 2 for row in first.rows)
     assert sorted(path.name for path in place.glob("lambda-*")) == [
         "lambda-0.00281",
         "lambda-0.0158",
@@ -126,7 +126,7 @@ def test_a_row_that_is_damaged_is_told(first, place: Path, tmp_path: Path) -> No
     own = tmp_path / "damaged"
     shutil.copytree(place, own)
     row = own / "lambda-0.0158" / "row.json"
-    row.write_text(json.dumps(json.loads(row.read_text()) | {"r2": None}))
+    row.write_text(json.dumps(json.loads(row.read_text()) | {"correlation": None}))
     with pytest.raises(ConfigError, match=r"row\.json failed"):
         tuned(own)
 

@@ -16,7 +16,7 @@ from ._row import TuningRow
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_USEFUL, _SURE = 0.3, 2.0
+_USEFUL, _SURE = 0.5, 2.0
 
 
 @final
@@ -41,8 +41,10 @@ class TuningResult(Result):
         ```python
         from leworld.evaluation import PlanAgreement, TuningResult, TuningRow
 
-        def row(weight, r2):
-            found = PlanAgreement(r2=(r2,), errors=(0.02,), rank=0.1, contrast=0.5, num_problems=100)
+        def row(weight, correlation):
+            found = PlanAgreement(
+                correlation=(correlation,), errors=(0.02,), rank=0.1, contrast=0.5, num_problems=100
+            )
             return TuningRow(weight=weight, agreement=found, effective_rank=8.0, seconds=20.0)
 
         rows = (row(0.002, 0.7), row(0.01, 0.9), row(0.05, 0.8))
@@ -78,8 +80,8 @@ class TuningResult(Result):
 
     @property
     def best(self) -> TuningRow:
-        """The row whose plans agree best, by the mean over action components."""
-        return max(self.rows, key=lambda row: row.agreement.mean)
+        """The row whose plans agree best, each by the action component in which they agree least."""
+        return max(self.rows, key=lambda row: row.agreement.worst)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -90,15 +92,18 @@ class TuningResult(Result):
     def advice(self) -> str:
         """Say which weight to take, how sure that is, what is lost on both sides, and what to do next."""
         best, (below, above) = self.best, self._neighbours()
-        score = best.agreement.mean
+        score = best.agreement.worst
         if score < _USEFUL:
             return (
                 f"No lambda from {self.low:g} to {self.high:g} made a model to plan in: at best, with "
-                f"{best.weight:g}, plans explain {_r2(score)} of what the episodes did. Train for more "
-                "steps, or look at the data and at the parts that the model reads: lambda is not what is "
-                "missing."
+                f"{best.weight:g}, what plans do correlates by {score:.2f} with what the episodes did"
+                f"{_component(best)}. Train for more steps, or look at the data and at the parts that the "
+                "model reads: lambda is not what is missing."
             )
-        said = [f"Take lambda {best.weight:g}: plans explain {_r2(score)} of what the episodes did."]
+        said = [
+            f"Take lambda {best.weight:g}: what plans do correlates by {score:.2f} with what the episodes did"
+            f"{_component(best)}."
+        ]
         alike = [row for row in self.rows if row is not best and not _clearly(best, row)]
         if not alike:
             said.append("Every other weight that was tried is clearly worse.")
@@ -125,7 +130,7 @@ class TuningResult(Result):
         """Return a line for each weight, from the lowest up, and the advice."""
         head = [
             "lambda",
-            "R2 of plans",
+            "correlation of plans",
             "worst component",
             "expert's rank",
             "contrast",
@@ -138,8 +143,8 @@ class TuningResult(Result):
             lines.append(
                 [
                     f"{row.weight:g}{' *' if row is self.best else ''}",
-                    f"{found.mean:.3f} +- {found.error:.3f}",
-                    f"{found.worst:.3f}",
+                    f"{found.worst:.3f} +- {found.error:.3f}",
+                    str(found.worst_component),
                     f"{100 * found.rank:.1f} %",
                     f"{found.contrast:.2f}",
                     f"{row.effective_rank:.1f}",
@@ -194,7 +199,7 @@ class TuningResult(Result):
             ) from error
 
     def plot(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Draw R2 over lambda and write the picture (png, pdf or svg).
+        """Draw the correlation over lambda and write the picture (png, pdf or svg).
 
         Raises:
             MissingExtraError: matplotlib is not installed.
@@ -207,44 +212,44 @@ class TuningResult(Result):
         weights = [row.weight for row in rows]
         panel.errorbar(
             weights,
-            [row.agreement.mean for row in rows],
+            [row.agreement.worst for row in rows],
             yerr=[row.agreement.error for row in rows],
             marker="o",
             capsize=2,
-            label="mean over action components",
+            label="worst action component",
         )
-        panel.plot(
-            weights, [row.agreement.worst for row in rows], "k.", markersize=4, label="worst component"
-        )
+        means = [math.fsum(_known(row)) / len(_known(row)) for row in rows]
+        panel.plot(weights, means, "k.", markersize=4, label="mean over action components")
         panel.axvline(self.best.weight, color="0.7", linewidth=1, zorder=0)
         panel.set_xscale("log")
         panel.set_ylim(max(-1.0, panel.get_ylim()[0]), 1.0)
         panel.set_xlabel("lambda")
-        panel.set_ylabel("R2 of plans")
+        panel.set_ylabel("correlation of plans")
         panel.legend(fontsize=8)
 
 
 def _clearly(better: TuningRow, other: TuningRow) -> bool:
     """Whether the difference is more than two standard errors, as if both erred apart."""
-    gap = better.agreement.mean - other.agreement.mean
+    gap = better.agreement.worst - other.agreement.worst
     return gap > _SURE * math.hypot(better.agreement.error, other.agreement.error)
 
 
 def _lost(best: TuningRow, row: TuningRow, side: str) -> str:
     """Say what another weight loses against the best one."""
     one, other = best.agreement, row.agreement
-    losses = [a - b for a, b in zip(one.r2, other.r2, strict=True)]
-    worst = max(
-        range(len(losses)), key=lambda index: -math.inf if math.isnan(losses[index]) else losses[index]
-    )
-    text = f"{side.capitalize()}, with {row.weight:g}, plans explain {_r2(other.mean)}"
-    if len(losses) > 1:
-        text += f" (action component {worst}: {_r2(other.r2[worst])} against {_r2(one.r2[worst])})"
     return (
-        f"{text}, the expert's plan ranks at {100 * other.rank:.1f} % against {100 * one.rank:.1f} %, and "
-        f"the contrast of costs is {other.contrast:.2f} against {one.contrast:.2f}."
+        f"{side.capitalize()}, with {row.weight:g}, the correlation is {other.worst:.2f}{_component(row)}, "
+        f"the expert's plan ranks at {100 * other.rank:.1f} % against {100 * one.rank:.1f} %, and the "
+        f"contrast of costs is {other.contrast:.2f} against {one.contrast:.2f}."
     )
 
 
-def _r2(value: float) -> str:
-    return f"R2 = {value:.2f}"
+def _known(row: TuningRow) -> list[float]:
+    """Correlations of the components that vary."""
+    return [value for value in row.agreement.correlation if not math.isnan(value)]
+
+
+def _component(row: TuningRow) -> str:
+    """Name the worst component where there are several."""
+    several = len(_known(row)) > 1
+    return f" (action component {row.agreement.worst_component})" if several else ""

@@ -28,7 +28,7 @@ class TuningRow:
         ```python
         from leworld.evaluation import PlanAgreement, TuningRow
 
-        found = PlanAgreement(r2=(0.9,), errors=(0.02,), rank=0.1, contrast=0.5, num_problems=100)
+        found = PlanAgreement(correlation=(0.9,), errors=(0.02,), rank=0.1, contrast=0.5, num_problems=100)
         row = TuningRow(weight=0.01, agreement=found, effective_rank=8.0, seconds=20.0)
         assert TuningRow.from_json(row.to_json()) == row
         ```
@@ -48,8 +48,8 @@ class TuningRow:
         found = self.agreement
         return {
             "weight": self.weight,
-            "r2": [None if value != value else value for value in found.r2],
-            "r2_errors": [None if value != value else value for value in found.errors],
+            "correlation": [None if value != value else value for value in found.correlation],
+            "errors": [None if value != value else value for value in found.errors],
             "rank": found.rank,
             "contrast": found.contrast,
             "num_problems": found.num_problems,
@@ -65,12 +65,12 @@ class TuningRow:
             DataError: A field is missing or malformed.
         """
         try:
-            r2, errors = (
+            correlation, errors = (
                 tuple(float("nan") if value is None else float(value) for value in data[name])
-                for name in ("r2", "r2_errors")
+                for name in ("correlation", "errors")
             )
             found = PlanAgreement(
-                r2=r2,
+                correlation=correlation,
                 errors=errors,
                 rank=data["rank"],
                 contrast=data["contrast"],

@@ -28,6 +28,7 @@ from ._search import FIRST, next_weight
 _SETTINGS, _ROW, _SECONDS = "tuning.json", "row.json", "seconds.json"
 _HELD_OUT = 50
 _MOST_RANKED = 1024
+_SHORTER = 5  # times fewer steps than the recipe's
 
 
 @plain_numbers
@@ -39,7 +40,7 @@ def tune(
     low: float = 5e-4,
     high: float = 0.5,
     num_runs: int = 5,
-    num_steps: int = 200,
+    num_steps: int | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> TuningResult:
@@ -48,12 +49,13 @@ def tune(
     Lambda decides how hard the regularizer presses the embeddings towards a Gaussian. Too little, and they
     collapse or lose what the task turns on; too much, and they curl up until distance in them means nothing
     beyond the next step. Where the best lies depends on the world. Each training is judged by
-    `plan_agreement` on held-out episodes, which has one peak, and the search halves the interval around the
-    best so far on a logarithmic scale: n trainings leave about 2^(-n/2) of it.
+    `plan_agreement` on held-out episodes, by the action component in which plans agree least. That has one
+    peak, and the search halves the interval around the best so far on a logarithmic scale: n trainings leave
+    about 2^(-n/2) of it.
 
-    The runs are short, and their best lambda lies above that of a whole training rather than below it, since
-    weak regularization takes longest to keep embeddings from collapsing: in TwoRoom about three times above
-    that of trainings of 700 steps. The advice says so.
+    A training takes a fifth of the recipe's steps, so that the five of a search cost what one whole training
+    costs. The best lambda of short runs lies above that of a whole training rather than below it, since weak
+    regularization takes longest to keep embeddings from collapsing. The advice says so.
 
     Each training has a folder of its own, `lambda-WEIGHT`, with its state and, when it has been measured,
     `row.json`. The same call after an interruption goes on where it was; with more `num_runs` it refines.
@@ -61,12 +63,12 @@ def tune(
     Args:
         task: The task, whose episodes are collected and whose held-out episodes judge.
         folder: Where everything goes; made if missing.
-        recipe: Episodes, sizes and the settings of all trainings; `task.recipe()` when None. Its own weight,
-            steps and seed are not used.
+        recipe: Episodes, sizes and the settings of all trainings; `task.recipe()` when None. Its own weight
+            and seed are not used, and its steps only for `num_steps`.
         low: Lowest weight.
         high: Highest weight.
         num_runs: Trainings, at least 3.
-        num_steps: Optimizer steps of each.
+        num_steps: Optimizer steps of each; a fifth of the recipe's when None.
         seed: Of data, initial weights, batches and problems; the same for all trainings.
         progress: Show progress bars.
 
@@ -112,9 +114,10 @@ def tune(
             "Pass `task.recipe()`, or `replace` something in it",
         )
     _check_search("tune", low, high, num_runs)
+    recipe_steps = recipe.settings.num_steps
+    num_steps = -(-recipe_steps // _SHORTER) if num_steps is None else num_steps
     check_number("tune", "num_steps", num_steps, low=1, integer=True)
     check_number("tune", "seed", seed, low=0, integer=True)
-    recipe_steps = recipe.settings.num_steps
     settings = replace(recipe.settings, num_steps=num_steps, seed=seed)
     recipe = replace(recipe, settings=settings)
     facts = {"task": task.name, "recipe": recipe_facts(recipe), "seed": seed, "low": low, "high": high}
@@ -278,7 +281,7 @@ def _searched(
         bar = tqdm(total=num_runs, desc="trainings", unit="training", disable=None if progress else True)
         with bar:
             while len(rows) < num_runs:
-                scores = {weight: row.agreement.mean for weight, row in rows.items()}
+                scores = {weight: row.agreement.worst for weight, row in rows.items()}
                 weight = next_weight(low, high, scores)
                 if weight is None:
                     break
