@@ -36,6 +36,7 @@ _COMPACT, _CONTIGUOUS, _VIRTUAL = 0, 1, 3  # HDF5's numbers of layouts
 # more room. What is below the floor needs no proof.
 _RATIOS: dict[int, int] = dict.fromkeys((1, 2, 3, 4, 32000), 1100)
 _OTHER_RATIO = 100_000
+_FEW_BYTES = 2**22
 _FLOOR = 2**26
 
 
@@ -118,7 +119,12 @@ class StoredColumn:
         """Read rows that `check` has seen into an array."""
         if out.size:
             with guarded(self._path, f"readable data in `{self.label}`"):
-                self._dataset.read_direct(out, np.s_[start:end], np.s_[0 : end - start])
+                if (
+                    out.nbytes <= _FEW_BYTES and out.dtype == self.dtype
+                ):  # the quick way, by an array of its own
+                    out[...] = self._dataset[start:end]
+                else:
+                    self._dataset.read_direct(out, np.s_[start:end], np.s_[0 : end - start])
 
     def check(self, runs: Runs) -> None:
         """Raise `DataError` unless every value of these rows lies in the file, at no absurd size.
