@@ -1,4 +1,4 @@
-"""Train from a packed store of many gigabytes, and say how much memory that takes.
+"""Train from a packed store of many gigabytes, and say what that takes in memory and a batch in time.
 
     python -m benchmarks.data.memory --gigabytes 12
 
@@ -6,6 +6,9 @@ Writes a store of noise at 64 pixels, then trains the model of `leworld train --
 its own, which samples its anonymous memory (`RssAnon` of /proc/self/status): what it allocated. Pages of the
 store that are mapped count as file pages (`RssFile`): the system takes them back when it needs them. The row
 before is taken after two steps on two episodes. Linux only.
+
+Then, in another process, random batches of the whole store are timed in turn with random batches of what its
+first gigabytes hold, in memory: as much as fits beside the store in the page cache, which is warm.
 """
 
 import multiprocessing
@@ -19,13 +22,15 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.harness import write_result
+from benchmarks.data.throughput import reading
+from benchmarks.harness import paired, write_result
 from leworld.data import Episodes, LazyColumn, Windows, open_store, write_store
 from leworld.tasks import RecordedRecipe
 from leworld.training import TrainSettings, train
 
 NAME, COMMAND = "data_memory", "python -m benchmarks.data.memory"
 SIZE, LENGTH, BATCH = 64, 100, 128
+IN_MEMORY = 1.5e9  # bytes
 
 
 class Noise(LazyColumn):
@@ -88,10 +93,41 @@ def run(folder: str, steps: int, answers: Any) -> None:
     )
 
 
+def batches(folder: str, repeats: int, answers: Any) -> None:
+    """Time random batches, and report; in a process of its own."""
+    torch.set_num_threads(1)
+    store = open_store(Path(folder) / "store")
+    for first in range(0, store.num_rows, 4096):  # every page is touched once
+        store.pixels[first : first + 4096]
+    share = min(1.0, IN_MEMORY / store.pixels.nbytes)
+    known = store.select(slice(0, max(1, int(share * len(store))))).load()
+    found = paired({"memory": reading(known), "packed store": reading(store)}, repeats=repeats, warmup=10)
+    answers.put(
+        {
+            "gigabytes_in_memory": known.pixels.nbytes / 1e9,
+            "batch_ms_memory": found["memory"]["median_ms"],
+            "batch_ms_store": found["packed store"]["median_ms"],
+            "store_times_memory": 1 / found["packed store"]["ratio"],
+        }
+    )
+
+
+def answer(work: Any, *arguments: Any) -> dict[str, Any]:
+    """Run something in a process of its own and return what it reports."""
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    child = context.Process(target=work, args=(*arguments, answers))
+    child.start()
+    row = answers.get(timeout=3600)
+    child.join()
+    return row
+
+
 @click.command(help=__doc__)
 @click.option("--gigabytes", default=12.0, show_default=True)
 @click.option("--steps", default=40, show_default=True)
-def main(gigabytes: float, steps: int) -> None:
+@click.option("--repeats", default=200, show_default=True)
+def main(gigabytes: float, steps: int, repeats: int) -> None:
     """Write the store, measure, write the result."""
     count = int(gigabytes * 1e9 / (SIZE * SIZE * 3 * LENGTH))
     actions = np.random.default_rng(1).normal(size=(count * LENGTH, 2)).astype(np.float32)
@@ -100,15 +136,10 @@ def main(gigabytes: float, steps: int) -> None:
         begun = time.perf_counter()
         write_store(Path(folder) / "store", known, progress=True)
         packed = time.perf_counter() - begun
-        context = multiprocessing.get_context("spawn")
-        answers = context.Queue()
-        child = context.Process(target=run, args=(folder, steps, answers))
-        child.start()
-        row = answers.get(timeout=3600)
-        child.join()
-    row["seconds_to_pack"] = packed
+        row = answer(run, folder, steps) | {"seconds_to_pack": packed}
+        row |= answer(batches, folder, repeats)
     print(row)
-    settings = {"image_size": SIZE, "episode_length": LENGTH, "batch_size": BATCH}
+    settings = {"image_size": SIZE, "episode_length": LENGTH, "batch_size": BATCH, "repeats": repeats}
     print(write_result(NAME, command=COMMAND, settings=settings, rows=[row]))
 
 
