@@ -2,8 +2,8 @@
 
 `MPCPolicy` joins a model and a planner into a receding-horizon controller, `PolicyProposals` gives it guesses
 to begin with, and `RecordedSubgoals` leads it to goals that lie several plans away; `InversePolicy` asks a
-small network instead of searching; `RandomPolicy` is the baseline that every result is shown beside. All
-speak raw action units and numpy, as environments do.
+small network instead of searching, and `ActorPolicy` a policy that learned one task; `RandomPolicy` is the
+baseline that every result is shown beside. All speak raw action units and numpy, as environments do.
 """
 
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from .._names import room_names
 from ..data import Observation  # noqa: F401 -- where it lived before
 from ._action_limits import check_choices as check_choices
 from ._action_limits import limit_arrays as limit_arrays
+from ._actor_policy import ActorPolicy as ActorPolicy
 from ._decision import Decision as Decision
 from ._inverse_model import GoalConditionedInverseModel as GoalConditionedInverseModel
 from ._inverse_policy import InversePolicy as InversePolicy

@@ -1,6 +1,6 @@
 """Acting without a search."""
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -11,17 +11,16 @@ from .._checks import check_number, plain_numbers
 from .._typing import Limits, shapechecked
 from ..data import Observation
 from ..errors import ShapeError
-from ..models import WorldModel, model_input, processor_of, to_weights
+from ..models import WorldModel, to_weights
 from ..nn import evaluation_mode
-from ._action_limits import limit_arrays
+from ._block_policy import BlockPolicy
 from ._inverse_model import GoalConditionedInverseModel
-from ._policy import Policy
 from ._state_goal import Goal, goal_latents
 
 
 @final
 @plain_numbers
-class InversePolicy(Policy):
+class InversePolicy(BlockPolicy):
     """Does what a goal-conditioned inverse model says, one action block after another.
 
     Every `frameskip` steps a frame is encoded and the network is asked once, for all environments together.
@@ -74,17 +73,12 @@ class InversePolicy(Policy):
         horizon: int = 10,
         action_limits: Limits = (-1.0, 1.0),
     ) -> None:
-        self._processor = processor_of(model, owner="InversePolicy")
+        super().__init__(model, action_limits)
         inverse.check_fits(model, owner="InversePolicy")
         check_number("InversePolicy", "horizon", horizon, low=1, integer=True)
-        self._low, self._high = limit_arrays(
-            action_limits, self._processor.action_dim, owner="InversePolicy", finite=False
-        )
-        self._model = model
         self._inverse = inverse
         self._horizon = horizon
         self._goal = torch.zeros(0, *model.latent_shape, dtype=torch.float32, device="cpu")
-        self._start()
 
     @shapechecked
     def reset(self, goal: Goal) -> None:
@@ -101,27 +95,10 @@ class InversePolicy(Policy):
                 f"`observation` has env={len(observation)}",
                 "Call `reset(goal)` with one goal an environment first",
             )
-        if not self._queue:
-            self._state, self._block, self._queue = self._next_block(observation)
-            self._num_blocks += 1
-        action, self._queue = self._queue[0], self._queue[1:]
-        return action.copy()
+        return self._act(observation)
 
-    def _start(self) -> None:
-        self._state: Any = None
-        self._block: Tensor | None = None  # executed since the state
-        self._queue: list[np.ndarray] = []
-        self._num_blocks = 0
-
-    @torch.no_grad()
-    def _next_block(self, observation: Observation) -> tuple[Any, Tensor, list[np.ndarray]]:
-        """Return the state of this moment, the block that leaves it, and its raw actions."""
-        left = max(1, self._horizon - self._num_blocks)
-        with evaluation_mode(self._model), evaluation_mode(self._inverse):
-            state = self._model.observe(self._state, model_input(self._model, observation), self._block)
-            latents = self._model.present(state)
-            remaining = torch.full((len(latents),), left, dtype=torch.int64, device=latents.device)
-            block = self._inverse(latents, self._goal.clone(), remaining)
-        raw = self._processor.raw_actions(block.float().cpu()).numpy().clip(self._low, self._high)
-        executed = self._processor.action_blocks(torch.from_numpy(raw))[:, 0]
-        return state, to_weights(self._model, executed), list(raw.swapaxes(0, 1))
+    def _blocks(self, latents: Tensor, num_blocks: int) -> Tensor:
+        left = max(1, self._horizon - num_blocks)
+        remaining = torch.full((len(latents),), left, dtype=torch.int64, device=latents.device)
+        with evaluation_mode(self._inverse):
+            return self._inverse(latents, self._goal.clone(), remaining)

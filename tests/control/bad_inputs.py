@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from leworld.control import (
+    ActorPolicy,
     GoalConditionedInverseModel,
     InversePolicy,
     MPCPolicy,
@@ -22,6 +23,7 @@ from leworld.control import (
 from leworld.costs import GoalCost
 from leworld.data import Episodes, Observation
 from leworld.errors import ConfigError, DataError, NonFiniteError, ShapeError
+from leworld.heads import GaussianPolicy
 from leworld.planners import CEMPlanner
 from tests.bad_input import BadInput
 from tests.control.fakes import paint, point_model
@@ -310,6 +312,21 @@ _row(
     ShapeError,
     ("reset(goal)",),
     lambda: InversePolicy(point_model(), _inverse()).act(paint(np.zeros((1, 2)))),
+)
+for _case, _mentions, _options in (
+    ("no head", ("`leworld.heads`",), {}),
+    ("a class", ("GaussianPolicy",), {"policy": GaussianPolicy}),
+    ("draws of a function", ("sample",), {"policy": torch.zeros_like, "explore": True}),
+    ("a number to explore by", ("`explore`",), {"policy": torch.zeros_like, "explore": 0}),
+    ("a negative seed", ("seed=-1",), {"policy": torch.zeros_like, "seed": -1}),
+):
+    _row("ActorPolicy", _case, ConfigError, _mentions, lambda o=_options: ActorPolicy(point_model(), **o))
+_row(
+    "ActorPolicy.act",
+    "a head of another size",
+    ShapeError,
+    ("(1, 4)", "(1, 2)"),
+    lambda: ActorPolicy(point_model(), torch.zeros_like).act(paint(np.zeros((1, 2)))),
 )
 _row(
     "MPCPolicy",

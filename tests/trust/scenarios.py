@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from leworld.control import (
+    ActorPolicy,
     GoalConditionedInverseModel,
     InversePolicy,
     MPCPolicy,
@@ -242,13 +243,14 @@ def swm_solver(twin: Twin) -> Any:
     return found + [twin.call(cost, torch.full((2, 4, 3, 4), 0.1 * step)) for step in range(3)]
 
 
-class _Draws:
-    """A policy of no network."""
+class _Draws(torch.nn.Module):
+    """A policy of no network, for latents that are vectors."""
+
+    def forward(self, latents):
+        return latents.mean(-1, keepdim=True).repeat(*(1,) * (latents.ndim - 1), 4)
 
     def sample(self, latents, *, generator):
-        noise = torch.rand(*latents.shape[:2], 4, generator=generator) - latents.flatten(2).mean(
-            2, keepdim=True
-        )
+        noise = torch.rand(*latents.shape[:-1], 4, generator=generator) - latents.mean(-1, keepdim=True)
         nothing = noise[..., 0] * 0
         return PolicySample(noise, nothing, nothing, nothing)
 
@@ -286,6 +288,17 @@ def inverse_policy(twin: Twin) -> Any:
     search = MPCPolicy(made, planner(), propose=inverse, receding_horizon=1)
     twin.call(search.reset, torch.ones(2, 5))
     return acted + [twin.call(search.act, sensed(twin, step)) for step in range(4)]
+
+
+@scenario("control.ActorPolicy")
+def actor_policy(twin: Twin) -> Any:
+    found = []
+    for explore in (False, True):
+        head = twin.hooks(_Draws(), "forward", "sample")
+        policy = ActorPolicy(kind_of_model(Recurrent, twin), head, explore=explore)
+        twin.call(policy.reset, torch.ones(2, 5))
+        found += [twin.call(policy.act, sensed(twin, step)) for step in range(5)]
+    return found
 
 
 @scenario("control.RandomPolicy", "tasks.SmoothPolicy", "tasks.ExpertPolicy", "control.Policy")

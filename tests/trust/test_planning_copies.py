@@ -15,6 +15,7 @@ import leworld.costs
 import leworld.models
 import leworld.planners
 from leworld.control import (
+    ActorPolicy,
     Decision,
     GoalConditionedInverseModel,
     InversePolicy,
@@ -174,6 +175,7 @@ OTHERS: dict[type, tuple[Callable[[], object], Callable[..., list[Tensor]]]] = {
     ),
     RandomPolicy: (lambda: begun(RandomPolicy(2, seed=3)), act),
     InversePolicy: (lambda: inverse_policy(), act),
+    ActorPolicy: (lambda: begun(ActorPolicy(point_model(), same_block, explore=False)), act),
     GoalConditionedInverseModel: (
         inverse,
         lambda value: [parameter.detach() for parameter in value.parameters()],
@@ -215,6 +217,10 @@ OTHERS: dict[type, tuple[Callable[[], object], Callable[..., list[Tensor]]]] = {
 
 def same(states):
     return states
+
+
+def same_block(latents):
+    return latents.repeat(1, FRAMESKIP)
 
 
 def inverse_policy() -> InversePolicy:
