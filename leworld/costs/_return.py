@@ -67,7 +67,8 @@ class ReturnCost:
         ShapeError: If context, past actions and candidates disagree, or a head returns another shape.
         NonFiniteError: If context or past actions hold NaN or infinity.
 
-    Numerics: in the dtype of the latents. Gradients reach the actions through heads; probes have none.
+    Numerics: in the dtype of the latents. What is NaN, a reward, a value or a probability of the end, makes
+    the cost NaN, which planners never choose. Gradients reach the actions through heads; probes have none.
 
     Source: Hansen, Su and Wang, TD-MPC2, 2024 (arXiv 2310.16828), equation 6, with the termination of its
     code for episodic tasks.
@@ -149,7 +150,8 @@ class ReturnCost:
         gains = earned if last is None else torch.cat((earned, last), dim=2)
         weights = weights[: gains.shape[2]].expand_as(gains)
         if over is not None:
-            going = (over.detach() <= 0.5).to(weights).cumprod(2)
+            over = over.detach()
+            going = torch.where(over.isnan(), over, (over <= 0.5).to(weights)).cumprod(2)
             going = torch.cat((torch.ones_like(going[:, :, :1]), going), dim=2)
             weights = weights * going[:, :, : gains.shape[2]]
         return -(weights * gains).sum(2)

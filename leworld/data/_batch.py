@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -51,7 +52,8 @@ def to_batch(raw: RawBatch, processor: Processor) -> Batch:
 
     Returns:
         Observations are a bare tensor if `pixels` is all that the processor knows, else an `Observation` of
-        its parts. Rewards that are missing, as beyond the end of an episode, count 0.
+        its parts. In the last block of a window, which is needed by no loss and may run past the end of an
+        episode, missing rewards (NaN) count 0. Elsewhere they stay NaN.
 
     Raises:
         ConfigError: An argument is of another kind, or a part that the processor knows is missing.
@@ -93,4 +95,8 @@ def to_batch(raw: RawBatch, processor: Processor) -> Batch:
 def _of_blocks(name: str, column: Tensor, time: int) -> Tensor:
     """Sum the rewards of every block, or say whether it reaches a marked row."""
     blocks = column.unflatten(1, (time, -1))
-    return blocks.float().nan_to_num(nan=0.0).sum(-1) if name == REWARD else blocks.bool().any(-1)
+    if name != REWARD:
+        return blocks.bool().any(-1)
+    rewards = blocks.float()
+    ends = rewards[:, -1:]
+    return torch.cat((rewards[:, :-1], torch.where(ends.isnan(), 0.0, ends)), dim=1).sum(-1)

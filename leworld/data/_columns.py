@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import describe, nearest
-from ..errors import ConfigError, ShapeError
+from ..errors import ConfigError, DataError, ShapeError
 
 REWARD = "reward"
 FLAGS = ("terminated", "truncated", "success")
@@ -47,8 +47,12 @@ def part_column(owner: str, name: str, columns: Mapping[str, Any]) -> Any:
     )
 
 
-def scalar_column(owner: str, name: str, columns: Mapping[str, Any]) -> np.ndarray:
-    """Return a column with one number a row, as (row,): float32 rewards, or flags as booleans."""
+def scalar_column(owner: str, name: str, columns: Mapping[str, Any], lengths: np.ndarray) -> np.ndarray:
+    """Return a column with one number a row, as (row,): float32 rewards, or flags as booleans.
+
+    Rewards have to be finite but in an episode's last row, whose action leads nowhere; flags may be NaN in
+    its first, to which no action leads.
+    """
     column = known_column(owner, name, columns)
     if column.dtype.kind not in "biuf" or np.prod(column.shape) != len(column):
         raise ShapeError(
@@ -57,4 +61,26 @@ def scalar_column(owner: str, name: str, columns: Mapping[str, Any]) -> np.ndarr
             f"Store it as an array (row,), or under another name than `{name}`",
         )
     flat = np.asarray(column).reshape(-1)
-    return flat.astype(np.float32) if name == REWARD else np.nan_to_num(flat) != 0
+    if name != REWARD:
+        _check_known(owner, name, np.isnan(flat), lengths, unless="first")
+        return np.where(np.isnan(flat), 0, flat) != 0
+    with np.errstate(over="ignore"):  # what is too large for float32 is infinite then, and refused
+        rewards = flat.astype(np.float32)
+    _check_known(owner, name, ~np.isfinite(rewards), lengths, unless="last")
+    return rewards
+
+
+def _check_known(owner: str, name: str, bad: np.ndarray, lengths: np.ndarray, *, unless: str) -> None:
+    """Raise `DataError` where a number is missing elsewhere than in the first or last rows of episodes."""
+    ends = np.cumsum(lengths)
+    bad = bad.copy()
+    bad[ends - 1 if unless == "last" else ends - lengths] = False
+    rows = np.flatnonzero(bad)
+    if rows.size:
+        episode = int(np.searchsorted(ends, rows[0], side="right"))
+        raise DataError(
+            f"{owner} needs `{name}` to be finite in every row but an episode's {unless}",
+            f"{rows.size} of {bad.size} rows are NaN or infinite, the first is row {rows[0]}, of episode "
+            f"{episode}",
+            "Fill in what was meant, or leave these episodes out with `Episodes.select`",
+        )

@@ -51,7 +51,8 @@ class Windows(Dataset[RawBatch]):
     Raises:
         ConfigError: A size is not a positive integer, or there is no such column.
         ShapeError: A column is of another form than its name needs.
-        DataError: No episode is long enough for a single window.
+        DataError: No episode is long enough for a single window, or a reward is NaN or infinite before an
+            episode's last row, or a mark behind its first.
 
     Source:
         The window of the released LeWM training step (arXiv 2603.19312, Appendix D). That loader asks for all
@@ -102,7 +103,7 @@ class Windows(Dataset[RawBatch]):
         self._take(() if columns is None else columns)
 
     def with_columns(self, names: Sequence[str]) -> "Windows":
-        """Return the same windows with these columns beside `pixels`, at no cost.
+        """Return the same windows with these columns beside `pixels`, at hardly any cost.
 
         Args:
             names: Columns to take along, instead of those taken so far; `pixels` may be among them.
@@ -110,6 +111,7 @@ class Windows(Dataset[RawBatch]):
         Raises:
             ConfigError: There is no such column.
             ShapeError: A column is of another form than its name needs.
+            DataError: A reward or a mark is missing.
         """
         other = copy.copy(self)
         other._take(names)
@@ -131,7 +133,9 @@ class Windows(Dataset[RawBatch]):
         self.columns = names
         self._parts = {name: part_column("Windows", name, sensed) for name in parts}
         self._scalars = {
-            name: scalar_column("Windows", name, episodes.columns) for name in BATCH_COLUMNS if name in names
+            name: scalar_column("Windows", name, episodes.columns, episodes.lengths)
+            for name in BATCH_COLUMNS
+            if name in names
         }
 
     def __len__(self) -> int:

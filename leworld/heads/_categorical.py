@@ -70,7 +70,9 @@ class CategoricalPolicy(nn.Module):
 
     def forward(self, latents: Tensor) -> Float[Tensor, "*batch action"]:
         """Return the most likely choices."""
-        return F.one_hot(self.probabilities(latents).argmax(-1), self.action_dim).to(latents.dtype)
+        shares = self.probabilities(latents)
+        chosen = F.one_hot(shares.argmax(-1), self.action_dim).to(latents.dtype)
+        return torch.where(shares.isnan(), torch.nan, chosen)
 
     @shapechecked
     def probabilities(self, latents: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch action"]:

@@ -19,7 +19,8 @@ class RunningScale(nn.Module):
 
     $$ S \leftarrow S + \tau \, (\max(p_{95} - p_5, 1) - S) $$
 
-    with the percentiles of each batch that `update` is given, and S = 1 at first.
+    with the percentiles of each batch that `update` is given, and S = 1 at first. A batch that holds NaN or
+    infinity, or whose spread overflows, leaves S as it is.
 
     Shapes:
         values (*batch) -> (*batch).
@@ -58,14 +59,16 @@ class RunningScale(nn.Module):
     @shapechecked
     @torch.no_grad()
     def update(self, values: Float[Tensor, "*batch"]) -> None:
-        """Take in the spread of a batch of values."""
+        """Take in the spread of a batch of values, unless one of them is NaN or infinite."""
         if not values.numel():
             raise ShapeError(
                 "RunningScale.update needs at least one value", "it was given none", "Skip empty batches"
             )
         flat = values.detach().flatten().to(torch.promote_types(values.dtype, torch.float32))
         ends = torch.quantile(flat, torch.tensor((0.05, 0.95), dtype=flat.dtype, device=flat.device))
-        self.scale.lerp_((ends[1] - ends[0]).clamp(min=1.0).to(self.scale), self.rate)
+        spread = (ends[1] - ends[0]).clamp(min=1.0).to(self.scale)
+        usable = flat.isfinite().all() & spread.isfinite()  # decided on the device, without waiting for it
+        self.scale.copy_(torch.where(usable, self.scale.lerp(spread, self.rate), self.scale))
 
     @shapechecked
     def forward(self, values: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:

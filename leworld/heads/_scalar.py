@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .._checks import check_equal_size, check_number, check_size, describe
+from .._checks import check_equal_size, check_finite, check_number, check_size, describe
 from .._config import configurable
 from .._typing import shapechecked
 from ..errors import ConfigError
@@ -138,12 +138,18 @@ class ScalarHead(nn.Module):
             batch_size: Rows a step, drawn with replacement.
             learning_rate: Of Adam, falling to 0 along half a cosine.
             seed: Of the rows that are drawn.
+
+        Raises:
+            NonFiniteError: If a latent, a value or an action is NaN or infinite.
         """
         check_number("ScalarHead.fit", "num_steps", num_steps, low=1, integer=True)
         check_number("ScalarHead.fit", "batch_size", batch_size, low=1, integer=True)
         check_number("ScalarHead.fit", "learning_rate", learning_rate, low=0.0, open_low=True)
         check_number("ScalarHead.fit", "seed", seed, low=0, integer=True)
         check_size("ScalarHead.fit", "latents", latents, 0, "row", low=1, fix="Pass some rows")
+        for name, given in (("latents", latents), ("values", values), ("actions", actions)):
+            if given is not None:
+                check_finite("ScalarHead.fit", name, given)
         weight = next(self.parameters())
         latents, values = latents.detach().to(weight), values.detach().to(weight)
         generator = torch.Generator().manual_seed(seed)

@@ -68,8 +68,8 @@ class TwoHot(nn.Module):
     | "symlog" | equally spaced in [low, high] | symlog(x) | symexp(sum p b) | TD-MPC2 |
     | "symexp" | symexp of equally spaced | x | sum p b, added in mirrored pairs | DreamerV3 |
 
-    Numbers beyond the last bin count as that bin: with the published bins beyond 22 025 (TD-MPC2) or 4.9e8
-    (DreamerV3) in magnitude.
+    Numbers beyond the last bin, infinite ones among them, count as that bin: with the published bins beyond
+    22 025 (TD-MPC2) or 4.9e8 (DreamerV3) in magnitude. NaN has the weights NaN, and so a loss of NaN.
 
     Shapes:
         values (*batch), logits and weights (*batch, bin).
@@ -145,6 +145,8 @@ class TwoHot(nn.Module):
         """Return the weights of the two bins around each number, zeros elsewhere."""
         values = values.to(accumulation_dtype(values.dtype))
         bins = self.bins(values.dtype, values.device)
+        missing = values.isnan()
+        values = torch.where(missing, 0.0, values)
         if self.spacing == "symlog":
             place = (symlog(values).clamp(self.low, self.high) - self.low) * (
                 (self.num_bins - 1) / (self.high - self.low)
@@ -158,7 +160,8 @@ class TwoHot(nn.Module):
         every = torch.arange(self.num_bins, device=values.device, dtype=torch.int64)
         lower, upper = (every == (index + step).unsqueeze(-1) for step in (0, 1))
         share = share.unsqueeze(-1)
-        return torch.where(lower, 1 - share, torch.where(upper, share, torch.zeros_like(share)))
+        weights = torch.where(lower, 1 - share, torch.where(upper, share, torch.zeros_like(share)))
+        return torch.where(missing.unsqueeze(-1), torch.nan, weights)
 
     @shapechecked
     def decode(self, logits: Float[Tensor, "*batch bin"]) -> Float[Tensor, "*batch"]:

@@ -45,7 +45,7 @@ def with_rewards(
     Raises:
         ConfigError: If there is no `state`, or an option is unknown or out of range.
         ShapeError: If the goal is no state.
-        DataError: If no piece of two rows is left.
+        DataError: If no piece of two rows is left, or a state or a distance is NaN or infinite.
 
     Example:
         ```python
@@ -73,6 +73,7 @@ def with_rewards(
             "Collect them with `task.collect`, or store the states with them",
         )
     states = np.asarray(episodes.columns["state"])
+    _check_finite("`state`", states)
     wanted = check_float_array("with_rewards", "goal", goal, shape=" ".join(map(str, states.shape[1:])))
     there = np.asarray(task.reached(states.copy(), wanted[None].copy()), bool)
     if kind == "sparse":
@@ -80,6 +81,7 @@ def with_rewards(
     else:
         far = np.asarray(task.distance(states.copy(), wanted[None].copy()), np.float32)
         values = -far / np.float32(unit)
+        _check_finite("the task's distance to the goal", values)
     lengths, kept = _pieces(episodes, there) if ends else (episodes.lengths, None)
     last = np.cumsum(lengths) - 1
     rows = np.arange(episodes.num_rows) if kept is None else kept
@@ -97,6 +99,16 @@ def with_rewards(
     actions[last] = np.nan
     pixels = None if episodes.pixels is None else episodes.pixels[kept]
     return replace(episodes, pixels=pixels, actions=actions, lengths=lengths, columns=columns)
+
+
+def _check_finite(what: str, values: np.ndarray) -> None:
+    bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+    if bad.size:
+        raise DataError(
+            f"with_rewards needs {what} to be finite in every row",
+            f"{bad.size} of {len(values)} rows are NaN or infinite, the first is row {bad[0]}",
+            "Leave these episodes out with `Episodes.select`, or record them again",
+        )
 
 
 def _pieces(episodes: Episodes, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -101,3 +101,22 @@ def test_gradients_reach_the_actions_and_nothing_else() -> None:
     (gradient,) = torch.autograd.grad(cost(actions).sum(), actions)
     assert (gradient.abs().amax((1, 3)) > 0).all()
     assert all(parameter.grad is None for parameter in reward.parameters())
+
+
+@pytest.mark.parametrize("part", ["reward", "value", "termination"])
+@torch.no_grad()
+def test_what_is_missing_makes_the_cost_missing(part: str) -> None:
+    """Of the candidate that it is missing for, and of no other; an end that is NaN is no end."""
+
+    def head(latents: Tensor) -> Tensor:
+        known = latents[..., 0] * 0 + 0.25
+        if known.shape[2] > 1 or part == "value":
+            known[1, 2, -1] = torch.nan
+        return known
+
+    def plain(latents: Tensor) -> Tensor:
+        return latents[..., 0] * 0 + 0.25
+
+    heads = {name: head if name == part else plain for name in ("reward", "value", "termination")}
+    found = ReturnCost(LinearLatent(), context=CONTEXT, **heads)(ACTIONS)
+    assert found.isnan().tolist() == [[False] * 3, [False, False, True]]

@@ -1,5 +1,6 @@
 """Cameras, vectors, rewards, ends and choices, all the way from an environment to a batch."""
 
+import dataclasses
 import pickle
 
 import gymnasium
@@ -192,6 +193,45 @@ def test_flags_of_other_types_are_read(flags: np.ndarray) -> None:
     data = Episodes(data.pixels, data.actions, lengths=data.lengths, columns={"success": flags})
     raw = Windows(data, 2, frameskip=1, columns=["success"])[0]
     assert raw.columns["success"].tolist() == [[False, False, True]]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
+def test_a_missing_reward_is_refused_before_anyone_learns_from_it(bad: float) -> None:
+    data = sensing_episodes([5, 6])
+    rewards = data.columns["reward"].astype(np.float64)
+    rewards[[4, 7]] = np.nan, bad
+    spoilt = dataclasses.replace(data, columns={**data.columns, "reward": rewards})
+    due = r"`reward` to be finite in every row but an episode's last.*1 of 11 rows.*row 7, of episode 1"
+    with pytest.raises(DataError, match=due):
+        Windows(spoilt, 1, frameskip=1, columns=["reward"])
+    assert len(Windows(spoilt, 1, frameskip=1)) == 9  # nobody asks for it
+    assert len(Windows(spoilt.select([0]), 1, frameskip=1, columns=["reward"])) == 4
+
+
+def test_a_missing_mark_is_refused_where_an_action_leads_to_it() -> None:
+    data = sensing_episodes([5, 6])
+    marks = np.zeros(11)
+    marks[[0, 5, 6]] = np.nan
+    spoilt = dataclasses.replace(data, columns={**data.columns, "terminated": marks})
+    with pytest.raises(
+        DataError, match=r"`terminated` to be finite in every row but an episode's first.*row 6"
+    ):
+        Windows(spoilt, 1, frameskip=1, columns=["terminated"])
+
+
+def test_a_reward_that_is_missing_in_the_middle_is_no_zero() -> None:
+    """In windows that somebody made by hand: only what lies beyond an episode's end counts 0."""
+    data = sensing_episodes([7])
+    raw = Windows(data, 2, frameskip=2, columns=["reward"]).__getitems__([0, 2])
+    processor = fit_processor(data, frameskip=2)
+    assert raw.columns["reward"][1, 4:].isnan().all()
+    assert to_batch(raw, processor).columns["reward"].isfinite().all()
+    raw.columns["reward"][0, 1] = torch.nan
+    raw.columns["reward"][0, 2] = torch.inf
+    found = to_batch(raw, processor).columns["reward"]
+    assert found[0, 0].isnan()
+    assert found[0, 1] == torch.inf
+    assert found[1].isfinite().all()
 
 
 def test_torchs_own_collation_works() -> None:

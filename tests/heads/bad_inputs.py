@@ -2,7 +2,7 @@
 
 import torch
 
-from leworld.errors import ConfigError, LeWorldError, ShapeError
+from leworld.errors import ConfigError, LeWorldError, NonFiniteError, ShapeError
 from leworld.heads import (
     ActorCritic,
     CategoricalPolicy,
@@ -58,6 +58,20 @@ def returns(rewards: torch.Tensor, **options) -> torch.Tensor:
 
 Z, A, INT = torch.randn(5, 8), torch.randn(5, 2), torch.ones(5, dtype=torch.int64)
 ROWS: list[BadInput] = [
+    row(
+        "ScalarHead.fit",
+        "NaN values",
+        lambda: scalar().fit(Z, Z[:, 0] * torch.nan),
+        NonFiniteError,
+        "values",
+    ),
+    row(
+        "ScalarHead.fit",
+        "NaN latents",
+        lambda: scalar().fit(Z * torch.nan, Z[:, 0]),
+        NonFiniteError,
+        "latents",
+    ),
     row("symlog", "integers", lambda: symlog(INT), ShapeError, "floating-point"),
     row("symexp", "a number", lambda: symexp(1.0), ShapeError, "1.0"),
     row("TwoHot", "spacing", lambda: two_hot("linear"), ConfigError, "`symexp`"),

@@ -189,3 +189,26 @@ def test_a_scale_of_small_spreads_stays_one() -> None:
     assert scale.scale == pytest.approx(90.0)
     assert scale(torch.tensor(45.0)) == pytest.approx(0.5)
     assert set(scale.state_dict()) == {"scale"}
+
+
+@pytest.mark.parametrize("spoilt", [[torch.nan], [torch.inf], [-torch.inf, torch.inf], 50 * [-3e38, 3e38]])
+def test_a_scale_is_not_spoilt_by_a_batch_that_is(spoilt: list[float]) -> None:
+    """Not by one bad value among many, beyond the percentiles, and not by a spread that overflows."""
+    scale, plain = RunningScale(rate=0.5), RunningScale(rate=0.5)
+    for others in (40, 4):
+        for one in (scale, plain):
+            one.update(torch.arange(101.0))
+        before = scale.scale.clone()
+        scale.update(torch.cat((torch.tensor(spoilt), torch.zeros(others))))
+        assert torch.equal(scale.scale, before)
+    assert scale.scale > 50
+    for one in (scale, plain):
+        one.update(torch.arange(101.0))
+    assert torch.equal(scale.scale, plain.scale)
+
+
+def test_a_choice_of_nothing_known_is_no_choice() -> None:
+    policy = CategoricalPolicy(3, 4, hidden_dims=(6,))
+    chosen = policy(torch.tensor([[0.0, 1.0, 2.0], [torch.nan, 0.0, 0.0]]))
+    assert chosen[0].sum() == 1
+    assert chosen[1].isnan().all()

@@ -63,9 +63,20 @@ def test_a_number_comes_back_over_the_whole_range(spacing: str, dtype: torch.dty
 @BOTH
 def test_numbers_beyond_the_bins_count_as_the_last(spacing: str) -> None:
     two_hot = TwoHot(spacing)
-    weights = two_hot.encode(torch.tensor([-1e12, 1e12]))
-    assert weights[0, 0] == 1
-    assert weights[1, -1] == 1
+    weights = two_hot.encode(torch.tensor([-1e12, 1e12, -torch.inf, torch.inf]))
+    assert weights[::2, 0].tolist() == [1, 1]
+    assert weights[1::2, -1].tolist() == [1, 1]
+    assert weights.sum(-1).tolist() == [1] * 4
+
+
+@BOTH
+def test_the_loss_of_a_number_that_is_missing_is_missing(spacing: str) -> None:
+    """And leaves the losses of the others as they are."""
+    two_hot, logits = TwoHot(spacing), torch.randn(3, TwoHot(spacing).num_bins)
+    losses = two_hot.loss(logits, torch.tensor([1.0, torch.nan, -2.0]))
+    assert losses.isnan().tolist() == [False, True, False]
+    assert torch.equal(losses[::2], two_hot.loss(logits[::2], torch.tensor([1.0, -2.0])))
+    assert two_hot.encode(torch.tensor(torch.nan)).isnan().all()
 
 
 def test_the_forms_differ() -> None:

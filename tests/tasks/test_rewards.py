@@ -1,12 +1,14 @@
 """Rewards of a fixed goal against a loop over rows, and a model that learns from them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from leworld.data import Episodes, Windows, fit_processor, to_batch
-from leworld.tasks import get_task, with_rewards
+from leworld.errors import DataError
+from leworld.tasks import ArmTask, get_task, with_rewards
 from leworld.training import TrainSettings, train
 from tests.models.rssm import rssm
 
@@ -94,3 +96,25 @@ def test_a_model_learns_offline_from_such_episodes(tmp_path: Path) -> None:
     windows = Windows(found, model.history_size, frameskip=2)
     train(model, windows, folder=tmp_path, settings=settings, progress=False)
     assert not (model.reward.network.layers[-1].weight == before).all()
+
+
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+def test_a_state_that_is_missing_earns_nothing_that_could_be_taken_for_a_reward(kind: str) -> None:
+    task = get_task("arm")
+    episodes = task.collect(2, image_size=8)
+    states = np.array(episodes.columns["state"])
+    states[7, 1] = np.nan
+    spoilt = replace(episodes, columns={**episodes.columns, "state": states})
+    with pytest.raises(DataError, match=r"`state` to be finite in every row.*the first is row 7"):
+        with_rewards(spoilt, task, goal=np.zeros(2), kind=kind)
+
+
+def test_a_distance_that_is_missing_is_refused() -> None:
+    class Lost(ArmTask):  # type: ignore[misc] -- final
+        def distance(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
+            far = super().distance(state, goal)
+            far[3] = np.nan
+            return far
+
+    with pytest.raises(DataError, match=r"distance to the goal to be finite in every row.*row 3"):
+        with_rewards(ArmTask().collect(1, image_size=8), Lost(), goal=np.zeros(2), kind="dense")
