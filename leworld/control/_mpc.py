@@ -332,6 +332,7 @@ class MPCPolicy(Policy):
             horizon=self._planner.horizon,
             former=former,
             environments=indices,
+            num_plans=tuple(memory.num_plans for memory in memories),
         )
 
     @torch.no_grad()

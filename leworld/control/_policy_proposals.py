@@ -1,6 +1,5 @@
 """First guesses of a policy, imagined by the model."""
 
-import hashlib
 from typing import Any, final
 
 import torch
@@ -9,7 +8,8 @@ from torch import Tensor
 
 from .._checks import check_number, describe, plain_numbers
 from .._random import fold_seed
-from ..errors import ConfigError
+from ..errors import ConfigError, ShapeError
+from ..models import state_rows
 from ._situation import Situation
 
 
@@ -28,13 +28,15 @@ class PolicyProposals:
 
     Args:
         num_proposals: Sequences for each environment.
-        policy: A policy of `leworld.heads`, or another module with their `sample`; the model's own `policy`
-            when None.
-        seed: Of its draws. They follow from it and from the latents of the situation, so that a call that
-            is made again draws the same.
+        policy: A policy of `leworld.heads`, or anything else with their `sample`, which is called for one
+            environment at a time, with latents (num_proposals, *latent); the model's own `policy` when None.
+        seed: Of its draws. Each environment draws from a stream made of it, of the environment's number and
+            of how often it was planned for, whatever others are planned for with it; a call that is made
+            again draws the same.
 
     Raises:
         ConfigError: If there is no such policy, or a number is out of range.
+        ShapeError: If the policy draws anything but an action for each latent (when called).
 
     Source: Hansen, Su and Wang, TD-MPC2, 2024 (arXiv 2310.16828), which has 24 of them among 512 candidates.
 
@@ -68,23 +70,34 @@ class PolicyProposals:
         model = situation.model
         policy: Any = getattr(model, "policy", None) if self.policy is None else self.policy
         _check_policy(policy)
-        seen = situation.latents.detach().float().cpu().numpy().tobytes()
-        drawn = int.from_bytes(hashlib.sha256(seen).digest()[:4], "big")
-        generator = torch.Generator().manual_seed(fold_seed(self.seed, drawn))
-        rows, count = len(situation), self.num_proposals
-        latents = situation.latents.unsqueeze(1).expand(-1, count, *situation.latents.shape[1:])
-        taken: list[Tensor] = []
-        for step in range(situation.horizon):
-            taken.append(policy.sample(latents.clone(), generator=generator).actions.clone())
-            if step + 1 < situation.horizon:
-                latents = model.imagine(situation.state, torch.stack(taken, dim=2))[:, :, -1]
-        proposed = torch.stack(taken, dim=2)
+        rows = range(len(situation))
+        proposed = torch.stack([self._of_one(policy, situation, row) for row in rows])
         if situation.former is None:
-            start = proposed.new_zeros(rows, 1, *proposed.shape[2:])
+            start = proposed.new_zeros(len(rows), 1, *proposed.shape[2:])
         else:
             kept = 1 if situation.former.shape[1] > 1 else 0
             start = situation.former[:, kept : kept + 1].to(proposed)
         return torch.cat((start, proposed), dim=1)
+
+    def _of_one(self, policy: Any, situation: Situation, row: int) -> Tensor:
+        """Return the proposals (guess, horizon, action) for one environment, which others do not change."""
+        plans = situation.num_plans[row] if situation.num_plans else 0
+        generator = torch.Generator().manual_seed(fold_seed(self.seed, situation.environments[row], plans))
+        state = state_rows(situation.state, slice(row, row + 1))
+        latents = situation.latents[row].expand(self.num_proposals, *situation.latents.shape[1:])
+        taken: list[Tensor] = []
+        for step in range(situation.horizon):
+            actions = policy.sample(latents.clone(), generator=generator).actions.clone()
+            if actions.ndim != 2 or len(actions) != self.num_proposals:
+                raise ShapeError(
+                    "PolicyProposals needs a policy that draws an action for each latent it is given",
+                    f"it drew {describe(actions)} for {describe(latents)}",
+                    "Let `sample` take latents (count, *latent) and return `actions` (count, action)",
+                )
+            taken.append(actions)
+            if step + 1 < situation.horizon:
+                latents = situation.model.imagine(state, torch.stack(taken, dim=1)[None])[0, :, -1]
+        return torch.stack(taken, dim=1)
 
 
 def _check_policy(policy: object) -> None:

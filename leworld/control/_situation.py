@@ -27,6 +27,7 @@ class Situation:
         former: The rest of the former plan, continued with zeros, and behind it what else that search kept;
             None at the first search of these environments.
         environments: Their numbers, in the order of the rows.
+        num_plans: How many searches were made for each of them before; none where it is empty.
 
     Example:
         ```python
@@ -61,6 +62,7 @@ class Situation:
     horizon: int
     former: Float[Tensor, "env guess horizon action"] | None
     environments: tuple[int, ...]
+    num_plans: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.environments)

@@ -1,5 +1,7 @@
 """Proposals of a policy: what it would do in the model's imagination, and where the search begins."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +9,16 @@ import torch
 from leworld.control import MPCPolicy, PolicyProposals, Situation
 from leworld.costs import ReturnCost
 from leworld.data import Observation, Processor, VectorPart
-from leworld.models import TDMPC2
+from leworld.errors import ShapeError
+from leworld.heads import PolicySample
+from leworld.models import WorldModel, state_rows
 from leworld.planners import KeepGuesses, MPPIPlanner
 from tests.models.rewarded import ACTION, batch
+from tests.models.rssm import rssm
 from tests.models.tdmpc2 import tdmpc2
 
 
-def situation(model: TDMPC2, former: torch.Tensor | None = None) -> Situation:
+def situation(model: WorldModel, former: torch.Tensor | None = None) -> Situation:
     state = model.observe(None, batch(model).observations.at((slice(None), 0)))
     return Situation(
         model, state, model.present(state), goal=None, horizon=3, former=former, environments=tuple(range(6))
@@ -37,17 +42,46 @@ def test_each_step_is_what_the_policy_does_there() -> None:
 
 
 @torch.no_grad()
-def test_draws_follow_from_the_seed_and_what_is_seen() -> None:
+def test_draws_follow_from_the_seed_the_environment_and_the_number_of_the_search() -> None:
     model = tdmpc2().eval()
     proposals, given = PolicyProposals(4, seed=3), situation(model)
-    first, other = proposals(given), situation(model)
-    other.latents.mul_(1 + 1e-6)
+    first = proposals(given)
     assert not torch.equal(first[:, 1], first[:, 2])
-    assert not torch.allclose(first[:, 1:], proposals(other)[:, 1:], atol=1e-3)
     assert not torch.equal(first[:, 1:], PolicyProposals(4, seed=4)(given)[:, 1:])
+    later = proposals(replace(given, num_plans=(0, 1, 0, 0, 2, 0)))
+    assert [torch.equal(one, other) for one, other in zip(first, later, strict=True)] == [
+        True, False, True, True, False, True,
+    ]  # fmt: skip
     assert torch.equal(proposals(given), first)
     assert torch.equal(PolicyProposals(4, seed=3)(given), first)
     assert torch.equal(PolicyProposals(4, seed=3, policy=model.policy)(given), first)
+
+
+@pytest.mark.parametrize("make", [tdmpc2, rssm])
+@torch.no_grad()
+def test_what_one_environment_is_proposed_is_its_own(make) -> None:
+    """Alone, among others, or in another order: to the bit."""
+    model = make().eval()
+    given, proposals = situation(model), PolicyProposals(4)
+    due = proposals(given)
+    for rows in ([2], [5, 2], [4, 3, 2, 1, 0]):
+        chosen = replace(
+            given,
+            state=state_rows(given.state, rows),
+            latents=given.latents[rows],
+            environments=tuple(given.environments[row] for row in rows),
+        )
+        assert torch.equal(proposals(chosen), due[rows])
+
+
+def test_a_policy_that_draws_for_another_number_of_latents_is_told() -> None:
+    class One:
+        def sample(self, latents, *, generator):
+            nothing = latents[:1, 0]
+            return PolicySample(latents[:1, :ACTION], nothing, nothing, nothing)
+
+    with pytest.raises(ShapeError, match=r"draws an action for each latent"):
+        PolicyProposals(4, policy=One())(situation(tdmpc2().eval()))
 
 
 @pytest.mark.parametrize("kept", [1, 2])
