@@ -47,6 +47,7 @@ docs: install
 wheel: install
 	rm -rf dist
 	$(BIN)/python -m hatchling build
+	$(BIN)/twine check --strict dist/*
 	$(BIN)/python -m pytest tests/kernels/test_build.py tests/hub/test_wheel.py
 
 # All C under gcc's AddressSanitizer and UndefinedBehaviorSanitizer, in a copy; the tests run the core of it.
