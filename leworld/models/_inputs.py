@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .._checks import check_finite, describe
 from ..data import Batch, Observation
@@ -85,9 +86,10 @@ def check_batch(model: nn.Module, batch: Batch, read: Observation | Tensor) -> N
             f"{tuple(actions.shape[:2])}",
             "Give the last frame of a window a block too; it may be zeros",
         )
-    if len(first) < 2:
+    comparing = _comparing_part(model) if len(first) < 2 else None
+    if comparing is not None:
         raise ShapeError(
-            f"{owner} needs at least 2 trajectories, as its regularizer compares them",
+            f"{owner} needs at least 2 trajectories, as its {comparing} compares them",
             f"`batch.observations` is {describe(first)}, i.e. batch=1",
             "Use a larger batch",
         )
@@ -100,6 +102,14 @@ def check_batch(model: nn.Module, batch: Batch, read: Observation | Tensor) -> N
                 f"`batch.columns` holds {sorted(batch.columns) or 'nothing'}",
                 f"Take data that have it, and cut windows with `columns=[{name!r}]`",
             )
+
+
+def _comparing_part(model: nn.Module) -> str | None:
+    """Name a part to which a batch is a sample, if there is one."""
+    if getattr(model, "regularizer", None) is not None or getattr(model, "auxiliary", None):
+        return "regularizer"
+    normed = any(isinstance(part, _BatchNorm) and part.training for part in model.modules())
+    return "BatchNorm" if normed else None
 
 
 def check_actions(model: nn.Module, method: str, name: str, tensor: Tensor) -> None:

@@ -272,7 +272,8 @@ class WorldModel(nn.Module, ABC):
         """Return the training loss of a batch of windows, and its terms.
 
         Args:
-            batch: Windows of at least two frames and at most history_size + 1, with their action blocks.
+            batch: Windows of at least two frames and at most history_size + 1, with their action blocks; one
+                alone where neither a regularizer nor a BatchNorm compares them.
             generator: Source of the regularizer's random numbers; None leaves it to the regularizer.
 
         Randomness: dropout draws from torch's global generator, whatever `generator` is.
