@@ -19,6 +19,7 @@ def lidar(embeddings: Float[Tensor, "object view dim"], *, ridge: float = 1e-4) 
 
     $$ \Sigma_b = \frac{1}{n} \sum_i (\mu_i - \mu)(\mu_i - \mu)^\top, \qquad
        \Sigma_w = \frac{1}{nq} \sum_{i,j} (z_{ij} - \mu_i)(z_{ij} - \mu_i)^\top + \delta I, $$
+
     $$ \mathrm{LiDAR} = \exp\Big(-\sum_k p_k \log p_k\Big), \qquad
        p = \lambda(\Sigma_w^{-1/2} \Sigma_b \Sigma_w^{-1/2}) \text{ divided by its sum} $$
 

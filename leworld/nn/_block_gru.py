@@ -23,6 +23,7 @@ class BlockGRU(nn.Module):
 
     $$ m = \operatorname{SiLU}(\operatorname{RMSNorm}([W_g [h_g, x]]_g)), \qquad
        (r_g, c_g, u_g) = V_g m_g $$
+
     $$ h'_g = \sigma(u_g - 1) \tanh(\sigma(r_g) c_g) + (1 - \sigma(u_g - 1)) h_g $$
 
     where the norm is taken over all blocks together, which is where they meet. A state of D numbers needs
