@@ -16,7 +16,7 @@ from benchmarks.tworoom import full_recipe
 from leworld.planners import CEMPlanner
 from leworld.tasks import compare, get_task
 
-NUM_ITERATIONS = 10
+NUM_ITERATIONS, SEEDS = 10, "0,1,2"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ BUDGETS = {
 @click.command(help=__doc__)
 @click.argument("task", type=click.Choice(list(BUDGETS)))
 @click.option("--models", default="lewm,pldm,dinowm", show_default=True)
-@click.option("--seeds", default="0,1,2", show_default=True)
+@click.option("--seeds", default=SEEDS, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/compare"), show_default=True)
 @click.option("--write/--no-write", default=True, show_default=True, help="Write the committed result.")
 def main(task: str, models: str, seeds: str, out: Path, write: bool) -> None:
@@ -67,9 +67,10 @@ def main(task: str, models: str, seeds: str, out: Path, write: bool) -> None:
     )
     click.echo(result)
     if write:
+        others = "" if seeds == SEEDS else f" --seeds {seeds}"
         write_result(
             f"{task}_compare",
-            command=f"python -m benchmarks.compare {task}",
+            command=f"python -m benchmarks.compare {task}{others}",
             settings={"budget": result.budget, **result.settings},
             rows=[row.to_json() for row in result.rows],
         )

@@ -1,10 +1,11 @@
 """Which figure follows success over lambda: `python -m benchmarks.tune.sweep TASK`.
 
-Trains one model for each lambda in TASK's recipe, shortened; plays the task's protocols; and computes every
-candidate for a figure that needs no environment on held-out episodes. Runs are kept under `--out` and not
-made again. Writes the rows of TASK in benchmarks/results/tune_sweep.json and leaves those of other tasks:
-each run, and for each figure Spearman's correlation with success, the lambda that it would choose, and the
-success of that one. Success is the mean over the protocols. Seconds are CPU seconds on one thread.
+Trains one model for each lambda by TASK's recipe, shortened by `--steps`; plays the task's protocols; and
+computes every candidate for a figure that needs no environment on held-out episodes. Runs are kept under
+`--out` and not made again. Writes the row of TASK in benchmarks/results/tune_sweep.json and leaves those of
+other tasks: each run, and for each figure Spearman's correlation with success, the lambda that it would
+choose, and the success of that one. Success is the mean over the protocols. Seconds are CPU seconds on one
+thread.
 """
 
 import json
@@ -20,7 +21,8 @@ import leworld
 from benchmarks.harness import RESULTS, write_result
 from benchmarks.tune import task_named
 from benchmarks.tune.figures import BETTER, figures
-from benchmarks.tune.training import LAMBDAS, NUM_PAIRS, PLANNER, SWEEP_STEPS, run_folder, train_missing
+from benchmarks.tune.training import LAMBDAS, NUM_PAIRS, PLANNER, run_folder, train_missing
+from benchmarks.tworoom import full_recipe
 
 NAME, COMMAND = "tune_sweep", "python -m benchmarks.tune.sweep"
 NUM_HELD_OUT, HELD_OUT_SEED = 60, 1
@@ -74,21 +76,24 @@ def measured(folder: Path, name: str) -> dict[str, Any]:
 
 @click.command(help=__doc__)
 @click.argument("name")
-@click.option("--steps", default=SWEEP_STEPS, show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), help="Of a training.  [default: the recipe's]")
+@click.option("--pairs", default=NUM_PAIRS, show_default=True, help="A protocol.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/tune"), show_default=True)
-def main(name: str, steps: int, seed: int, out: Path) -> None:
+def main(name: str, steps: int | None, pairs: int, seed: int, out: Path) -> None:
     """Train, play, measure, judge and write."""
     torch.set_num_threads(1)
-    train_missing(name, steps, seed, out)
+    steps = full_recipe(task_named(name)).settings.num_steps if steps is None else steps
+    train_missing(name, steps, seed, out, num_pairs=pairs)
     runs = [measured(run_folder(out, name, steps, weight, seed), name) for weight in LAMBDAS]
     best = max(runs, key=lambda run: run["mean_success"])
     seconds = runs[0]["collect_seconds"] + sum(run["train_seconds"] + run["play_seconds"] for run in runs)
     row = {"task": name, "best": best["weight"], "best_success": best["mean_success"]}
-    row |= {"sweep_seconds": seconds, "steps": steps, "seed": seed, "figures": judged(runs), "runs": runs}
+    row |= {"sweep_seconds": seconds, "steps": steps, "seed": seed, "pairs": pairs}
+    row |= {"figures": judged(runs), "runs": runs}
     place = RESULTS / f"{NAME}.json"
     before = json.loads(place.read_text(encoding="utf-8"))["rows"] if place.exists() else []
-    facts = {"lambdas": list(LAMBDAS), "pairs": NUM_PAIRS, "search": PLANNER, "held_out": NUM_HELD_OUT}
+    facts = {"lambdas": list(LAMBDAS), "search": PLANNER, "held_out": NUM_HELD_OUT}
     kept = [other for other in before if other["task"] != name]
     write_result(NAME, command=f"{COMMAND} TASK", settings=facts, rows=[*kept, row])
     for found in row["figures"]:

@@ -35,16 +35,16 @@ def tune_sweep() -> str:
     result = load("tune_sweep")
     parts = []
     for row in result["rows"]:
-        head = ["lambda", *row["runs"][0]["success"], "R2 of plans", "rank of the expert's plan", "contrast"]
-        head.append("effective rank")
+        head = ["lambda", *row["runs"][0]["success"], "correlation of plans", "rank of the expert's plan"]
+        head += ["contrast", "effective rank"]
         lines = []
         for run in row["runs"]:
             found = run["figures"]
             cells = [f"{run['weight']:g}", *(percent(value) for value in run["success"].values())]
-            cells += [f"{found['agreement_mean_h5']:.2f}", percent(found["rank_h5"])]
+            cells += [f"{found['correlation_h5']:.2f}", percent(found["rank_h5"])]
             lines.append([*cells, f"{found['contrast_h5']:.2f}", f"{found['effective_rank']:.1f}"])
         parts.append(
-            f"`{row['task']}`, {row['steps']} steps, {result['settings']['pairs']} pairs a protocol, seed "
+            f"`{row['task']}`, {row['steps']:,} steps, {row['pairs']} pairs a protocol, seed "
             f"{row['seed']}, {row['sweep_seconds'] / 60:.0f} CPU minutes:\n\n{markdown(head, lines)}"
         )
     return "\n\n".join([*parts, source(result)])
@@ -82,6 +82,8 @@ def tune_found() -> str:
         "best of the sweep",
         "factor",
         "trainings",
+        "steps each",
+        "the sweep's steps",
         "CPU seconds",
         "the sweep's",
         "share",
@@ -93,6 +95,8 @@ def tune_found() -> str:
             f"{row['sweep_best']:g}",
             f"{row['factor']:.1f}",
             str(len(row["search"])),
+            f"{row['steps']:,}",
+            f"{row['sweep_steps']:,}",
             f"{row['seconds']:.0f}",
             f"{row['sweep_seconds']:.0f}",
             percent(row["share_of_sweep"]),

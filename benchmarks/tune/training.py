@@ -22,7 +22,6 @@ from leworld.tasks import Recipe, Task
 from leworld.training import Devices, train
 
 LAMBDAS = (0.0005, 0.0016, 0.005, 0.016, 0.05, 0.16, 0.5)
-SWEEP_STEPS = 700
 NUM_PAIRS = 100
 PLANNER: dict[str, Any] = {"num_samples": 100, "num_elites": 10, "num_iterations": 10}
 
@@ -60,12 +59,12 @@ def trained(task: Task, recipe: Recipe, episodes: Episodes, folder: Path) -> dic
     return {"train_seconds": seconds} | {name: float(last[name]) for name in told}
 
 
-def played(task: Task, folder: Path, held_out: Episodes) -> dict[str, Any]:
+def played(task: Task, folder: Path, held_out: Episodes, num_pairs: int) -> dict[str, Any]:
     """Play every protocol of the task."""
     model = leworld.load(folder / "model")
     began, reached = time.process_time(), {}
     for protocol in task.protocols:
-        pairs = task.pairs(protocol, NUM_PAIRS, episodes=held_out, seed=0)
+        pairs = task.pairs(protocol, num_pairs, episodes=held_out, seed=0)
         result = task.play(
             model, pairs, planner=CEMPlanner(**PLANNER), baselines=(), num_recorded=0, progress=False
         )
@@ -74,7 +73,7 @@ def played(task: Task, folder: Path, held_out: Episodes) -> dict[str, Any]:
     return {"success": reached, "play_seconds": time.process_time() - began}
 
 
-def train_missing(name: str, steps: int, seed: int, out: Path) -> None:
+def train_missing(name: str, steps: int, seed: int, out: Path, *, num_pairs: int) -> None:
     """Train and play what is missing."""
     folders = {weight: run_folder(out, name, steps, weight, seed) for weight in LAMBDAS}
     if all((folder / "row.json").exists() for folder in folders.values()):
@@ -83,14 +82,14 @@ def train_missing(name: str, steps: int, seed: int, out: Path) -> None:
     began = time.process_time()
     episodes = run_recipe(task, steps, LAMBDAS[0], seed).collect(progress=False)
     seconds = time.process_time() - began
-    held_out = task.held_out(NUM_PAIRS, seed=0)
+    held_out = task.held_out(num_pairs, seed=0)
     for weight, folder in folders.items():
         place = folder / "row.json"
         if place.exists():
             continue
         recipe = run_recipe(task, steps, weight, seed)
         row = {"task": name, "weight": weight, "steps": steps, "seed": seed, "collect_seconds": seconds}
-        row |= trained(task, recipe, episodes, folder) | played(task, folder, held_out)
+        row |= trained(task, recipe, episodes, folder) | played(task, folder, held_out, num_pairs)
         place.write_text(json.dumps(row, indent=1), encoding="utf-8")
         click.echo(row)
         gc.collect()  # Lightning leaves cycles that hold the episodes
