@@ -26,6 +26,7 @@ require("lightning.pytorch", extra="train", purpose="leworld.training")
 from lightning.pytorch import Callback, LightningModule, Trainer  # noqa: E402 -- after the check
 from lightning.pytorch.callbacks import Checkpoint  # noqa: E402
 from lightning.pytorch.loggers import Logger  # noqa: E402
+from lightning.pytorch.utilities.exceptions import SIGTERMException  # noqa: E402
 
 from ._progress import StepBar  # noqa: E402
 from ._reserve import STATE_FILE, first_process  # noqa: E402
@@ -162,7 +163,14 @@ def fit(
         except RuntimeError as error:
             if not worker_is_gone(error):
                 raise
+            if trainer.received_sigterm:  # which its worker processes have got as well
+                raise keep.ended(by_sigterm=True) from error
             raise worker_error(error, settings.num_workers) from error
+        except SystemExit as error:  # Lightning's, without a code or with 1
+            interrupted = isinstance(error.__context__, KeyboardInterrupt)
+            if not (interrupted or isinstance(error, SIGTERMException)):
+                raise
+            raise keep.ended(by_sigterm=not interrupted) from error
         finally:
             remember_start(module.trained, identity)
     return identity

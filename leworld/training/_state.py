@@ -4,6 +4,8 @@ import json
 import os
 import platform
 import secrets
+import signal
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
@@ -13,13 +15,14 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from .. import __version__
 from .._files import write_atomically
 from ..errors import CheckpointError
 from ._identity import check_same
 from ._log import RunLog
-from ._reserve import STATE_FILE
+from ._reserve import STATE_FILE, first_process
 from ._writes import written
 
 _KINDS = {"global_step": int, "state_dict": dict, "leworld_rows": list, "leworld_run": str, "loops": dict}
@@ -70,9 +73,11 @@ class KeepRun(Callback):
         self.run_log = log
         self.every = every
         self.identity = identity
+        self.saved = -1  # step of the last state that was written
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write a state that is not kept."""
+        self.saved = trainer.global_step if self.path.exists() else -1
         place = self.path.with_name(_temporary_name())
         try:
             trainer.save_checkpoint(place)
@@ -91,7 +96,25 @@ class KeepRun(Callback):
             self.run_log.add({"step": trainer.global_step, **row})
         last = trainer.global_step == trainer.max_steps or trainer.should_stop
         if trainer.global_step % self.every == 0 or last:
-            trainer.save_checkpoint(self.path)
+            self._save(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save at the step that SIGTERM ended; what ends the run within a step leaves the last state."""
+        if isinstance(exception, SIGTERMException) and trainer.global_step != self.saved:
+            self._save(trainer)
+
+    def ended(self, *, by_sigterm: bool) -> SystemExit | KeyboardInterrupt:
+        """Say on stderr how the run goes on, and return what ends the program as its signal would have."""
+        if first_process():
+            name = "SIGTERM" if by_sigterm else "an interruption"
+            kept = f"{self.path} has its step {self.saved}" if self.path.exists() else "It has saved no state"
+            again = "the same call goes on from there" if self.path.exists() else "the same call begins anew"
+            sys.stderr.write(f"\nTraining was ended by {name}. {kept}: {again}.\n")
+        return SystemExit(128 + signal.SIGTERM) if by_sigterm else KeyboardInterrupt()
+
+    def _save(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(self.path)
+        self.saved = trainer.global_step
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
