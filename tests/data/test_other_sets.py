@@ -126,6 +126,7 @@ def test_tables_in_parquet_and_one_row_fewer(tmp_path: Path) -> None:
     check(open_recordings(folder), last=False)
 
 
+FEW = "action.x,action.y,action.z\n1,2,3\n4,5,6\n"
 SETS: dict[str, Callable[[Path], Path]] = {
     "lerobot": lambda path: lerobot(path, KNOWN),
     "zarr": zarr_buffer,
@@ -236,7 +237,7 @@ BAD: list[tuple[str, str, Callable[[Path], object], str]] = [
     ("swm video", "a video gone", gone("pixels/ep_2.mp4"), r"ep_2\.mp4"),
     ("swm video", "longer", filmed("pixels/ep_0.mp4", 7), "exactly 6 frames"),
     ("recordings", "a table gone", gone("run 9.csv"), r"a table run 9\.csv"),
-    ("recordings", "few rows", text("run 9.csv", "action\n1\n2\n"), "each of the 4 frames of run 9"),
+    ("recordings", "few rows", text("run 9.csv", FEW), "each of the 4 frames of run 9"),
     ("recordings", "ragged", text("run 9.csv", "action\n1\n2,3\n4\n5\n"), "other lengths"),
     ("recordings", "a cut video", cut("run 9.mp4", 500), "video"),
     ("recordings", "bytes", lambda f: (f / "run 9.csv").write_bytes(b"action\n\xff\n"), "readable CSV"),

@@ -13,6 +13,7 @@ from ._folder import optional, reading, rule
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 _MOST_PIXELS = 2**26
+_BYTES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # others would be cut off at 255
 
 
 class ImageFiles(LazyColumn):
@@ -54,5 +55,11 @@ def decoded(owner: str, path: Path, stream: BinaryIO) -> np.ndarray:
                     rule(path, f"pictures of at most {_MOST_PIXELS} pixels"),
                     f"one declares {image.height}x{image.width}",
                     "Write it again",
+                )
+            if image.mode not in _BYTES:
+                raise DataError(
+                    rule(path, "pictures of 8 bits a channel"),
+                    f"one is of mode {image.mode}, as depths are",
+                    "Bring its values to 0 to 255 and write it as 8 bits, or leave the camera out",
                 )
             return np.array(image.convert("RGB"))

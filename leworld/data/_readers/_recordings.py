@@ -94,6 +94,7 @@ def open_recordings(
         )
     stems = [Path(name).stem if videos else name for name in names]
     tables = _tables(folder, stems, table)
+    wanted = _action_names(folder, stems, tables) if wanted is None else wanted
     films, lengths = _films(folder, names, is_video=bool(videos))
     if fps is None and videos:
         fps = frame_rate(_OWNER, folder.file(names[0]))
@@ -208,18 +209,57 @@ def _table(folder: DataFolder, name: str) -> Table:
 
 
 def _numbers(texts: np.ndarray) -> np.ndarray:
+    """Return numbers, with NaN for empty cells, or texts where no or not every other cell is one."""
+    cells = np.array([cell.strip() for cell in texts.tolist()], object)
+    if not (cells != "").any():
+        return texts.astype(str)
     try:
-        return texts.astype(np.float64)
+        return np.where(cells == "", "nan", cells).astype(np.float64)
     except ValueError:
         return texts.astype(str)
 
 
+def _action_names(folder: DataFolder, stems: Sequence[str], tables: Sequence[Table]) -> list[str]:
+    """Return the columns whose names begin with "action", in the order of the first table."""
+    found: list[list[str]] = []
+    for stem, rows in zip(stems, tables, strict=True):
+        named = {name: column for name, column in rows.items() if _ACTION.fullmatch(name)}
+        for name, column in named.items():
+            if column.dtype.kind not in "biuf" and any(map(_is_number, column.tolist())):
+                bad = next(place for place, cell in enumerate(column.tolist()) if not _is_number(cell))
+                raise DataError(
+                    rule(folder.path, f"a number in every row of `{shown(name)}` of {shown(stem)}"),
+                    f"row {bad} holds {shown(repr(str(column[bad]))[:50])}",
+                    "Write the number, or name the columns of the action with `actions=`",
+                )
+        found.append([name for name, column in named.items() if column.dtype.kind in "biuf"])
+    for stem, names in zip(stems, found, strict=True):
+        if set(names) != set(found[0]):
+            raise DataError(
+                rule(folder.path, "columns of actions by the same names in every table"),
+                f"{shown(stems[0])} has {_listed(found[0])} and {shown(stem)} has {_listed(names)}",
+                "Rename them, or name the columns of the action with `actions=`",
+            )
+    return found[0]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{shown(name)}`" for name in names[:10]) or "none"
+
+
+def _is_number(cell: object) -> bool:
+    try:
+        float(str(cell))
+    except ValueError:
+        return False
+    return True
+
+
 def _columns(
-    folder: DataFolder, stem: str, rows: Table, count: int, wanted: Sequence[str] | None
+    folder: DataFolder, stem: str, rows: Table, count: int, names: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """Return action and further columns of an episode, one entry a frame."""
     numeric = {name: column for name, column in rows.items() if column.dtype.kind in "biuf"}
-    names = [name for name in numeric if _ACTION.fullmatch(name)] if wanted is None else list(wanted)
     strange = [name for name in names if name not in numeric]
     if strange or not names:
         raise ConfigError(

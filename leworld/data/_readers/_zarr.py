@@ -376,5 +376,11 @@ class ZarrPictures(LazyColumn):
                     "some values are outside",
                     "Write them as uint8",
                 )
+            if found.size and found.max() <= 1 and (found != np.rint(found)).any():
+                raise DataError(
+                    rule(self._array._source.path, f"pictures from 0 to 255 in `{shown(self._array._name)}`"),
+                    "these are from 0 to 1",
+                    "Multiply them by 255 and write them as uint8",
+                )
             found = np.rint(found).astype(np.uint8)
         return np.ascontiguousarray(found)
