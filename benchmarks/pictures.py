@@ -168,28 +168,20 @@ def predictor(colours: dict[str, str]) -> str:
 
 @picture
 def data(colours: dict[str, str]) -> str:
-    """The way from files to training."""
-    steps = [
-        ("your files", "LeRobot, HDF5, zarr, Minari, videos, arrays"),
-        ("Episodes", "open_episodes: pictures stay on disk"),
-        ("packed store", "leworld pack: decoded and resized once"),
-        ("Windows", "history and action blocks, in batches"),
-        ("Processor", "normalised as the model wants it"),
-    ]
-    parts = []
-    for number, (name, words) in enumerate(steps):
-        top = 6 + 66 * number
-        dashes = ' stroke-dasharray="5 4"' if name == "packed store" else ""
-        parts.append(
-            f'<rect x="1" y="{top}" width="{WIDTH - 2}" height="46" rx="6" fill="none" '
-            f'stroke="{colours["mark"]}"{dashes}/>'
+    """How fast random windows come from each format."""
+    rows = [row for row in load("data_throughput")["rows"] if row["size"] == 64]
+    rows.sort(key=lambda row: -row["windows_per_second"])
+    found = [
+        Bar(
+            row["source"].replace("`", "").replace("a chunk a frame", "by frame"),
+            row["windows_per_second"],
+            f"{row['windows_per_second']:,.0f}",
         )
-        parts.append(text(14, top + 20, name, colours["ink"], bold=True))
-        parts.append(text(14, top + 38, words, colours["faint"]))
-        if number:
-            arrow = f"M{WIDTH / 2} {top - 18}v10m-5 -4l5 6l5 -6"
-            parts.append(f'<path d="{arrow}" fill="none" stroke="{colours["faint"]}"/>')
-    return frame(6 + 66 * len(steps) - 14, parts)
+        for row in rows
+    ]
+    return bars(
+        colours, "Random windows a second, 64 pixels, logarithmic", found, most=found[0].value, log=True
+    )
 
 
 def drawn() -> dict[Path, str]:
