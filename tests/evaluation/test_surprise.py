@@ -96,6 +96,9 @@ def test_the_impossible_is_noticed_and_the_normal_is_not(tmp_path) -> None:
     assert 0 < result.levels[0].frames["bright"][1] < frames
     assert SurpriseResult.from_json(json.loads(result.save(tmp_path / "s.json").read_text())) == result
     assert result.plot(tmp_path / "s.png").stat().st_size > 5000
+    drawn = result.plot(tmp_path / "s.svg").read_text(encoding="utf-8")  # what is drawn stands in comments
+    assert "frames after the event" in drawn
+    assert "mathdefault" not in drawn
     assert surprise(Walker(), walks(), kinds=("colour",)).to_json()["rows"][0]["kind"] == "colour"
 
 
