@@ -15,6 +15,9 @@ from tests._source import ROOT
 from tests.report.browser import chromium, photograph
 from tests.site_pages import SCHEMES, WIDTHS, Visit, Visitor, broken_links, pages, served
 
+# The build and the first test's look at all pages may together take many minutes where many others compute.
+pytestmark = pytest.mark.timeout(1800)
+
 SHOTS = ROOT / "runs" / "site-screenshots"
 PHOTOGRAPHED = ("", "choose/regularizer/", "benchmarks/regularizers/", "api/regularizers/")
 FAULTS = {
