@@ -171,3 +171,11 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def run_name(source: str | os.PathLike[str]) -> str:
+    """Return the name of a run: that of its folder, or of the one above where every run has such a folder."""
+    if not Path(source).is_dir():
+        return os.fspath(source)
+    folder = Path(source).resolve()
+    return folder.parent.name or folder.name if folder.name == "model" else folder.name

@@ -1,70 +1,20 @@
 """One report of everything, measured and put on a page."""
 
-import contextlib
-import sys
-import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
-from .._checks import check_number, describe, plain_numbers
+from .._checks import plain_numbers
 from ..data import Episodes
 from ..decoders import CrossAttentionDecoder
-from ..errors import ConfigError, LeWorldError
-from ..evaluation import (
-    FrameLatents,
-    Quantity,
-    diagnose,
-    frame_latents,
-    imagined_rollouts,
-    latent_map,
-    metric_monotonicity,
-    open_loop,
-    probing,
-    recorded_quantities,
-    surprise,
-    training_overlap,
-)
-from ..hub import CheckpointRecord, checkpoint_info
+from ..evaluation import Quantity
 from ..models import WorldModel
 from ..tasks import Task
-from . import (
-    _card,
-    _diagnosis,
-    _gaussianity,
-    _imagination,
-    _latent_map,
-    _monotonicity,
-    _open_loop,
-    _planning,
-    _probing,
-    _surprise,
-    _training,
-)
 from ._page import render_page
-from ._section import Section
-
-_STRIDE = 5
-_LARGEST_PICTURE = 96
-_DECODER_STEPS = 1000
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """What every section is made from."""
-
-    model: WorldModel
-    episodes: Episodes
-    source: str | Path | None
-    task: Task | None
-    quantities: Mapping[str, Quantity]
-    decoder: CrossAttentionDecoder | None
-    num_pairs: int
-    seed: int
-    progress: bool
+from ._parts import PARTS, make_part
+from ._subject import checked_subject
+from ._verdict import verdict_section
 
 
 @plain_numbers
@@ -82,11 +32,13 @@ def build_report(
 ) -> str:
     """Measure what a model knows and show it on one self-contained HTML page.
 
-    The page holds the model's card, the curves of its training, the Gaussianity of its embedding, probes,
-    what the losses do not show, surprise, planned episodes as films, imagined against true futures, the error
-    by horizon, latent maps and metric monotonicity. Each part is made by a function of its own
-    (`probing_section` and so on), which takes a result that you may have measured otherwise; `render_page`
-    joins any of them. A part that cannot be made says why in its place, and the others go on.
+    On top stands a verdict: what is good, what is not and what is unclear, each compared with something, see
+    `verdict_lines`. Below, the page holds the model's card, its episodes, the curves of its training, the
+    Gaussianity of its embedding, probes, what the losses do not show, surprise, planned episodes as films,
+    imagined against true futures, the error by horizon, latent maps and metric monotonicity. Each part is
+    made by a function of its own (`probing_section` and so on), which takes a result that you may have
+    measured otherwise; `render_page` joins any of them. A part that cannot be made says why in its place, and
+    the others go on.
 
     Costs minutes for a small model on a CPU, most of it for planning and for training a decoder.
 
@@ -141,212 +93,27 @@ def build_report(
         assert "Gaussianity" in page and "Not in this report" in page
         ```
     """
-    for name, value, kind in (("model", model, WorldModel), ("episodes", episodes, Episodes)):
-        if not isinstance(value, kind):
-            raise ConfigError(
-                f"build_report needs `{name}` to be a {kind.__name__}",
-                f"`{name}` is {describe(value)}",
-                "Load models with `leworld.load` and read episodes with `leworld.data.read_hdf5`",
-            )
-    if task is not None and not isinstance(task, Task):
-        raise ConfigError(
-            "build_report needs `task` to be a `leworld.tasks.Task` or None",
-            f"`task` is {describe(task)}",
-            "Pass `leworld.tasks.task_of(model)`, or make the model's world a task",
-        )
-    check_number("build_report", "num_pairs", num_pairs, low=1, integer=True)
-    check_number("build_report", "seed", seed, low=0, high=2**31, integer=True)
-    if quantities is None:
-        usual = recorded_quantities(episodes) if task is None else task.quantities
-        quantities = {name: one for name, one in usual.items() if one.column in episodes.columns}
-    progress = progress and sys.stderr.isatty()
-    subject = _Subject(model, episodes, source, task, quantities, decoder, num_pairs, seed, progress)
-    sections = []
-    bar = tqdm(PARTS.items(), desc="report", unit="part", disable=not progress)
-    for title, make in bar:
-        bar.set_postfix_str(title)
-        try:
-            sections.append(make(subject))
-        except LeWorldError as error:
-            sections.append(Section.missing(title, str(error)))
-    name = type(model).__name__ if source is None else str(source)
-    if source is not None and Path(source).is_dir():
-        name = Path(source).resolve().name
-    known = model.processor.environment_id if model.processor is not None else None
-    overlap = training_overlap(model, episodes).sentence
-    place = f", in {known}" if known else ""
-    lead = f"What this world model knows, measured on {len(episodes)} episodes{place}. About them: {overlap}."
-    return render_page(sections, title=f"Report: {name}", lead=lead)
-
-
-def _make_card(subject: _Subject) -> Section:
-    return _card.card_section(subject.model, _record(subject.source))
-
-
-def _record(source: str | Path | None) -> CheckpointRecord | None:
-    if source is None:
-        return None
-    with contextlib.suppress(LeWorldError):
-        return checkpoint_info(source)
-    return None
-
-
-def _make_training(subject: _Subject) -> Section:
-    folder = None if subject.source is None else Path(subject.source)
-    if folder is not None and folder.is_dir():
-        for place in (folder, folder.resolve().parent):
-            if (place / "metrics.csv").is_file():
-                return _training.training_section(place / "metrics.csv")
-    reason = (
-        "no log of the training. `leworld train` leaves metrics.csv beside the model's folder; this model "
-    )
-    return Section.missing(_training.TITLE, reason + "came without one.")
-
-
-def _make_gaussianity(subject: _Subject) -> Section:
-    found = _latents(subject)
-    drawn = np.random.default_rng(subject.seed)
-    rows = [int(drawn.choice(np.flatnonzero(found.episode == number))) for number in np.unique(found.episode)]
-    vectors = found.vectors
-    return _gaussianity.gaussianity_section(
-        vectors, vectors[rows], num_slices=min(4, vectors.shape[1]), seed=subject.seed
-    )
-
-
-def _make_probing(subject: _Subject) -> Section:
-    if not subject.quantities:
-        reason = "no quantity to read: there is no column `state` or `proprio`. Name one with `quantities`."
-        return Section.missing(_probing.TITLE, reason)
-    name = type(subject.model).__name__
-    result = probing(
-        {name: subject.model},
-        subject.episodes,
-        quantities=subject.quantities,
-        stride=_STRIDE,
-        seed=subject.seed,
-        progress=subject.progress,
-    )
-    return _probing.probing_section(result)
-
-
-def _make_diagnosis(subject: _Subject) -> Section:
-    return _diagnosis.diagnosis_section(
-        diagnose(subject.model, subject.episodes, quantities=subject.quantities, seed=subject.seed)
-    )
-
-
-def _make_surprise(subject: _Subject) -> Section:
-    task = subject.task
-    exact = task is not None and task.world is not None and "state" in subject.episodes.columns
-    processor, lengths = subject.model.processor, subject.episodes.lengths
-    calibrating = int((lengths - 1).sum()) // (2 * (1 if processor is None else processor.frameskip))
-    rates = [rate for rate in (0.05, 0.01, 0.001) if rate == 0.05 or rate * calibrating > 1.2]
-    result = surprise(
-        subject.model,
-        subject.episodes,
-        kinds=("teleport", "colour", "freeze", "reversal", "vanish") if task is None else task.events,
-        world=task.world if task is not None and exact else None,
-        false_alarm_rates=rates,
-        normal_events=None if task is None else task.normal_events(subject.episodes),
-        seed=subject.seed,
-        progress=subject.progress,
-    )
-    return _surprise.surprise_section(result)
-
-
-def _make_planning(subject: _Subject) -> Section:
-    model, task = subject.model, subject.task
-    if task is None or model.processor is None:
-        reason = (
-            "no environment to plan in. Make the model's world a task of `leworld.tasks` and register it, or "
-            "measure with `goal_reaching` and pass the result to `planning_section`."
-        )
-        return Section.missing(_planning.TITLE, reason)
-    pairs = task.pairs(task.protocols[-1], subject.num_pairs, seed=subject.seed)
-    result = task.play(model, pairs, baselines=("random",), seed=subject.seed, progress=subject.progress)
-    return _planning.planning_section(result)
-
-
-def _make_imagination(subject: _Subject) -> Section:
-    episodes = subject.episodes
-    half = len(episodes) // 2
-    decoder = subject.decoder
-    if episodes.pixels is None:
-        return Section.missing(_imagination.TITLE, "no pictures called `pixels` to draw.")
-    if decoder is None:
-        size = None if subject.model.processor is None else subject.model.processor.image_size
-        if size is not None and size > _LARGEST_PICTURE:
-            reason = (
-                f"training a decoder of {size}-pixel pictures takes long. Train one with `train_decoder` and "
-            )
-            return Section.missing(_imagination.TITLE, reason + "pass it.")
-        decoder = _quick_decoder(subject, episodes.select(slice(0, half)))
-    column = next((q.column for q in subject.quantities.values() if q.kind == "number"), None)
-    rollouts = imagined_rollouts(
-        subject.model,
-        episodes.select(slice(half, None)),
+    subject = checked_subject(
+        "build_report",
+        model,
+        episodes,
+        source=source,
+        task=task,
+        quantities=quantities,
         decoder=decoder,
-        num_rollouts=16,
-        column=column,
-        seed=subject.seed,
+        num_pairs=num_pairs,
+        seed=seed,
+        progress=progress,
     )
-    return _imagination.imagination_section(rollouts)
-
-
-def _quick_decoder(subject: _Subject, episodes: Episodes) -> CrossAttentionDecoder:
-    from ..training import OptimizerSettings, TrainSettings, train_decoder
-
-    optimizer = OptimizerSettings(learning_rate=5e-3)
-    settings = TrainSettings(num_steps=_DECODER_STEPS, batch_size=64, optimizer=optimizer, seed=subject.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        return train_decoder(
-            subject.model, episodes, folder=folder, settings=settings, progress=subject.progress
-        )
-
-
-def _make_open_loop(subject: _Subject) -> Section:
-    column = next((q.column for q in subject.quantities.values() if q.kind == "number"), None)
-    result = open_loop(subject.model, subject.episodes, column=column, seed=subject.seed)
-    return _open_loop.open_loop_section(result)
-
-
-def _make_latent_map(subject: _Subject) -> Section:
-    found = _latents(subject)
-    values = {}
-    for name, quantity in subject.quantities.items():
-        columns = np.asarray(subject.episodes.columns[quantity.column])
-        columns = columns.reshape(subject.episodes.num_rows, -1)
-        for component in quantity.components or range(min(2, columns.shape[1])):
-            values[f"{name} {component}"] = columns[found.rows, component]
-    return _latent_map.latent_map_section(latent_map(found.vectors, seed=subject.seed), values)
-
-
-def _make_monotonicity(subject: _Subject) -> Section:
-    task = subject.task
-    steps = None if task is None or task.world is None else task.goal_steps(seed=subject.seed)
-    if task is None or task.world is None or steps is None:
-        reason = (
-            "no world to step in. A task with a `world` and `goal_steps` offers one; else measure with "
-            "`goal_monotonicity` and pass the result to this section."
-        )
-        return Section.missing(_monotonicity.TITLE, reason)
-    return _monotonicity.monotonicity_section(metric_monotonicity(subject.model, steps, world=task.world))
-
-
-def _latents(subject: _Subject) -> FrameLatents:
-    return frame_latents(subject.model, subject.episodes, stride=_STRIDE)
-
-
-PARTS: dict[str, Callable[[_Subject], Section]] = {
-    _card.TITLE: _make_card,
-    _training.TITLE: _make_training,
-    _gaussianity.TITLE: _make_gaussianity,
-    _probing.TITLE: _make_probing,
-    _diagnosis.TITLE: _make_diagnosis,
-    _surprise.TITLE: _make_surprise,
-    _planning.TITLE: _make_planning,
-    _imagination.TITLE: _make_imagination,
-    _open_loop.TITLE: _make_open_loop,
-    _latent_map.TITLE: _make_latent_map,
-    _monotonicity.TITLE: _make_monotonicity,
-}
+    parts = []
+    bar = tqdm(PARTS, desc="report", unit="part", disable=not subject.progress)
+    for title in bar:
+        bar.set_postfix_str(title)
+        parts.append(make_part(title, subject))
+    known = model.processor.environment_id if model.processor is not None else None
+    place = f", in {known}" if known else ""
+    lead = f"What this world model knows, measured on {len(episodes)} episodes{place}."
+    verdict = verdict_section([line for part in parts for line in part.lines])
+    return render_page(
+        [verdict, *(part.section for part in parts)], title=f"Report: {subject.name}", lead=lead
+    )

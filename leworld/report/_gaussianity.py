@@ -1,5 +1,7 @@
 """Whether the embedding is the Gaussian that SIGReg asks for."""
 
+import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -17,6 +19,26 @@ from ._plot import Plot
 from ._section import Section
 
 TITLE = "Gaussianity"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How an embedding is spread: directions in use, and how like a Gaussian it is.
+
+    `p_value` is that of `num_independent` samples for N(0, I), None where it is not defined for the reason
+    `untested`; `asked` says whether the model's regularizer asks for a Gaussian.
+    """
+
+    rank: float
+    dim: int
+    p_value: float | None = None
+    rejected: float = math.nan
+    num_slices: int = 0
+    num_independent: int = 0
+    untested: str = ""
+    asked: bool = False
+
+
 _RANGE = 4.0
 _NUM_BINS = 32
 
@@ -65,26 +87,22 @@ def gaussianity_section(
     slices = (rows @ turn).numpy()
     figures = [_histogram(slices[:, index], index + 1) for index in range(num_slices)]
     figures.append(_quantiles(slices))
-    spread = rows.std(dim=0)
+    spread, spread_of = rows.std(dim=0), measure_spread(rows, independent)
     facts = [
         ("samples, components", f"{rows.shape[0]:,}, {rows.shape[1]}"),
         ("norm of the mean (0 asked)", f"{float(rows.mean(dim=0).norm()):.3f}"),
         ("standard deviation of a component (1 asked)", f"{float(spread.mean()):.3f}, from "
          f"{float(spread.min()):.3f} to {float(spread.max()):.3f}"),
-        ("effective rank (RankMe)", f"{float(effective_rank(rows, center=True)):.1f} of {rows.shape[1]}"),
+        ("effective rank (RankMe)", f"{spread_of.rank:.1f} of {rows.shape[1]}"),
         ("participation ratio", f"{float(participation_ratio(rows)):.1f}"),
     ]  # fmt: skip
-    test = "Not tested: no independent samples were given."
-    if independent is not None:
-        try:
-            result = sliced_normality(independent.detach().cpu(), AndersonDarling())
-            p = "p < 1e-6" if result.p_value < 1e-6 else f"p = {result.p_value:.2g}"
-            test = (
-                f"{p} on {len(independent)} independent samples; {result.rejected:.0%} of "
-                f"{len(result.slice_p_values)} slices are rejected at 5 %"
-            )
-        except LeWorldError as error:
-            test = f"undefined: {error}"
+    test = spread_of.untested
+    if spread_of.p_value is not None:
+        p = "p < 1e-6" if spread_of.p_value < 1e-6 else f"p = {spread_of.p_value:.2g}"
+        test = (
+            f"{p} on {spread_of.num_independent} independent samples; {spread_of.rejected:.0%} of "
+            f"{spread_of.num_slices} slices are rejected at 5 %"
+        )
     facts.append(("test for N(0, I), Anderson-Darling on slices", test))
     lead = (
         "SIGReg asks embeddings to follow an isotropic Gaussian, so that every direction carries information "
@@ -92,6 +110,26 @@ def gaussianity_section(
     )
     body = paragraph(lead) + table(("what", "value"), facts, label="Gaussianity in numbers", numbers=2)
     return Section(TITLE, body + grid(*figures))
+
+
+def measure_spread(rows: Tensor, independent: Tensor | None, *, asked: bool = False) -> Spread:
+    """Measure how embeddings "sample dim" are spread, and test independent ones for N(0, I)."""
+    rank, dim = float(effective_rank(rows.detach().cpu().double(), center=True)), rows.shape[1]
+    if independent is None:
+        return Spread(rank, dim, untested="Not tested: no independent samples were given.", asked=asked)
+    try:
+        result = sliced_normality(independent.detach().cpu(), AndersonDarling())
+    except LeWorldError as error:
+        return Spread(rank, dim, untested=f"undefined: {error}", asked=asked)
+    return Spread(
+        rank,
+        dim,
+        p_value=result.p_value,
+        rejected=result.rejected,
+        num_slices=len(result.slice_p_values),
+        num_independent=len(independent),
+        asked=asked,
+    )
 
 
 def _histogram(values: np.ndarray, number: int) -> str:

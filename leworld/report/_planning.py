@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..evaluation import GoalReachingResult
+from ..evaluation import GoalReachingResult, Recording
 from ._html import check_result, figure, grid, paragraph, picture, table
 from ._plot import Plot
 from ._png import film, still
@@ -10,6 +10,10 @@ from ._section import Section
 
 TITLE = "Planning"
 _MOST_FILMS = 4
+_MOST_FRAMES = 200
+_DIFFERENT = 40  # of 255: more than what compression and shading change
+_LARGEST_GOAL = 0.35  # share of the picture
+_GOAL_COLOUR = (150, 80, 230)
 
 
 def planning_section(result: GoalReachingResult) -> Section:
@@ -79,8 +83,11 @@ def _paths(result: GoalReachingResult, name: str) -> str:
     goal = result.goal
     everything = np.concatenate([r.states[..., :2].reshape(-1, 2) for r in result.recordings.values()])
     everything = np.concatenate([everything, goal[:, :2]])
+    if result.backdrop is not None:  # show the whole world
+        borders = np.array([result.backdrop.x, result.backdrop.y], dtype=np.float64).T
+        everything = np.concatenate([everything, borders])
     low, high = everything.min(axis=0), everything.max(axis=0)
-    room = 0.06 * float((high - low).max()) or 1.0
+    room = 0.0 if result.backdrop is not None else 0.06 * float((high - low).max()) or 1.0
     size = high - low + 2 * room
     height = float(np.clip(298 * size[1] / size[0], 120, 420)) + 48  # one unit as long on both axes
     (left, top), (right, bottom) = (low - room).tolist(), (high + room).tolist()
@@ -100,15 +107,45 @@ def _paths(result: GoalReachingResult, name: str) -> str:
 def _films(result: GoalReachingResult) -> str:
     first = next(iter(result.recordings.values()))
     parts = []
+    floors = {name: _floor(recording) for name, recording in result.recordings.items()}
     for pair in range(min(_MOST_FILMS, len(first.frames))):
         goal = still(first.goal_frames[pair])
-        cells = [figure(picture(goal, f"Picture of goal {pair + 1}.", width=128), "goal")]
+        cells = [
+            figure(picture(goal, f"Picture of goal {pair + 1}.", width=128), "goal, outlined in the films")
+        ]
         for name, recording in result.recordings.items():
             steps = result.policies[name].steps_to_reach[pair]
             end = "missed" if steps is None else f"reached after {steps} steps"
-            frames = recording.frames[pair]
-            alt = f"Film of {name} on pair {pair + 1}: goal {end}."
+            frames = with_goal(recording.frames[pair], recording.goal_frames[pair], floors[name])
+            alt = f"Film of {name} on pair {pair + 1}, the goal outlined: goal {end}."
             image = picture(film(frames), alt, width=128, still=still(frames[-1]))
             cells.append(figure(image, f"{name}: {end}"))
         parts.append(f'<div><h3>Pair {pair + 1}</h3><div class="films">{"".join(cells)}</div></div>')
     return f'<div class="pairs">{"".join(parts)}</div>'
+
+
+def _floor(recording: Recording) -> np.ndarray:
+    """Return what stays when everything that moves is gone: the median of all frames, "height width 3"."""
+    frames = recording.frames.reshape(-1, *recording.frames.shape[2:])
+    every = -(-len(frames) // _MOST_FRAMES)
+    return np.median(np.concatenate([frames[::every], recording.goal_frames]), axis=0).astype(np.uint8)
+
+
+def with_goal(frames: np.ndarray, goal: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """Outline in every frame what the goal's picture holds beside the floor.
+
+    Nothing is drawn where that is nothing, or so much that the camera or the light must have moved.
+    """
+    if not len(frames):
+        return frames
+    apart = np.abs(goal.astype(np.int16) - floor).max(axis=-1) > _DIFFERENT
+    if not 0 < apart.mean() <= _LARGEST_GOAL:
+        return frames
+    wide = np.pad(apart, 1)
+    around = np.zeros_like(apart)
+    for down in range(3):
+        for right in range(3):
+            around |= wide[down : down + apart.shape[0], right : right + apart.shape[1]]
+    drawn = frames.copy()
+    drawn[:, around & ~apart] = _GOAL_COLOUR
+    return drawn

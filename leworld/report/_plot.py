@@ -9,6 +9,7 @@ from ._html import escape
 
 _WIDTH = 360.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 10.0, 10.0, 38.0
+_LETTER, _LINE = 6.2, 13.0  # of a note, in the chart's units: more than a letter of the usual fonts takes
 Numbers = Sequence[float] | np.ndarray
 
 
@@ -34,6 +35,7 @@ class Plot:
         self.logs = (x_log, y_log)
         self.x, self.y = _usable(x, x_log), _usable(y, y_log)
         self.marks: list[str] = []
+        self.notes: list[tuple[float, float, str, str]] = []
 
     def picture(self, uri: str, xs: Numbers, ys: Numbers) -> None:
         """Lay a faint picture from (left, right) and (top, bottom) behind what is drawn later."""
@@ -43,7 +45,7 @@ class Plot:
         self.marks.append(
             f'<svg x="{x}" y="{y}" width="{width}" height="{height}" viewBox="{inside}">'
             f'<image x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
-            f'preserveAspectRatio="none" opacity="0.3" href="{uri}"/></svg>'
+            f'preserveAspectRatio="none" opacity="0.6" href="{uri}"/></svg>'
         )
 
     def line(self, xs: Numbers, ys: Numbers, *, series: int = 1, dashed: bool = False) -> None:
@@ -86,14 +88,12 @@ class Plot:
         self.marks.append(f'<path class="area s{series}" d="{"".join(path)}"/>')
 
     def horizontal(self, y: float, label: str = "") -> None:
-        """Rule a dashed line at a height, with a word above its right end."""
+        """Rule a dashed line at a height, with a word above its right end, or below for want of room."""
         at = self._at_y(y)
         self.marks.append(f'<path class="rule" d="M{_LEFT} {at:.1f}H{_WIDTH - _RIGHT}"/>')
         if label:
-            self.marks.append(
-                f'<text class="note" x="{_WIDTH - _RIGHT - 2}" y="{at - 4:.1f}" text-anchor="end">'
-                f"{escape(label)}</text>"
-            )
+            below = at - 4 < _TOP + _LINE  # no room above it
+            self.notes.append((_WIDTH - _RIGHT - 2, at + _LINE if below else at - 4, "end", label))
 
     def vertical(self, x: float, label: str = "") -> None:
         """Rule a dashed line at a place, with a word beside its top."""
@@ -102,10 +102,7 @@ class Plot:
         if label:
             end = at > 0.7 * _WIDTH
             shift, anchor = (-4, "end") if end else (4, "start")
-            self.marks.append(
-                f'<text class="note" x="{at + shift:.1f}" y="{_TOP + 11}" text-anchor="{anchor}">'
-                f"{escape(label)}</text>"
-            )
+            self.notes.append((at + shift, _TOP + 11, anchor, label))
 
     def diagonal(self) -> None:
         """Rule a dashed line where both coordinates are the same."""
@@ -120,7 +117,7 @@ class Plot:
         for value in _ticks(self.x, self.logs[0], most=5):
             at = self._at_x(value)
             grid.append(f"M{at:.1f} {_TOP}V{bottom}")
-            words.append(_word(_label(value, self.logs[0]), at, bottom + 15))
+            words.append(_word(_label(value, self.logs[0]), at, bottom + 18))
         for value in _ticks(self.y, self.logs[1], most=5):
             at = self._at_y(value)
             grid.append(f"M{_LEFT} {at:.1f}H{_WIDTH - _RIGHT}")
@@ -135,8 +132,32 @@ class Plot:
             f'<svg class="plot" viewBox="0 0 {_WIDTH:g} {self.height:g}" role="img" '
             f'aria-label="{escape(alt)}">'
             f'<path class="grid" d="{"".join(grid)}"/>{"".join(self.marks)}'
-            f'<path class="axis" d="M{_LEFT} {_TOP}V{bottom}H{_WIDTH - _RIGHT}"/>{"".join(words)}</svg>'
+            f'<path class="axis" d="M{_LEFT} {_TOP}V{bottom}H{_WIDTH - _RIGHT}"/>{"".join(words)}'
+            f"{''.join(self._placed(bottom))}</svg>"
         )
+
+    def _placed(self, bottom: float) -> list[str]:
+        """Write the notes, each moved down (or up, at the bottom) until it lies on no earlier one."""
+        taken: list[tuple[float, float, float]] = []
+        written = []
+        for x, y, anchor, label in self.notes:
+            width = _LETTER * len(label)
+            left = x - width if anchor == "end" else x
+            y = min(max(y, _TOP + _LINE), bottom - 4)
+            tries = [y + sign * _LINE * step for step in range(len(self.notes) + 1) for sign in (1, -1)]
+            free = [
+                at for at in tries
+                if _TOP + _LINE <= at <= bottom - 2 and not any(
+                    abs(at - other) < _LINE and left < right and first < left + width
+                    for other, first, right in taken
+                )
+            ]  # fmt: skip
+            y = free[0] if free else y
+            taken.append((y, left, left + width))
+            written.append(
+                f'<text class="note" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(label)}</text>'
+            )
+        return written
 
     def _dots(self, xs: Numbers, ys: Numbers) -> str:
         return "".join(

@@ -50,9 +50,14 @@ class Section:
     @property
     def anchor(self) -> str:
         """The name that links within the page use."""
-        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+        return anchor_of(self.title)
 
     @property
     def html(self) -> str:
         """The section as one HTML element."""
         return f'<section id="{self.anchor}"><h2>{escape(self.title)}</h2>{self.body}</section>'
+
+
+def anchor_of(title: str) -> str:
+    """Return the anchor of a section with such a title."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")

@@ -2,10 +2,11 @@
 
 STYLE = """
 :root{color-scheme:light dark;--bg:#fbfbf9;--card:#fff;--fg:#1d2125;--soft:#575f68;--line:#dfe2e1;
---grid:#e9ecea;--s1:#1f5fbf;--s2:#b3361f;--s3:#237a47;--s4:#7a4fb0;--link:#1f5fbf;--warn:#8a5300;--warnbg:#fdf4e3}
+--grid:#e9ecea;--s1:#1f5fbf;--s2:#b3361f;--s3:#237a47;--s4:#7a4fb0;--link:#1f5fbf;--warn:#8a5300;--warnbg:#fdf4e3;
+--good:#1d6b3c;--poor:#a82c17;--poorbg:#fdf0ed}
 @media (prefers-color-scheme:dark){:root{--bg:#15181b;--card:#1c2024;--fg:#e6e8ea;--soft:#a3abb3;
 --line:#32383e;--grid:#282d32;--s1:#79aef5;--s2:#f08f73;--s3:#74c795;--s4:#bf9ff0;--link:#8cbbff;
---warn:#f0c682;--warnbg:#2c2517}}
+--warn:#f0c682;--warnbg:#2c2517;--good:#74c795;--poor:#f08f73;--poorbg:#2e1e1a}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-padding-top:1rem}
 body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
@@ -26,8 +27,12 @@ section:last-child{border-bottom:0}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:18px 22px;
 margin:14px 0;align-items:start}
 .pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:6px 40px}
-.films{display:flex;gap:14px;margin:8px 0}
-.films figure{flex:0 1 128px}
+.sides{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 34px;align-items:start}
+.sides table{font-size:.82rem}.sides th,.sides td{padding-right:.55rem}
+.sides .facts,.sides .pairs{grid-template-columns:minmax(0,1fr)}
+@media (max-width:820px){.sides{grid-template-columns:minmax(0,1fr)}}
+.films{display:flex;flex-wrap:wrap;gap:10px 14px;margin:8px 0}
+.films figure{flex:0 1 128px;min-width:84px}
 .rollout{display:grid;grid-template-columns:5.2rem minmax(0,1fr);gap:5px 8px;align-items:center;
 font-size:.875rem;color:var(--soft)}
 .rollout img{width:100%}
@@ -39,7 +44,7 @@ figcaption{font-size:.875rem;line-height:1.45;margin-top:.35rem}
 .swatch{width:.8rem;height:.8rem;border-radius:3px;background:currentColor;flex:none}
 .plot{display:block;width:100%;height:auto;font-size:12px;font-family:inherit}
 .plot text{fill:var(--soft);font-variant-numeric:tabular-nums}
-.plot .note{fill:var(--fg);font-size:11px}
+.plot .note{fill:var(--fg);font-size:11px;stroke:var(--card);stroke-width:3;paint-order:stroke}
 .grid>figure>svg{background:var(--card);border:1px solid var(--line);border-radius:8px}
 .axis{fill:none;stroke:var(--soft);stroke-width:1}
 path.grid{fill:none;stroke:var(--grid);stroke-width:1}
@@ -64,9 +69,30 @@ tbody th{font-weight:500;min-width:5.5rem}
 td.n,th.n{text-align:right;white-space:nowrap}
 .facts td{overflow-wrap:anywhere;min-width:9rem}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));gap:0 40px}
+.verdict{list-style:none;margin:0;padding:0;max-width:88ch}
+.verdict li{display:grid;grid-template-columns:6.6rem minmax(0,1fr);gap:0 12px;padding:.45rem .7rem;
+border-left:4px solid;border-bottom:1px solid var(--line)}
+.verdict p{margin:0;max-width:none}
+.verdict .mark{font-weight:600;white-space:nowrap}
+.verdict .good{border-left-color:var(--good)}.verdict .good .mark{color:var(--good)}
+.verdict .poor{border-left-color:var(--poor);background:var(--poorbg)}.verdict .poor .mark{color:var(--poor)}
+.verdict .unclear{border-left-color:var(--warn)}.verdict .unclear .mark{color:var(--warn)}
+@media (max-width:560px){.verdict li{grid-template-columns:minmax(0,1fr)}}
 .missing{background:var(--warnbg);color:var(--warn);border-radius:8px;padding:.7rem .9rem;max-width:72ch}
 img{display:block;max-width:100%;height:auto;image-rendering:pixelated;border-radius:4px;background:#fff}
 pre{white-space:pre-wrap;overflow-wrap:anywhere}
 footer{padding-block:24px 48px;color:var(--soft);font-size:.875rem}
-@media print{section{break-inside:avoid}}
+@page{margin:14mm 12mm}
+@media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--fg:#111;--soft:#444c54;--line:#c9cdcc;
+--grid:#e4e7e5;--s1:#1f5fbf;--s2:#b3361f;--s3:#237a47;--s4:#7a4fb0;--link:#1f5fbf;--warn:#7a4900;--warnbg:#fff;
+--good:#1d6b3c;--poor:#a82c17;--poorbg:#fff}
+*{position:static!important;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+body{font-size:10.5pt}header,main,footer{max-width:none;padding:0}header{padding-top:0}
+section{padding:14pt 0 8pt}nav{display:none}.scroll{overflow:visible}
+h1,h2,h3,thead{break-after:avoid}p{orphans:3;widows:3}
+figure,tr,.verdict li,.rollout,.pairs>div,.missing{break-inside:avoid}
+.grid{grid-template-columns:repeat(3,minmax(0,1fr))}.sides{grid-template-columns:minmax(0,1fr)}
+.pairs{grid-template-columns:1fr 1fr;gap:6px 24px}.missing{border:1px solid var(--warn)}
+table,.sides table{font-size:9pt}td.n,th.n,thead th{white-space:normal}
+.facts,.sides .facts{grid-template-columns:1fr 1fr}.sides .pairs{grid-template-columns:1fr 1fr}}
 """.strip()

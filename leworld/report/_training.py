@@ -15,14 +15,15 @@ _MOST_POINTS = 600
 _LOG_FROM = 30.0  # a curve that spans more than this factor gets a logarithmic axis
 
 
-def training_section(path: str | os.PathLike[str]) -> Section:
+def training_section(path: str | os.PathLike[str], name: str = "") -> Section:
     r"""Show the curves of a training run, one for each column of its log.
 
     Args:
         path: The `metrics.csv` that `leworld.training.train` left beside the model.
+        name: Name of the run, for the captions.
 
     Raises:
-        ConfigError: Not a path.
+        ConfigError: Not a path, or a name that is no text.
         DataError: No such file, or one without rows, without `step`, or without numbers beside it.
 
     Example:
@@ -41,21 +42,26 @@ def training_section(path: str | os.PathLike[str]) -> Section:
         raise ConfigError(
             "training_section needs the path of a metrics.csv", f"it is {path!r}", "Pass a file's name"
         )
+    if not isinstance(name, str):
+        raise ConfigError(
+            "training_section needs `name` to be text", f"it is {name!r}", "Pass the run's name"
+        )
     columns = _read(Path(path))
     steps = columns.pop("step")
-    figures = [_curve(steps, name.replace("_", " "), values) for name, values in columns.items()]
+    figures = [_curve(steps, label.replace("_", " "), values, name) for label, values in columns.items()]
     lead = f"{len(steps)} logged steps up to step {steps[-1]:g}"
     lead += f", last loss {columns['loss'][-1]:.4g}." if "loss" in columns else "."
     return Section(TITLE, paragraph(lead) + grid(*figures))
 
 
-def _curve(steps: list[float], label: str, values: list[float]) -> str:
+def _curve(steps: list[float], label: str, values: list[float], name: str) -> str:
     finite = [value for value in values if math.isfinite(value)]
     log = min(finite) > 0 and max(finite) > _LOG_FROM * min(finite)
     every = -(-len(steps) // _MOST_POINTS)
     chart = Plot(span(steps, margin=0.0), span(values, log=log), x_label="step", y_label=label, y_log=log)
     chart.line(steps[::every], values[::every])
-    caption = f"{label[:1].upper()}{label[1:]}, by step."
+    of = f" of {name}" if name else ""
+    caption = f"{label[:1].upper()}{label[1:]}{of}, by step."
     return figure(chart.svg(f"{caption} At step {steps[-1]:g}: {values[-1]:.4g}."), caption)
 
 

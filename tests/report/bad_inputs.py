@@ -5,11 +5,13 @@ import torch
 
 from leworld.envs import TwoRoomArena
 from leworld.errors import ConfigError, DataError, NonFiniteError, ShapeError
-from leworld.evaluation import latent_map
+from leworld.evaluation import OpenLoopResult, latent_map
 from leworld.report import (
     Section,
+    VerdictLine,
     build_report,
     card_section,
+    compare_report,
     diagnosis_section,
     gaussianity_section,
     imagination_section,
@@ -21,6 +23,8 @@ from leworld.report import (
     render_page,
     surprise_section,
     training_section,
+    verdict_lines,
+    verdict_section,
 )
 from leworld.tasks import two_room_held_out
 from tests.bad_input import BadInput
@@ -41,8 +45,27 @@ def _build(case, mentions, *, model=None, episodes=None, **options):
     return _row("build_report", case, ConfigError, mentions, call)
 
 
+def _compare(case, mentions, models, *, episodes=None, **options):
+    def call():
+        data = two_room_held_out(2, image_size=16) if episodes is None else episodes
+        made = {name: tiny_lewm() for name in models} if isinstance(models, list) else models
+        return compare_report(made, data, progress=False, **options)
+
+    return _row("compare_report", case, ConfigError, mentions, call)
+
+
+def _line(case, mentions, **fields):
+    usual = {"grade": "good", "text": "It is well.", "against": "chance", "section": "Probes"}
+    return _row("VerdictLine", case, ConfigError, mentions, lambda: VerdictLine(**{**usual, **fields}))
+
+
 def _another_result(function, kind):
     return _row(function.__name__, "another result", ConfigError, (kind,), lambda: function({"rows": []}))
+
+
+def _curves():
+    latent = {"model": (0.1,), "copy": (1.0,), "shuffled": (1.5,)}
+    return OpenLoopResult(latent=latent, physical={}, num_windows=1)
 
 
 def _map():
@@ -74,6 +97,38 @@ ROWS = [
     _build("an arena for a task", ("`task`", "task_of"), task=TwoRoomArena()),
     _build("no pairs", ("num_pairs",), num_pairs=0),
     _build("negative seed", ("seed",), seed=-1),
+    _compare("one model", ("two models", "`models`"), ["a"]),
+    _compare("a list of models", ("two models",), ("a", "b")),
+    _compare("a name without letters", ("letters",), ["a", "?"]),
+    _compare("names that look alike", ("'a b'", "Rename"), ["a b", "a-b"]),
+    _compare("the name of a baseline", ("random", "Rename"), ["a", "random"]),
+    _compare("no model among them", ("`model`", "WorldModel"), {"a": tiny_lewm(), "b": 3}),
+    _compare("a source of no model", ("`sources`", "a, b"), ["a", "b"], sources={"c": "runs/c"}),
+    _compare("no episodes", ("episodes",), ["a", "b"], episodes="held.h5"),
+    _compare("no pairs", ("num_pairs",), ["a", "b"], num_pairs=0),
+    _line("another grade", ("grade", "good"), grade="fair"),
+    _line("no text", ("text",), text=" "),
+    _line("a number for text", ("text",), text=3),
+    _line("nothing to compare with", ("against",), against=""),
+    _line("no section", ("section",), section=None),
+    _row("verdict_lines", "a dictionary", ConfigError, ("SurpriseResult",), lambda: verdict_lines({})),
+    _row("verdict_section", "no lines", ConfigError, ("VerdictLine",), lambda: verdict_section([])),
+    _row("verdict_section", "a sentence", ConfigError, ("VerdictLine",), lambda: verdict_section("good")),
+    _row("verdict_section", "text among them", ConfigError, ("lines",), lambda: verdict_section(["good"])),
+    _row(
+        "training_section",
+        "a number for a name",
+        ConfigError,
+        ("name",),
+        lambda: training_section("metrics.csv", 3),
+    ),
+    _row(
+        "open_loop_section",
+        "the name of a baseline",
+        ConfigError,
+        ("copy", "baselines"),
+        lambda: open_loop_section(_curves(), "copy"),
+    ),
     _row("card_section", "no model", ConfigError, ("WorldModel",), lambda: card_section("lewm-pusht")),
     _row(
         "card_section",

@@ -148,3 +148,33 @@ def check_visit(seen: Visit, *, width: int, scheme: str) -> None:
         assert text["size"] >= 9.5, text
     for mark in found["marks"]:
         assert mark["contrast"] >= 2.4, mark
+
+
+PRINTED = """() => {
+  const style = e => getComputedStyle(e);
+  return {
+    ground: style(document.body).backgroundColor, ink: style(document.querySelector('h1')).color,
+    placed: [...document.querySelectorAll('*')].map(e => style(e).position).filter(p => p !== 'static'),
+    cut: [...document.querySelectorAll('figure, tr, .verdict li, .rollout, .pairs > div')]
+      .filter(e => style(e).breakInside !== 'avoid').map(e => e.tagName),
+    scrolling: [...document.querySelectorAll('.scroll')].filter(e => style(e).overflowX !== 'visible').length,
+    navigation: [...document.querySelectorAll('nav')].filter(e => style(e).display !== 'none').length,
+    wide: document.documentElement.scrollWidth,
+  };
+}"""
+
+
+def print_out(browser: Browser, page: Path, *, to: Path) -> dict:
+    """Print a page on A4 from a dark screen, and tell what the paper would look like."""
+    width = 703  # of A4 less the margins, in CSS pixels
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="dark")
+    context.set_default_timeout(_PATIENCE)
+    try:
+        tab = context.new_page()
+        tab.goto(page.as_uri(), wait_until="load")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        tab.pdf(path=to, format="A4", prefer_css_page_size=True)
+        tab.emulate_media(media="print")
+        return tab.evaluate(PRINTED)
+    finally:
+        context.close()

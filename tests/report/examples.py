@@ -31,6 +31,8 @@ from leworld.report import (
     planning_section,
     probing_section,
     surprise_section,
+    verdict_lines,
+    verdict_section,
 )
 from tests.hub.examples import tiny_lewm
 
@@ -140,7 +142,11 @@ def sections() -> list[Section]:
     latent = {"model": (0.1, 0.2, 0.4), "copy": (1.0, 2.0, 3.0), "shuffled": (1.5, 3.0, 4.0)}
     physical = {"model": (1.0, 2.0, 3.0), "copy": (9.0, 12.0, 20.0), "shuffled": (9.0, 15.0, 30.0),
                 "probe": (0.5, 0.5, 0.5)}  # fmt: skip
+    curves = OpenLoopResult(latent=latent, physical=physical, num_windows=9)
+    monotone = GoalMonotonicity(edges=(0, 10, 20, 40), share=(1.0, 0.7, float("nan")), count=(9, 9, 0))
+    results = (probing_result(), diagnosis_result(), surprise_result(), planning_result(), curves, monotone)
     return [
+        verdict_section([line for result in results for line in verdict_lines(result)]),
         card_section(tiny_lewm()),
         gaussianity_section(embeddings, normals(40, seed=1)),
         probing_section(probing_result()),
@@ -148,9 +154,7 @@ def sections() -> list[Section]:
         surprise_section(surprise_result()),
         planning_section(planning_result()),
         imagination_section(rollouts()),
-        open_loop_section(OpenLoopResult(latent=latent, physical=physical, num_windows=9)),
+        open_loop_section(curves, "run <7>"),
         latent_map_section(latent_map(embeddings), {"first <b>": embeddings[:, 0].numpy()}),
-        monotonicity_section(
-            GoalMonotonicity(edges=(0, 10, 20, 40), share=(1.0, 0.7, float("nan")), count=(9, 9, 0))
-        ),
+        monotonicity_section(monotone),
     ]

@@ -14,10 +14,10 @@ import leworld
 from leworld.cli._main import top
 from leworld.data import write_hdf5
 from leworld.decoders import CrossAttentionDecoder, save_decoder
-from leworld.report import Section, _build, render_page
+from leworld.report import Section, _parts, render_page
 from leworld.tasks import two_room_held_out
 from tests.hub.examples import tiny_lewm
-from tests.report.browser import ADVICE, check_visit, chromium, find, visit
+from tests.report.browser import ADVICE, check_visit, chromium, find, print_out, visit
 from tests.report.test_sections import check_page
 
 SHOTS = Path(__file__).resolve().parents[2] / "runs" / "report-screenshots"
@@ -50,7 +50,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(out),
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_build, "_DECODER_STEPS", 60)  # faint pictures will do here
+        patch.setattr(_parts, "_DECODER_STEPS", 60)  # faint pictures will do here
         result = CliRunner().invoke(top, [*arguments, "--out", str(out)])
     assert result.exit_code == 0, result.output
     assert f"report   {out}" in result.stdout
@@ -62,7 +62,9 @@ def test_the_command_writes_every_part(report: Path) -> None:
     check_page(page)
     titles = re.findall(r"<h2>(.*?)</h2>", page)
     assert titles == [
+        "Verdict",
         "Model",
+        "Episodes",
         "Training",
         "Gaussianity",
         "Probes",
@@ -76,6 +78,10 @@ def test_the_command_writes_every_part(report: Path) -> None:
     ]
     assert "Not in this report" not in page
     assert page.count("<svg") >= 15
+    assert "<h1>Report: run</h1>" in page
+    assert "Loss of run, by step" in page
+    assert "run: reached" in page or "run: missed" in page
+    assert "oracle" in page
     assert page.count("<img") >= 10
 
 
@@ -85,6 +91,15 @@ def test_it_reads_well(browser, report: Path, width: int, scheme: str) -> None:
     seen = visit(browser, report, width=width, scheme=scheme, screenshot=shot)
     check_visit(seen, width=width, scheme=scheme)
     assert shot.stat().st_size > 20_000
+
+
+def test_it_is_legible_on_paper(browser, report: Path) -> None:
+    """Light whatever the screen, nothing that sticks or scrolls, no figure cut in two, not too wide."""
+    paper = print_out(browser, report, to=SHOTS / "report.pdf")
+    assert paper.pop("ground") == "rgb(255, 255, 255)"
+    assert paper.pop("ink") == "rgb(17, 17, 17)"
+    assert paper.pop("wide") <= 703
+    assert paper == {"placed": [], "cut": [], "scrolling": 0, "navigation": 0}
 
 
 FAULTS = {

@@ -1,5 +1,6 @@
 """Charts put marks where their numbers are."""
 
+import itertools
 import math
 import re
 import xml.etree.ElementTree as ElementTree
@@ -90,3 +91,25 @@ def test_bounds_hold_all_values() -> None:
     assert span([]) == (0.0, 1.0)
     low, high = span([2.0])
     assert low < 2.0 < high
+
+
+def notes(chart: Plot) -> dict[str, float]:
+    """Word -> height of the notes."""
+    found = [e for e in tree(chart).iter("text") if e.get("class") == "note"]
+    return {text.text or "": float(text.get("y", "nan")) for text in found}
+
+
+def test_a_note_lies_neither_on_its_line_nor_on_another_note() -> None:
+    chart = Plot((0, 1), (0, 1))
+    chart.horizontal(1.0, "at the top")
+    chart.horizontal(0.5, "in the middle")
+    chart.horizontal(0.49, "nearly there")
+    chart.vertical(0.95, "at the right end")
+    placed = notes(chart)
+    assert placed["at the top"] > 10 + 10  # below the line, which has no room above it
+    rule = 10 + 0.5 * (240 - 38 - 10)
+    assert rule - 8 < placed["in the middle"] < rule
+    heights = sorted(placed.values())
+    assert min(b - a for a, b in itertools.pairwise(heights)) >= 12
+    assert heights[0] >= 10
+    assert heights[-1] <= 240 - 38

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from leworld._files import run_name
 from leworld.evaluation import Backdrop, ProbingResult, SurpriseResult, latent_map
 from leworld.hub import checkpoint_info
 from leworld.report import (
@@ -23,6 +24,7 @@ from leworld.report import (
     surprise_section,
     training_section,
 )
+from leworld.report._planning import with_goal
 from leworld.tasks import two_room_held_out
 from tests.hub.examples import tiny_lewm
 from tests.report.examples import (
@@ -124,7 +126,9 @@ def test_a_faulty_page_is_seen(fault: str) -> None:
 @pytest.mark.parametrize("section", sections(), ids=lambda section: section.title)
 def test_each_section_stands_alone(section: Section) -> None:
     assert section.html.startswith(f'<section id="{section.anchor}">')
-    check_page(render_page([section], title="t"))
+    named = set(re.findall(r'href="#([^"]+)"', section.body))  # a verdict links to others
+    others = [Section(name, "") for name in sorted(named)]
+    check_page(render_page([section, *others], title="t"))
 
 
 def test_text_from_outside_is_escaped() -> None:
@@ -164,6 +168,32 @@ def test_paths_lie_on_the_picture_of_the_world() -> None:
     assert "<image" not in bare.body
     assert drawn.body.count("<image") == 2
     check_page(render_page([drawn], title="t"))
+
+
+def test_the_goal_is_outlined_in_films_of_a_still_camera() -> None:
+    floor = np.full((12, 12, 3), 250, np.uint8)
+    goal = floor.copy()
+    goal[4:7, 5:8] = (200, 0, 0)
+    drawn = with_goal(np.stack([floor, floor]), goal, floor)
+    changed = (drawn != floor).any(axis=(0, 3))
+    ring = np.zeros((12, 12), bool)
+    ring[3:8, 4:9] = True
+    ring[4:7, 5:8] = False
+    assert np.array_equal(changed, ring)
+    assert np.array_equal(with_goal(floor[None], floor, floor), floor[None])  # nothing stands out
+    moved = 255 - floor
+    assert np.array_equal(with_goal(floor[None], moved, floor), floor[None])  # everything does
+
+
+def test_runs_are_called_by_name_in_curves_and_titles(episodes, tmp_path: Path) -> None:
+    found = {section.title: section.body for section in sections()}
+    assert "run &lt;7&gt;" in found["Error by horizon"]
+    assert ">model<" not in found["Error by horizon"]
+    assert run_name("lewm-tworoom-tiny") == "lewm-tworoom-tiny"
+    for place in ("mine/model", "yours"):
+        (tmp_path / place).mkdir(parents=True)
+    assert run_name(tmp_path / "mine/model") == "mine"
+    assert run_name(str(tmp_path / "yours")) == "yours"
 
 
 def test_success_by_a_rule_is_told_in_its_words_and_unit() -> None:
@@ -206,6 +236,7 @@ def test_a_log_without_some_columns_still_shows(tmp_path: Path) -> None:
     assert body.count("<svg") == 2
     assert "Reward term, by step" in body
     assert "last loss" not in body
+    assert "Total of run &lt;7&gt;, by step" in training_section(log, "run <7>").body
 
 
 @pytest.fixture(scope="module")
