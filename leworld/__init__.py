@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from . import envs as envs
     from . import errors as errors
     from . import evaluation as evaluation
+    from . import explorer as explorer
     from . import heads as heads
     from . import hub as hub
     from . import interop as interop
@@ -71,6 +72,7 @@ ROOMS = (
     "envs",
     "errors",
     "evaluation",
+    "explorer",
     "heads",
     "hub",
     "interop",

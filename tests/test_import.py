@@ -23,7 +23,7 @@ OPTIONAL = (
 )
 NEEDS_AN_EXTRA = ("training",)
 # These rooms register or run gymnasium environments, and do so only where gymnasium is installed.
-REACHES_GYMNASIUM = ("envs", "evaluation", "report", "tasks")
+REACHES_GYMNASIUM = ("envs", "evaluation", "explorer", "report", "tasks")
 
 
 def run(code: str) -> str:

@@ -40,7 +40,7 @@ LAYERS = {
     **dict.fromkeys(["control", "hub"], 8),
     **dict.fromkeys(["training", "evaluation", "interop"], 9),
     "tasks": 10,
-    "report": 11,
+    **dict.fromkeys(["report", "explorer"], 11),
     "cli": 12,
     "__main__": 13,
 }

@@ -86,9 +86,10 @@ SMALL = {
     "stride": "40",
     "pairs": "1",
 }
-FEWEST = {"probe": "3", "surprise": "3", "report": "12", "train": "2"}
-# Right calls of these take seconds however small they are, so an attempt gives them something wrong besides.
-SLOW = ("report", "export", "demo", "train")
+FEWEST = {"probe": "3", "surprise": "3", "report": "12", "explore": "4", "train": "2"}
+# Right calls of these take seconds however small they are, or serve until they are stopped, so an attempt
+# gives them something wrong besides.
+SLOW = ("report", "explore", "export", "demo", "train")
 
 
 @cache
@@ -189,7 +190,7 @@ def vector(generator: np.random.Generator, folder: Path) -> list[str]:
         words += _given(generator, command, parameter, folder, wrong, bad=index in damaged)
     if name in SLOW:  # something that is wrong whatever the draw made of the rest
         words += ["--no-such-option"] if generator.random() < 0.1 else _refused(generator, name)
-    if generator.random() < 0.1:  # an option of another command
+    if generator.random() < 0.1 and name != "explore":  # an option of another command, or it might serve
         other = COMMANDS[generator.integers(len(COMMANDS))]
         parameter = other.params[generator.integers(len(other.params))]
         words += _given(generator, other, parameter, folder, wrong, bad=True)
@@ -201,8 +202,15 @@ def vector(generator: np.random.Generator, folder: Path) -> list[str]:
 
 
 def _refused(generator: np.random.Generator, name: str) -> list[str]:
-    wrong = {"report": "--pairs", "export": "--format", "demo": "--pairs", "train": "--steps"}[name]
-    return [wrong, str(generator.choice(("0", "-3", "nan", "", str(10**30))))]
+    wrong = {
+        "report": "--pairs",
+        "explore": "--port",
+        "export": "--format",
+        "demo": "--pairs",
+        "train": "--steps",
+    }[name]
+    zero = "-1" if name == "explore" else "0"  # port 0 is any free one
+    return [wrong, str(generator.choice((zero, "-3", "nan", "", str(10**30))))]
 
 
 def _small(parameter: Any, command: str) -> bool:
@@ -236,7 +244,7 @@ def _given(
         return [*flag, FEWEST.get(command.name or "", "3")]
     if name in SMALL:
         return [*flag, SMALL[name]]
-    if name in ("model", "name", "source"):
+    if name in ("model", "other", "name", "source"):
         return [*flag, model_folder()]
     if name == "recipe":
         return ["tworoom"]

@@ -3,6 +3,7 @@
 from ._compare import compare
 from ._convert import convert
 from ._demo import demo
+from ._explore import explore
 from ._export import export
 from ._group import TeachingGroup, top
 from ._info import info
@@ -24,6 +25,7 @@ COMMANDS = (
     probe,
     surprise,
     report,
+    explore,
     compare,
     pack,
     list_command,

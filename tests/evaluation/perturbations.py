@@ -21,6 +21,13 @@ def check_perturb(make, data: Episodes, arena: TwoRoomArena, rooms: Episodes) ->
         assert len(made.event) == len(made.source) == len(made.episodes) == len(data)
         for index, event in enumerate(made.event):
             _check_episode(kind, data.select([int(made.source[index])]), made.episodes.select([index]), event)
+        made = make(data, kind, frameskip=2, event=4, seed=3)
+        assert (made.event == 4).all()
+        assert np.array_equal(made.source, np.flatnonzero((data.lengths - 1) // 2 >= 3))
+        for index, number in enumerate(made.source):
+            old, new = data.select([int(number)]), made.episodes.select([index])
+            assert np.array_equal(old.pixels[:4], new.pixels[:4])
+            assert not np.array_equal(old.pixels[4], new.pixels[4])
     _check_teleport(make(rooms, "teleport", frameskip=5, world=arena, seed=1), rooms, arena)
 
 
@@ -148,7 +155,12 @@ def _near(made, pixels, actions, columns, options):
             pixels[first + event : first + length] = world.render(state[first + event : first + length], 16)
 
 
+def _deaf(episodes, kind, *, event=None, **options):
+    return perturb(episodes, kind, **options)
+
+
 PERTURBATIONS = {
+    "the named moment is ignored": _deaf,
     "seed ignored": lambda e, k, *, seed=0, **o: perturb(e, k, **o),
     "frameskip ignored": lambda e, k, *, frameskip=1, **o: perturb(e, k, **o),
     "event told one frame late": _changed(

@@ -56,9 +56,10 @@ def perturb(
     world: StateWorld | None = None,
     column: str = "state",
     part: str = "pixels",
+    event: int | None = None,
     seed: int = 0,
 ) -> Perturbed:
-    """Disturb every episode once, at a moment drawn from its middle third.
+    """Disturb every episode once, at a moment drawn from its middle third, or at one that you name.
 
     | kind | what the frames show from the event on |
     |---|---|
@@ -86,6 +87,8 @@ def perturb(
         world: Exact dynamics and pictures, for `teleport`.
         column: Column of the states, for `teleport` with a `world`.
         part: The camera that is disturbed, `pixels` or a column of pictures.
+        event: The row of the event in every episode, a multiple of `frameskip` above 0; episodes without such
+            a row are left out. Drawn for each episode when None.
         seed: Decides moments and targets.
 
     Raises:
@@ -123,27 +126,37 @@ def perturb(
             f"`world` is {describe(world)}",
             "Pass for example the `world` of a task, or none",
         )
+    if event is not None:
+        check_number("perturb", "event", event, low=1, integer=True)
+        if event % frameskip:
+            raise ConfigError(
+                f"perturb needs `event` to be a multiple of `frameskip`, which is {frameskip}",
+                f"it is {event}",
+                "Name a row that the model looks at",
+            )
     kept = (episodes.lengths - 1) // frameskip + 1
-    source = np.flatnonzero(kept >= _FEWEST_FRAMES)
+    fewest = _FEWEST_FRAMES if event is None else max(_FEWEST_FRAMES, event // frameskip + 1)
+    source = np.flatnonzero(kept >= fewest)
     if len(source) == 0:
         raise DataError(
-            f"perturb needs episodes of at least {_FEWEST_FRAMES} frames, {frameskip} rows apart",
+            f"perturb needs episodes of at least {fewest} frames, {frameskip} rows apart",
             f"the longest of {len(kept)} has {kept.max()}",
             "Pass longer episodes",
         )
     chosen = episodes.select(source)
     low = np.maximum(2, kept[source] // 3)
     high = np.maximum(low + 1, -(-2 * kept[source] // 3))
-    event = np.random.default_rng(seed).integers(low, np.minimum(high, kept[source])) * frameskip
+    drawn = np.random.default_rng(seed).integers(low, np.minimum(high, kept[source])) * frameskip
+    moments = drawn if event is None else np.full_like(drawn, event)
     generator = np.random.default_rng((seed, 1))
     film = _film(chosen, part)
     if kind != "teleport":
-        made = _redraw(chosen, event, kind, frameskip, part)
+        made = _redraw(chosen, moments, kind, frameskip, part)
     elif world is None:
-        made = _splice(chosen, event, film, generator)
+        made = _splice(chosen, moments, film, generator)
     else:
-        made = _jump(chosen, event, world, column, generator)
-    return Perturbed(episodes=made, event=event, source=source, kind=kind)
+        made = _jump(chosen, moments, world, column, generator)
+    return Perturbed(episodes=made, event=moments, source=source, kind=kind)
 
 
 def _film(episodes: Episodes, part: str) -> Any:
