@@ -167,6 +167,18 @@ def draw(
             figure = Figure(figsize=size, layout="constrained")
             FigureCanvasAgg(figure)
             paint(figure)
+            _plain_ticks(figure)
             figure.savefig(temporary, dpi=dpi, format=suffix, bbox_inches="tight" if tight else None)
 
     return write_result(owner, path, write, overwrite=overwrite)
+
+
+def _plain_ticks(figure: "Figure") -> None:
+    """Write the numbers of logarithmic axes as such, as their own formatters write mathematics."""
+    from matplotlib.ticker import LogFormatter, StrMethodFormatter
+
+    for panel in figure.axes:
+        for axis in (panel.xaxis, panel.yaxis):
+            if isinstance(axis.get_major_formatter(), LogFormatter):
+                axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+                axis.set_minor_formatter(LogFormatter())

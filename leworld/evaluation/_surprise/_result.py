@@ -254,7 +254,6 @@ class SurpriseResult(Result):
         panels[0].set_ylabel("surprise (dashed: alarm)")
         panels[0].set_yscale("symlog", linthresh=max(self.levels[0].threshold, 1e-12))
         panels[0].set_ylim(bottom=0)
-        panels[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # powers would need mathematics
 
 
 def _shares(counts: list[tuple[int, int]]) -> list[str]:
