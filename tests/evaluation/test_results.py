@@ -63,6 +63,12 @@ def check_result(result: Result, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.kind)
+def test_no_label_of_a_picture_holds_mathematics(result: Result, tmp_path: Path) -> None:
+    text = result.plot(tmp_path / "result.svg").read_text(encoding="utf-8")
+    assert "mathdefault" not in text  # an SVG keeps its labels as comments
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.kind)
 def test_it_is_told_saved_and_drawn(result: Result, tmp_path: Path) -> None:
     check_result(result, tmp_path)
 
