@@ -1,12 +1,14 @@
 """What a run is judged by on episodes that it does not train on, and what follows from it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, final
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .._checks import check_number, describe, plain_numbers
 from .._random import fold_seed, seeded_globals
@@ -14,6 +16,7 @@ from ..data import Episodes, Windows
 from ..errors import ConfigError
 from ..models import WorldModel
 from ..nn import evaluation_mode
+from ._batchnorm import reestimate_batchnorm
 from ._identity import data_identity, described_value, windows_identity
 from ._module import TrainingModule
 from ._stream import WindowStream
@@ -39,8 +42,9 @@ class HeldOut:
     state: a run that was cut off ends as one that was not.
 
     The loss is that of the model in evaluation mode, in batches of the run's size (a rest is left out), with
-    the directions of one and the same step, so that its values can be compared. Of several devices the first
-    one looks, and the others wait.
+    the directions of one and the same step, so that its values can be compared. BatchNorm is measured anew
+    for each look, on as many training windows, and gets its running averages back. Of several devices the
+    first one looks, and the others wait.
 
     Args:
         episodes: The episodes; none of those that are trained on.
@@ -209,17 +213,18 @@ class Validation(Callback):
     def _measured(self, module: TrainingModule) -> dict[str, float]:
         model, held_out = module.model, self.held_out
         sums: dict[str, float] = {}
-        with evaluation_mode(model), module.alone(), torch.no_grad():
-            for indices in self.batches:
-                losses = module.losses(self.windows.__getitems__(indices.tolist()), step=0)
-                for name, value in {"loss": losses.total, **losses.logged}.items():
-                    sums[name] = sums.get(name, 0.0) + float(value)
-        numbers = {name: value / len(self.batches) for name, value in sums.items()}
-        if held_out.measure is not None:
-            seed = fold_seed(module.settings.seed, _MEASURE)
-            with seeded_globals(seed, module.device), evaluation_mode(model):
-                result = held_out.measure(model, held_out.episodes)
-            numbers |= {name: self._figure(result, name) for name in held_out.figures}
+        with module.alone(), self._current_batchnorm(module):
+            with evaluation_mode(model), torch.no_grad():
+                for indices in self.batches:
+                    losses = module.losses(self.windows.__getitems__(indices.tolist()), step=0)
+                    for name, value in {"loss": losses.total, **losses.logged}.items():
+                        sums[name] = sums.get(name, 0.0) + float(value)
+            numbers = {name: value / len(self.batches) for name, value in sums.items()}
+            if held_out.measure is not None:
+                seed = fold_seed(module.settings.seed, _MEASURE)
+                with seeded_globals(seed, module.device), evaluation_mode(model):
+                    result = held_out.measure(model, held_out.episodes)
+                numbers |= {name: self._figure(result, name) for name in held_out.figures}
         if held_out.best is not None and held_out.best not in numbers:
             raise ConfigError(
                 f"{self.owner} needs `best` of `held_out` to be one of {sorted(numbers)}",
@@ -227,6 +232,26 @@ class Validation(Callback):
                 "Name one of them, or add it to `figures`",
             )
         return numbers
+
+    @contextmanager
+    def _current_batchnorm(self, module: TrainingModule) -> Iterator[None]:
+        """Within the block BatchNorm has the statistics of the weights as they are, as after the run.
+
+        Its running averages lag behind: early in a run they make the loss a thousand times too large.
+        """
+        norms = [norm for norm in module.model.modules() if isinstance(norm, _BatchNorm)]
+        kept = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
+        count = min(self.held_out.num_windows, module.settings.batchnorm_windows)
+        try:
+            if module.windows is not None:
+                reestimate_batchnorm(
+                    module.model, module.windows, num_windows=count, seed=module.settings.seed
+                )
+            yield
+        finally:
+            for norm, buffers in zip(norms, kept, strict=True):
+                for name, value in buffers.items():
+                    norm.get_buffer(name).copy_(value)
 
     def _figure(self, result: object, name: str) -> float:
         value: Any = result.get(name) if isinstance(result, Mapping) else getattr(result, name, None)

@@ -15,7 +15,7 @@ from leworld.evaluation import diagnose
 from leworld.models import WorldModel, model_batch
 from leworld.nn import evaluation_mode
 from leworld.probes import RidgeProbe
-from leworld.training import HeldOut, WorldModelModule, train
+from leworld.training import HeldOut, WorldModelModule, reestimate_batchnorm, train
 from leworld.training._held_out import Validation
 from tests.data.fakes import random_episodes
 from tests.training.tiny import fingerprint, tiny_model, tiny_settings, tiny_windows
@@ -81,21 +81,28 @@ class Weights(Callback):
 
 
 def test_the_loss_is_that_of_the_model_in_evaluation_mode(tmp_path):
-    weights = Weights()
-    run(tmp_path, HeldOut(held_out(), every=8, num_windows=40), callbacks=[weights])
+    weights, unwatched = Weights(), Weights()
+    run(tmp_path, HeldOut(held_out(), every=8, num_windows=40), callbacks=[weights], batchnorm_windows=8)
+    run(tmp_path / "plain", callbacks=[unwatched], batchnorm_windows=8)
+    for step, state in unwatched.at.items():  # running averages among them
+        assert all(torch.equal(weights.at[step][name], value) for name, value in state.items()), step
     model = tiny_model()
     model.load_state_dict(weights.at[8])
     module = WorldModelModule(model, settings=tiny_settings())
     windows = Windows(held_out(), 2, frameskip=2)
     chosen = Validation(HeldOut(held_out(), num_windows=40), module, owner="test").batches
     assert [len(batch) for batch in chosen] == [16, 16]  # of 40, a rest of 8 is left out
-    errors = []
-    with evaluation_mode(model), torch.no_grad():
-        for batch in chosen:
-            raw = model_batch(model, windows.__getitems__(batch.tolist()))
-            errors.append(float(model.loss(raw).terms["prediction"]))
+
+    def error() -> float:
+        with evaluation_mode(model), torch.no_grad():
+            batches = [model_batch(model, windows.__getitems__(batch.tolist())) for batch in chosen]
+            return float(np.mean([float(model.loss(batch).terms["prediction"]) for batch in batches]))
+
+    lagging = error()
+    reestimate_batchnorm(model, tiny_windows(), num_windows=8, seed=tiny_settings().seed)
     found = next(row for row in rows(tmp_path) if row["step"] == "8")
-    assert float(found["held_out_prediction"]) == pytest.approx(np.mean(errors), rel=1e-4)
+    assert float(found["held_out_prediction"]) == pytest.approx(error(), rel=1e-4)
+    assert abs(lagging - error()) > 0.01 * error()
 
 
 def never_better(model: WorldModel, episodes: Episodes) -> dict[str, float]:
