@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,8 @@ def run_blocks(
     for region in found:
         tree = rewrite(ast.parse(str(region.parsed), path.name))
         exec(compile(tree, path.name, "exec"), namespace)
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
     return len(found)
 
 

@@ -34,6 +34,7 @@ _RATE = 0.05
 
 
 @final
+@plain_numbers
 class Explorer:
     """A model with recorded episodes, and what one can do with it by hand.
 
@@ -143,6 +144,7 @@ class Explorer:
             "rate": _RATE,
         }  # fmt: skip
 
+    @plain_numbers
     def episode(self, episode: int) -> dict[str, Any]:
         """Return an episode's frames and the surprise of each; that of the first is None.
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from .._checks import check_number, describe
+from .._checks import check_number, describe, plain_numbers
 from ..errors import ConfigError
 from ._explorer import Explorer
 from ._server import LOOPBACK, Server
 
 
+@plain_numbers
 def serve(explorer: Explorer, *, port: int = 0, on_ready: Callable[[str], object] | None = None) -> None:
     """Show an explorer on a local page until Ctrl-C.
 

@@ -113,7 +113,8 @@ def build_report(
     known = model.processor.environment_id if model.processor is not None else None
     place = f", in {known}" if known else ""
     lead = f"What this world model knows, measured on {len(episodes)} episodes{place}."
-    verdict = verdict_section([line for part in parts for line in part.lines])
+    lines = [line for part in parts for line in part.lines]
+    verdict = [verdict_section(lines)] if lines else []
     return render_page(
-        [verdict, *(part.section for part in parts)], title=f"Report: {subject.name}", lead=lead
+        [*verdict, *(part.section for part in parts)], title=f"Report: {subject.name}", lead=lead
     )

@@ -138,7 +138,8 @@ def compare_report(
     sections = [_better(names, pairs)]
     for number, name in enumerate(names):
         lines = [line for both in pairs.values() for line in both[number].lines]
-        sections.append(Section(f"Verdict on {name}", verdict_section(lines).body))
+        if lines:
+            sections.append(Section(f"Verdict on {name}", verdict_section(lines).body))
     sections += [_joined(title, names, both) for title, both in pairs.items()]
     lead = f"{names[0]} (A) and {names[1]} (B), measured on the same {len(episodes)} episodes and pairs."
     return render_page(sections, title=f"Report: {names[0]} and {names[1]}", lead=lead)

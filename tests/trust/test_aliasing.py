@@ -107,6 +107,10 @@ WITHOUT: dict[str, tuple[str, ...]] = {
         "models.state_rows",
         "models.to_weights",
     ),
+    "asks a model only by what the scenarios of policies and surprise drive": (
+        "explorer.Explorer",
+        "explorer.serve",
+    ),
     "registers, finds or is made of what the scenarios of `Task` drive": (
         "tasks.ArmTask",
         "tasks.BuildRequest",
