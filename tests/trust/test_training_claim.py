@@ -251,7 +251,7 @@ def test_episodes_without_the_parts_cannot_be_compared(model):
 
 
 def lead(model: LeWM, episodes: Episodes, monkeypatch: pytest.MonkeyPatch) -> str:
-    card = {"Model": _build.PARTS["Model"]}
+    card = {name: _build.PARTS[name] for name in ("Episodes", "Model")}
     monkeypatch.setattr(_build, "PARTS", card)
     page = build_report(model, episodes, progress=False)
     assert "it was not trained on" not in page
