@@ -11,7 +11,7 @@ from leworld.cli._main import top
 from leworld.cli._train import _INVERSE_EPISODES
 from leworld.models import WorldModel
 from leworld.tasks import TwoRoomRecipe
-from leworld.training import INVERSE_SETTINGS, load_inverse
+from leworld.training import INVERSE_SETTINGS, HeldOut, load_inverse
 
 SMALL = ["--steps", "2", "--episodes", "2", "--batch-size", "8"]
 
@@ -35,7 +35,15 @@ def test_a_short_run_leaves_a_model_that_plans(tmp_path: Path) -> None:
 def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     calls: dict[str, Any] = {}
 
-    def record(recipe: TwoRoomRecipe, folder: Path, *, initial: WorldModel | None, resume: bool) -> None:
+    def record(
+        recipe: TwoRoomRecipe,
+        folder: Path,
+        *,
+        initial: WorldModel | None,
+        held_out: HeldOut | None,
+        resume: bool,
+    ) -> None:
+        assert held_out is None  # it belongs to --data
         calls.update(folder=folder, recipe=recipe, initial=initial, resume=resume)
 
     monkeypatch.setattr("leworld.tasks.TwoRoomRecipe.train", record)
