@@ -38,7 +38,7 @@ class DINOv2Encoder(nn.Module):
     (`leworld.nn.Frozen`), as DINO-WM does with the patch tokens. It is, tensor for tensor, the network of the
     published weights ViT-S/14, B/14 and L/14, with or without registers; new ones are random. Read the file
     of weights with `serialise.load_weights`, which knows the names that torch.hub, timm and transformers give
-    them (`dinov2_state_dict`), or let `hub.pretrained` fetch it.
+    them (`dinov2_state_dict`) beside its own, or let `hub.pretrained` fetch it.
 
     The published weights have positions for pictures of 518 pixels, a grid of 37 x 37 patches. For others the
     positions are interpolated, and three libraries do that in three ways: between them, patch tokens of 224
@@ -206,6 +206,8 @@ class DINOv2Encoder(nn.Module):
 
     def _from_foreign(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the tensors of a file that another library wrote under the names of this module's."""
+        if tensors.keys() == self.state_dict().keys():
+            return tensors
         found = dinov2_state_dict(tensors)
         registers = found["register_tokens"].shape[1] if "register_tokens" in found else 0
         if registers != self.num_registers:

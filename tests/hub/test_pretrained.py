@@ -69,6 +69,15 @@ def test_it_reads_the_weights_freezes_them_and_notes_where_they_are_from(hub: Hu
     assert not any(weight.requires_grad for weight in frozen.parameters())
 
 
+def test_a_file_of_its_own_names_is_read_as_it_is(tmp_path: Path) -> None:
+    one, other = mini(num_registers=2).float(), mini(num_registers=2).float()
+    save_file(one.state_dict(), tmp_path / "mine.safetensors")
+    load_weights(other, tmp_path / "mine.safetensors")
+    assert torch.equal(one(pictures()), other(pictures()))
+    with pytest.raises(CheckpointError, match="register"):
+        load_weights(mini(num_registers=2), WEIGHTS)  # the names of another library still count its registers
+
+
 def test_by_value_the_checkpoint_has_all(hub: Hub, tmp_path: Path) -> None:
     model = model_of(fetched(tmp_path / "cache"))
     folder = leworld.save(model, tmp_path / "m")
