@@ -89,7 +89,7 @@ def _paths(result: GoalReachingResult, name: str) -> str:
     low, high = everything.min(axis=0), everything.max(axis=0)
     room = 0.0 if result.backdrop is not None else 0.06 * float((high - low).max()) or 1.0
     size = high - low + 2 * room
-    height = float(np.clip(298 * size[1] / size[0], 120, 420)) + 48  # one unit as long on both axes
+    height = float(np.clip(282 * size[1] / size[0], 120, 420)) + 48  # one unit as long on both axes
     (left, top), (right, bottom) = (low - room).tolist(), (high + room).tolist()
     chart = Plot((left, right), (bottom, top), height=round(height))  # like pictures, y points down
     if result.backdrop is not None:

@@ -8,7 +8,7 @@ import numpy as np
 from ._html import escape
 
 _WIDTH = 360.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 10.0, 10.0, 38.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 68.0, 10.0, 10.0, 38.0
 _LETTER, _LINE = 6.2, 13.0  # of a note, in the chart's units: more than a letter of the usual fonts takes
 Numbers = Sequence[float] | np.ndarray
 
@@ -126,7 +126,7 @@ class Plot:
         if self.labels[0]:
             words.append(_word(self.labels[0], middle, self.height - 5))
         if self.labels[1]:
-            turned = f"translate(12 {(_TOP + bottom) / 2}) rotate(-90)"
+            turned = f"translate(11 {(_TOP + bottom) / 2}) rotate(-90)"
             words.append(f'<text transform="{turned}" text-anchor="middle">{escape(self.labels[1])}</text>')
         return (
             f'<svg class="plot" viewBox="0 0 {_WIDTH:g} {self.height:g}" role="img" '
@@ -230,7 +230,13 @@ def _label(value: float, log: bool) -> str:
     if log and (value >= 1e4 or value < 1e-2):
         power = math.floor(math.log10(value) + 1e-9)
         return f"{value / 10.0**power:.4g}e{power}"
-    return f"{value:.4g}".replace("-", "\u2212") if abs(value) > 1e-12 else "0"
+    if abs(value) <= 1e-12:
+        return "0"
+    plain = f"{value:.6g}"
+    if len(plain.lstrip("-")) > 5 or "e" in plain:  # the axis' name stands beside it
+        digits, power = f"{value:.5e}".split("e")
+        plain = min(f"{digits.rstrip('0').rstrip('.')}e{int(power)}", plain, key=len)
+    return f"\u2212{plain[1:]}" if value < 0 else plain
 
 
 def _floats(values: Numbers) -> list[float]:

@@ -48,8 +48,14 @@ MEASURE = """() => {
   }
   const marks = [...document.querySelectorAll('svg .line, svg .dots, svg .area, svg .axis')].map(e =>
       ({name: e.getAttribute('class'), contrast: contrast(parse(getComputedStyle(e).stroke), ground(e))}));
+  const inked = [...document.querySelectorAll('svg:not(svg svg)')].flatMap(chart => {
+    const boxes = [...chart.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]);
+    return boxes.flatMap(([one, a], i) => boxes.slice(i + 1).filter(([, b]) =>
+      Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+      Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3).map(([two]) => `${one} on ${two}`)); });
   return {
     width: document.documentElement.scrollWidth, viewport: document.documentElement.clientWidth,
+    overlaps: inked,
     ground: luminance(ground(document.body)), texts, marks,
     images: [...document.images].map(i => ({alt: i.alt, natural: i.naturalWidth, box: box(i)})),
     charts: [...document.querySelectorAll('svg:not(svg svg)')].map(s =>
@@ -131,6 +137,7 @@ def check_visit(seen: Visit, *, width: int, scheme: str) -> None:
     assert found["viewport"] == width
     assert found["width"] <= width, "the page scrolls sideways"
     assert found["outside"] == []
+    assert found["overlaps"] == []
     assert found["images"]
     assert found["charts"]
     for image in found["images"]:

@@ -15,9 +15,12 @@ from leworld.cli._main import top
 from leworld.data import write_hdf5
 from leworld.decoders import CrossAttentionDecoder, save_decoder
 from leworld.report import Section, _parts, render_page
+from leworld.report._html import figure, grid
+from leworld.report._plot import Plot
 from leworld.tasks import two_room_held_out
 from tests.hub.examples import tiny_lewm
 from tests.report.browser import ADVICE, check_visit, chromium, find, print_out, visit
+from tests.report.examples import sections
 from tests.report.test_sections import check_page
 
 SHOTS = Path(__file__).resolve().parents[2] / "runs" / "report-screenshots"
@@ -93,6 +96,28 @@ def test_it_reads_well(browser, report: Path, width: int, scheme: str) -> None:
     assert shot.stat().st_size > 20_000
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_label_lies_on_another(browser, tmp_path: Path, width: int) -> None:
+    """Every kind of chart, and axes whose numbers are long, small, large or below zero."""
+    charts = []
+    for low, high in ((-3e-4, 2e-4), (-512.0, 512.0), (1e5, 1.3e5), (-2.4e6, 1e6), (1000.1, 1001.2)):
+        chart = Plot((low, high), (low, high), x_label="an axis across", y_label="an axis upward")
+        chart.horizontal(high, "at the top")
+        chart.vertical(high, "at the right")
+        charts.append(figure(chart.svg("a chart of long numbers"), "Long numbers."))
+    for low, high in ((1e-7, 1e6), (2e-4, 5e-4), (1e5, 4e5)):
+        chart = Plot((1, 9), (low, high), x_label="step", y_label="on a logarithmic axis", y_log=True)
+        charts.append(figure(chart.svg("a chart of powers"), "Powers."))
+    page = render_page([*sections(), Section("Long numbers", grid(*charts))], title="All")
+    (tmp_path / "all.html").write_text(page, encoding="utf-8")
+    shot = SHOTS / f"charts-{width}.png"
+    check_visit(
+        visit(browser, tmp_path / "all.html", width=width, scheme="light", screenshot=shot),
+        width=width,
+        scheme="light",
+    )
+
+
 def test_it_is_legible_on_paper(browser, report: Path) -> None:
     """Light whatever the screen, nothing that sticks or scrolls, no figure cut in two, not too wide."""
     paper = print_out(browser, report, to=SHOTS / "report.pdf")
@@ -103,6 +128,8 @@ def test_it_is_legible_on_paper(browser, report: Path) -> None:
 
 
 FAULTS = {
+    "labels that overlap": '<svg class="plot" viewBox="0 0 360 240" role="img" aria-label="a chart">'
+    '<text x="9" y="20">one</text><text x="12" y="23">two</text></svg>',
     "a request that leaves": '<link rel="stylesheet" href="https://example.org/a.css">',
     "a script that fails": "<script>throw new Error('no')</script>",
     "a picture that is broken": '<img src="data:image/png;base64,AAAA" alt="nothing" width="99" height="99">',

@@ -59,6 +59,20 @@ def test_a_logarithmic_axis_tells_its_numbers(low: float, factor: float) -> None
         assert math.isclose(place - 4, bottom - share * (bottom - top), abs_tol=2.5)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.0, 1.0, ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+        (-3e-4, 1e-4, ["\u22123e-4", "\u22122e-4", "\u22121e-4", "0", "1e-4"]),
+        (-2e6, 2e6, ["\u22122e6", "\u22121e6", "0", "1e6", "2e6"]),
+        (1000.0, 1001.0, ["1000", "1000.2", "1000.4", "1000.6", "1000.8", "1001"]),
+    ],
+)
+def test_a_straight_axis_tells_its_numbers_in_short(low: float, high: float, words: list[str]) -> None:
+    texts = tree(Plot((0, 1), (low, high))).iter("text")
+    assert [text.text for text in texts if text.get("text-anchor") == "end"] == words
+
+
 def test_bounds_in_falling_order_flip_an_axis() -> None:
     chart = Plot((0, 1), (1, 0))
     chart.line((0, 1), (0, 1))
