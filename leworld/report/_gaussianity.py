@@ -23,10 +23,11 @@ TITLE = "Gaussianity"
 
 @dataclass(frozen=True)
 class Spread:
-    """How an embedding is spread: directions in use, and how like a Gaussian it is.
+    """How an embedding is spread: directions in use, its size, and how like a Gaussian it is.
 
-    `p_value` is that of `num_independent` samples for N(0, I), None where it is not defined for the reason
-    `untested`; `asked` says whether the model's regularizer asks for a Gaussian.
+    `std` is the mean standard deviation of a component. `p_value` is that of `num_independent` samples for
+    N(0, I), None where it is not defined for the reason `untested`; `asked` says whether the model's
+    regularizer asks for a Gaussian.
     """
 
     rank: float
@@ -37,6 +38,7 @@ class Spread:
     num_independent: int = 0
     untested: str = ""
     asked: bool = False
+    std: float = math.nan
 
 
 _RANGE = 4.0
@@ -114,13 +116,15 @@ def gaussianity_section(
 
 def measure_spread(rows: Tensor, independent: Tensor | None, *, asked: bool = False) -> Spread:
     """Measure how embeddings "sample dim" are spread, and test independent ones for N(0, I)."""
-    rank, dim = float(effective_rank(rows.detach().cpu().double(), center=True)), rows.shape[1]
+    rows = rows.detach().cpu().double()
+    rank, dim, std = float(effective_rank(rows, center=True)), rows.shape[1], float(rows.std(dim=0).mean())
     if independent is None:
-        return Spread(rank, dim, untested="Not tested: no independent samples were given.", asked=asked)
+        reason = "Not tested: no independent samples were given."
+        return Spread(rank, dim, untested=reason, asked=asked, std=std)
     try:
         result = sliced_normality(independent.detach().cpu(), AndersonDarling())
     except LeWorldError as error:
-        return Spread(rank, dim, untested=f"undefined: {error}", asked=asked)
+        return Spread(rank, dim, untested=f"undefined: {error}", asked=asked, std=std)
     return Spread(
         rank,
         dim,
@@ -129,6 +133,7 @@ def measure_spread(rows: Tensor, independent: Tensor | None, *, asked: bool = Fa
         num_slices=len(result.slice_p_values),
         num_independent=len(independent),
         asked=asked,
+        std=std,
     )
 
 

@@ -30,6 +30,9 @@ COLLAPSED_BELOW = 2.0
 # Share of its directions that a latent should use: those that stay unused do no harm, but a tenth is what the
 # shipped models exceed, and below it a smaller latent would hold as much.
 FEW_DIRECTIONS = 0.1
+# A rank has no size: a latent that shrank as a whole keeps it. A regularizer that asks for a Gaussian asks
+# for a standard deviation of 1; less than a quarter is what `CollapseMonitor` warns of in training.
+SHRUNK_BELOW = 0.25
 # A Gaussian latent is called another in one report of a hundred.
 REJECTED_BELOW = 0.01
 # A probe that surely explains more than half of the variance knows more than it misses.
@@ -50,7 +53,8 @@ def verdict_lines(result: object) -> tuple[VerdictLine, ...]:
     "poor" where the model does not even look better. The thresholds:
 
     - **Collapse**: an effective rank below 2 is a collapse, since one direction tells no place in a plane;
-      below a tenth of the latent's size it is "unclear".
+      below a tenth of the latent's size it is "unclear". If the regularizer asks for a Gaussian, a standard
+      deviation below 0.25 is a collapse whatever the rank: 1 is asked for.
     - **Gaussianity**: rejected at p < 0.01, by which one Gaussian latent of a hundred is called another. That
       is "poor" for models whose regularizer asks for it, and "unclear" for others.
     - **Probes**: good if the interval of R2 lies above 0.5 (more is read than missed), poor if it holds 0 (no
@@ -101,15 +105,20 @@ def _held_out(overlap: TrainingOverlap) -> list[VerdictLine]:
 
 
 def spread_lines(spread: Spread) -> list[VerdictLine]:
-    """Judge how the latent is spread: how many directions it uses, and whether it is Gaussian."""
+    """Judge how the latent is spread: how many directions it uses, how widely, and whether it is Gaussian."""
     rank = f"The latent uses {spread.rank:.1f} of {spread.dim} directions (effective rank)"
     few = max(COLLAPSED_BELOW, FEW_DIRECTIONS * spread.dim)
+    grade: Grade = "poor"
+    against = "one direction, a collapse"
     if spread.rank < COLLAPSED_BELOW:
-        lines = [VerdictLine("poor", f"{rank}: it has collapsed.", "one direction, a collapse", GAUSSIANITY)]
+        words = f"{rank}: it has collapsed."
+    elif spread.asked and spread.std < SHRUNK_BELOW:
+        words = f"{rank}, but its standard deviation is {spread.std:.2g}: it has shrunk."
+        against = "the standard deviation of 1 that its regularizer asks for"
     else:
-        grade: Grade = "unclear" if spread.rank < few else "good"
+        grade = "unclear" if spread.rank < few else "good"
         words = f"{rank}, which is few." if grade == "unclear" else f"{rank}: it has not collapsed."
-        lines = [VerdictLine(grade, words, "one direction, a collapse", GAUSSIANITY)]
+    lines = [VerdictLine(grade, words, against, GAUSSIANITY)]
     if spread.p_value is not None:
         small = "p < 1e-6" if spread.p_value < 1e-6 else f"p = {spread.p_value:.2g}"
         test = f"({small}, {spread.num_independent} independent frames)"

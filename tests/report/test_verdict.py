@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from leworld.data import Episodes
 from leworld.evaluation import (
     AlarmLevel,
     DiagnosisResult,
@@ -19,12 +20,20 @@ from leworld.evaluation import (
     SurpriseResult,
     SurpriseRow,
     TrainingOverlap,
+    frame_latents,
 )
 from leworld.metrics import GoalMonotonicity, Interval
+from leworld.models import WorldModel
+from leworld.nn import Projector
 from leworld.report import VerdictLine, verdict_lines, verdict_section
 from leworld.report._difference import paired_difference, share_difference
+from leworld.report._gaussianity import TITLE as GAUSSIANITY
 from leworld.report._gaussianity import Spread, measure_spread
 from leworld.report._judgement import spread_lines
+from leworld.report._parts import make_part
+from leworld.report._subject import Subject, checked_subject
+from leworld.tasks import two_room_held_out
+from tests.hub.examples import tiny_lewm
 from tests.report.examples import normals, planning_result
 
 
@@ -83,6 +92,34 @@ def test_a_collapse_is_told_from_a_spread_latent() -> None:
     few = measure_spread(torch.cat([normals(200, 3), torch.zeros(200, 61)], dim=1), None)
     assert few.rank > 2
     assert spread_lines(few)[0].grade == "unclear"
+
+
+def test_a_latent_that_shrank_keeps_its_rank_and_is_told() -> None:
+    """A rank has no size: at 2 % of a Gaussian's spread it is what it was."""
+    for scale, asked, due in ((1.0, True, "good"), (0.02, True, "poor"), (0.02, False, "good")):
+        line = spread_lines(measure_spread(scale * normals(400), None, asked=asked))[0]
+        assert (line.grade, "has shrunk" in line.text) == (due, due == "poor")
+        assert "6.0 of 6 directions" in line.text
+        assert ("standard deviation of 1" in line.against) == (due == "poor")
+
+
+def subject_of(model: WorldModel, episodes: Episodes) -> Subject:
+    given = {"source": None, "task": None, "quantities": None, "decoder": None}
+    return checked_subject("test", model, episodes, **given, num_pairs=1, seed=0, progress=False)
+
+
+def test_a_model_that_shrank_is_told_on_its_report() -> None:
+    """The same model twice, its latents brought to a standard deviation of 1 and then to 0.02."""
+    episodes = two_room_held_out(8, image_size=16)
+    for std, words in ((1.0, "has not collapsed"), (0.02, "standard deviation is 0.02: it has shrunk")):
+        model = tiny_lewm()
+        assert isinstance(model.projector, Projector)
+        last = model.projector.narrow
+        spread = frame_latents(model, episodes, stride=5).vectors.std(dim=0)
+        with torch.no_grad():
+            last.weight.mul_((std / spread)[:, None])
+            last.bias.mul_(std / spread)
+        assert words in make_part(GAUSSIANITY, subject_of(model, episodes)).lines[0].text
 
 
 def test_only_those_who_ask_for_a_gaussian_are_blamed() -> None:
