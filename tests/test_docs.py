@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Callable
@@ -104,3 +105,9 @@ def test_an_api_page_begins_with_its_rooms_own_words(room: str) -> None:
     words = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8")))
     page = (ROOT / "docs" / "api" / f"{room}.md").read_text(encoding="utf-8")
     assert page.startswith(f"# leworld.{room}\n\n{words}\n")
+
+
+def test_the_readme_names_every_package_once() -> None:
+    parts = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## The parts\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in parts.splitlines() if line.startswith("| `leworld.")]
+    assert sorted(re.findall(r"`leworld\.(\w+)`", " ".join(cells))) == sorted(rooms())
