@@ -1,6 +1,7 @@
 """What the measured tables of pages are made of: results, cells, and the register of tables."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +9,13 @@ from benchmarks.harness import RESULTS
 
 PROTOCOLS = ("trajectory-25", "same-room", "cross-door")
 TABLES: dict[str, Callable[[], str]] = {}
+BLOCK = re.compile(r"<!-- table: (?P<name>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
+READ: set[str] = set()  # names of the results that were loaded, for who wants to know what a table reads
 
 
 def load(name: str) -> dict[str, Any]:
     """Read one committed result."""
+    READ.add(name)
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 

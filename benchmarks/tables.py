@@ -5,16 +5,14 @@ replaced. A test renders again and compares, so a page cannot say what no JSON h
 own tables in its `tables.py`.
 """
 
-import re
 from importlib import import_module
 from pathlib import Path
 
 import click
 
-from benchmarks.layout import TABLES
+from benchmarks.layout import BLOCK, TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"<!-- table: (?P<name>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 for _module in sorted(Path(__file__).parent.glob("*/tables.py")):
     import_module(f"benchmarks.{_module.parent.name}.tables")

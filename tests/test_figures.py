@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from benchmarks.harness import RESULTS
+from benchmarks.reproduce.tables import time_of
 from benchmarks.tables import BLOCK, ROOT, TABLES, pages, render
 
 # A figure that only a measurement can give: a share, a ratio, a time, a memory or parameter count.
@@ -39,6 +41,28 @@ def test_measured_tables_stand_in_the_benchmarks() -> None:
     }
     elsewhere = {name for folder, name in placed if folder != "benchmarks"}
     assert elsewhere == {"arm-blindness", "tworoom-shipped"}
+
+
+def test_every_result_tells_its_command_and_the_page_that_shows_it() -> None:
+    text = (ROOT / "docs" / "benchmarks" / "reproduce.md").read_text(encoding="utf-8")
+    rows = {
+        cells[1].strip(" `"): cells[2:-1] for line in text.splitlines() if (cells := line.split("|"))[1:2]
+    }
+    results = {path.name: json.loads(path.read_text("utf-8")) for path in RESULTS.glob("*.json")}
+    assert rows.keys() - {"result", "---"} == results.keys()
+    for name, result in results.items():
+        assert result["command"] in rows[name][0]
+    assert rows["hub_load.json"][2].strip() == "[Benchmark of loading](loading.md)"
+    assert "[Benchmarks in TwoRoom](tworoom.md)" in rows["lewm_tworoom_tiny.json"][2]
+    assert "README" in rows["lewm_tworoom_tiny.json"][2]
+    assert "(../choose/planner.md)" in rows["tworoom_planners.json"][2]  # a picture tells of it
+
+
+def test_the_time_of_a_result_is_the_sum_of_what_it_took() -> None:
+    rows = [{"cpu_seconds": 60.0, "plan": {"seconds": 9.0}}, {"cpu_seconds": 1.5, "training_seconds": 2.0}]
+    assert time_of("any", {"rows": rows}) == 63.5  # what one plan takes is no part of it
+    assert time_of("tune", {"rows": [{"seconds": 5.0, "sweep_seconds": 70.0}]}) == 5.0
+    assert time_of("any", {"rows": [{"flops": 1}]}) == 0.0
 
 
 @pytest.mark.parametrize("claim", ["It is 12 x faster.", "reaches 95 % of goals", "a step takes 3.5 ms"])
