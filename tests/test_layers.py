@@ -1,6 +1,7 @@
 """Imports point down or stay in their room, and reach no private file of another one."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,14 @@ def violations(tree: ast.Module, module: str, *, is_package: bool) -> list[str]:
         for room in sorted(imported_rooms(tree, module, is_package=is_package) - {own})
         if LAYERS.get(room, 99) >= LAYERS[own]
     ]
+
+
+def test_the_concepts_show_every_package_in_its_layer() -> None:
+    text = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^(\d+) +(.*)$", text, re.MULTILINE)
+    shown = {name: int(layer) for layer, names in lines for name in re.split(r" {6,}", names)[0].split()}
+    public = {name: layer for name, layer in LAYERS.items() if not name.startswith("_")}
+    assert {name: shown.get(name) for name in public} == public
 
 
 @pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
