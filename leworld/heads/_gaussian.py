@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import Literal, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._checks import check_number
+from .._checks import check_choice, check_number
 from .._config import configurable
 from .._typing import shapechecked
 from ..errors import ConfigError
@@ -39,9 +39,13 @@ class GaussianPolicy(nn.Module):
         action_dim: Size of an action (block).
         hidden_dims: Widths of the hidden layers.
         log_std: Lowest and highest logarithm of the standard deviation.
+        entropy: Which entropy `TDMPC2` rewards: "unsquashed", as published, that of the Gaussian times the
+            number of actions; or "squashed", that of the actions, which falls as means run off to where tanh
+            is flat. Take it for short trainings on recorded episodes: values that are still wrong may drive
+            all actions to their limits, and nothing brings them back.
 
     Raises:
-        ConfigError: If a size is below 1, or `log_std` are not two numbers that rise.
+        ConfigError: If a size is below 1, `log_std` are not two numbers that rise, or `entropy` is unknown.
         ShapeError: If latents or noise have another size.
 
     Numerics: the density of squashed actions has 1e-6 added to 1 - a^2, as published, so that log_prob stays
@@ -70,6 +74,7 @@ class GaussianPolicy(nn.Module):
         *,
         hidden_dims: Sequence[int] = (512, 512),
         log_std: Sequence[float] = (-10.0, 2.0),
+        entropy: Literal["unsquashed", "squashed"] = "unsquashed",
     ) -> None:
         super().__init__()
         check_number("GaussianPolicy", "embedding_dim", embedding_dim, low=1, integer=True)
@@ -82,6 +87,8 @@ class GaussianPolicy(nn.Module):
                 f"it is {tuple(log_std)}",
                 "Pass for example (-10.0, 2.0)",
             )
+        check_choice("GaussianPolicy", "entropy", entropy, ("unsquashed", "squashed"))
+        self.entropy = entropy
         self.embedding_dim = embedding_dim
         self.action_dim = action_dim
         self.log_std = tuple(log_std)
@@ -123,6 +130,8 @@ class GaussianPolicy(nn.Module):
         noise = noise.to(mean)
         actions = (mean + noise * log_std.exp()).tanh()
         plain, log_prob = _densities(noise, log_std, actions)
+        if self.entropy == "squashed":
+            return PolicySample(actions, log_prob, -log_prob, -log_prob)
         # as published: the scale's factor log_prob / (log_prob + 1e-8) is all that is left of the squashing
         scaled = -log_prob * (self.action_dim * plain / (log_prob + 1e-8))
         return PolicySample(actions, log_prob, -log_prob, scaled)

@@ -18,7 +18,7 @@ class PolicySample:
         entropy: Of the policy: exact for discrete actions, minus log_prob for continuous ones, whose mean it
             is.
         scaled_entropy: What TD-MPC2 rewards: the entropy of continuous actions before they are squashed,
-            times their number; the entropy for discrete ones.
+            times their number, unless the policy was built to reward theirs; the entropy for discrete ones.
 
     Example:
         ```python

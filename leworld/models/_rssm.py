@@ -121,6 +121,7 @@ class RSSM(WorldModel):
     """
 
     watches_spread = False
+    clipped_apart = ("actor_critic",)
 
     def __init__(
         self,

@@ -72,8 +72,8 @@ class TDMPC2(WorldModel):
 
     Source: Hansen, Su and Wang, TD-MPC2, 2024 (arXiv 2310.16828), and its code (nicklashansen/tdmpc2). There
     the policy has an optimizer of its own, whose step follows that of the rest; here one optimizer takes all
-    terms, so that policy gradients are of the values before the step. It also trains the encoder at 0.3 of
-    the rate and clips both gradients at a norm of 20.
+    terms, so that policy gradients are of the values before the step; both gradients are clipped apart, as
+    there, where the norm is 20. It also trains the encoder at 0.3 of the rate.
 
     Example:
         ```python
@@ -94,6 +94,7 @@ class TDMPC2(WorldModel):
     """
 
     watches_spread = False
+    clipped_apart = ("policy",)
 
     def __init__(
         self,

@@ -59,6 +59,8 @@ class WorldModel(nn.Module, ABC):
         batch_columns: Columns such as "reward" that `loss` reads from `batch.columns`.
         watches_spread: Whether training warns where the latents' spread stays far below 1. False for mostly
             frozen features, and for latents whose form decides the spread, such as one-hot vectors.
+        clipped_apart: Names of parts that learn from losses of their own, such as a policy: training clips
+            the gradient of each by its own norm, so that none decides how far the others learn.
         processor: How the world's units become the model's numbers and back; None if unknown.
         trained_on: The record of the episodes that it was trained on; None where there is none.
 
@@ -100,6 +102,7 @@ class WorldModel(nn.Module, ABC):
     observation_parts: tuple[str, ...] = ("pixels",)
     batch_columns: tuple[str, ...] = ()
     watches_spread: bool = True
+    clipped_apart: tuple[str, ...] = ()
     processor: Processor | None = None
     trained_on: TrainingEpisodes | None = None
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from .._checks import describe, plain_numbers, quoted, require
 from .._distributed import active_group, gather_samples, mean_over_ranks
@@ -29,7 +30,7 @@ require("lightning.pytorch", extra="train", purpose="leworld.training")
 from lightning.pytorch.utilities.types import OptimizerLRScheduler  # noqa: E402 -- after the check that it is there
 
 from ._fit import ResumableModule  # noqa: E402
-from ._optimizer import scheduled_adamw  # noqa: E402
+from ._optimizer import clipped_groups, scheduled_adamw  # noqa: E402
 
 _DROPOUT, _REGULARIZER = 3, 4
 _MAX_RANK_ROWS = 512
@@ -221,6 +222,21 @@ class TrainingModule(ResumableModule, ABC):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule, counted in steps."""
         return scheduled_adamw(self.parameters(), self.settings)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradients, those of the model's parts that learn apart by norms of their own."""
+        apart = self.model.clipped_apart
+        if not apart or not gradient_clip_val or gradient_clip_algorithm not in (None, "norm"):
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            return
+        learning = [weight for group in optimizer.param_groups for weight in group["params"]]
+        for weights in clipped_groups(self.model, apart, learning):
+            nn.utils.clip_grad_norm_(weights, gradient_clip_val)
 
     def train_dataloader(self) -> StepLoader[RawBatch]:
         """Return the loader of the windows, from `first_step` on."""

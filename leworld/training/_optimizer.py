@@ -9,6 +9,19 @@ from torch import nn
 from ._settings import TrainSettings
 
 
+def clipped_groups(
+    model: nn.Module, apart: Iterable[str], learning: Iterable[nn.Parameter]
+) -> list[list[nn.Parameter]]:
+    """Return the weights in groups: those of each part that is named and there, then all others."""
+    rest, groups = list(learning), []
+    for name in apart:
+        part = getattr(model, name, None)
+        own = set() if part is None else {id(weight) for weight in part.parameters()}
+        groups.append([weight for weight in rest if id(weight) in own])
+        rest = [weight for weight in rest if id(weight) not in own]
+    return [group for group in (*groups, rest) if group]
+
+
 def scheduled_adamw(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> OptimizerLRScheduler:
     """Return AdamW over the `parameters` that learn, and the schedule of `settings`, counted in steps."""
     chosen, num_steps = settings.optimizer, settings.num_steps

@@ -137,6 +137,23 @@ def test_the_density_of_squashed_actions_adds_up_to_one() -> None:
     torch.testing.assert_close(drawn.scaled_entropy, -plain, atol=1e-3, rtol=1e-3)  # 1e-8 in it
 
 
+def test_the_entropy_of_squashed_actions_is_rewarded_where_asked_for() -> None:
+    """Means that run off to where tanh is flat lose by it, and gain nothing by the published one."""
+    for kind in ("unsquashed", "squashed"):
+        policy = awake(GaussianPolicy(8, 2, hidden_dims=(12,), entropy=kind))
+        noise = torch.zeros(len(Z), 2)
+        near = policy.sample(Z, noise=noise)
+        with torch.no_grad():
+            policy.network.layers[-1].bias[:2] += 4.0  # the means
+        far = policy.sample(Z, noise=noise)
+        falls = near.scaled_entropy - far.scaled_entropy
+        if kind == "squashed":
+            assert torch.equal(near.scaled_entropy, near.entropy)
+            assert falls.min() > 1
+        else:
+            torch.testing.assert_close(falls, torch.zeros_like(falls), atol=1e-3, rtol=0)
+
+
 def test_draws_follow_the_generator_and_the_gradient_the_policy() -> None:
     policy = awake(GaussianPolicy(8, 2, hidden_dims=(12,)))
     one, other = (policy.sample(Z, generator=torch.Generator().manual_seed(3)) for _ in range(2))

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Callback
 from torch import Tensor
 
 import leworld
 from leworld.data import Batch, Episodes, Observation, Processor, Windows, fit_processor
 from leworld.models import WorldModel
-from leworld.training import TrainSettings, WorldModelModule, train
+from leworld.training import OptimizerSettings, TrainSettings, WorldModelModule, train
 from tests.models.checks import plan_inputs
 from tests.models.rebuild import rebuild
 from tests.training.tiny import fingerprint
@@ -121,3 +122,28 @@ def check_resumes(build: Callable[[], WorldModel], folder: Path, monkeypatch: py
             trained(folder / "cut")
     assert (folder / "cut" / "state.ckpt").exists()
     assert trained(folder / "cut") == whole
+
+
+def check_gradients_are_clipped_apart(model: WorldModel, part: str, folder: Path) -> None:
+    """However large the gradient of what learns to act is, that of the others is clipped by its own norm."""
+    data = episodes()
+    model.processor = fit_processor(data, frameskip=1, parts=["proprio"])
+    weights = [
+        [weight for name, weight in model.named_parameters() if name.startswith(part + ".") == own]
+        for own in (True, False)
+    ]
+    found: list[list[float]] = []
+
+    class Look(Callback):
+        def on_before_zero_grad(self, *unused: Any) -> None:
+            norms = [[w.grad.norm() for w in group if w.grad is not None] for group in weights]
+            if all(norms):
+                found.append([float(torch.stack(group).norm()) for group in norms])
+
+    optimizer = OptimizerSettings(gradient_clip=1e-4)
+    settings = TrainSettings(num_steps=2, batch_size=8, save_every=2, log_every=1, optimizer=optimizer)
+    windows = Windows(data, model.history_size, frameskip=1, columns=["proprio"])
+    train(model, windows, folder=folder, settings=settings, progress=False, callbacks=[Look()])
+    assert found
+    for norms in found:
+        assert norms == pytest.approx([1e-4, 1e-4], rel=1e-2)

@@ -16,6 +16,7 @@ from tests.models.rewarded import (
     ACTION,
     batch,
     check_exports,
+    check_gradients_are_clipped_apart,
     check_loads,
     check_rebuilds,
     check_resumes,
@@ -241,3 +242,7 @@ def test_an_optimiser_step_lowers_the_loss(encoder: str) -> None:
         optimizer.step()
         values.append(losses.total.item())
     assert sum(values[-5:]) < 0.8 * sum(values[:5])
+
+
+def test_acting_does_not_decide_how_far_the_others_learn(tmp_path: Path) -> None:
+    check_gradients_are_clipped_apart(rssm("vector"), "actor_critic", tmp_path)

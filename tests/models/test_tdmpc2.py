@@ -18,6 +18,7 @@ from leworld.predictors import SimNormPredictor
 from tests.models.rewarded import (
     batch,
     check_exports,
+    check_gradients_are_clipped_apart,
     check_loads,
     check_rebuilds,
     check_resumes,
@@ -203,3 +204,7 @@ def test_values_of_a_chain_are_those_of_dynamic_programming(ends: bool) -> None:
 
 def test_truncation_taken_for_an_end_is_seen() -> None:
     assert (learned(ends=True) - dynamic_programming(ends=False)).abs().max() > 1.0
+
+
+def test_the_policy_does_not_decide_how_far_the_others_learn(tmp_path: Path) -> None:
+    check_gradients_are_clipped_apart(tdmpc2(), "policy", tmp_path)
