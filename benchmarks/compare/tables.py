@@ -25,6 +25,31 @@ def pusht_compare() -> str:
     return _compared("pusht_compare")
 
 
+@table
+def tworoom_rewarded() -> str:
+    """Models of one task beside models of none, in TwoRoom."""
+    result = load("tworoom_rewarded")
+    protocols = result["settings"]["protocols"]
+    by_model: dict[str, list[dict[str, Any]]] = {}
+    for row in result["rows"]:
+        by_model.setdefault(row["model"], []).append(row)
+    lines = []
+    for model, rows in by_model.items():
+        cells = [_pooled([row["success"][protocol] for row in rows]) for protocol in protocols]
+        seconds = fmean(row["training_seconds"] for row in rows)
+        decision = median(row["plan"]["seconds"] for row in rows)
+        flops = f"{rows[0]['plan']['flops'] / 1e9:.3f}"
+        lines.append([model, str(len(rows)), *cells, f"{seconds:.0f}", flops, f"{decision:.3f}"])
+    head = ["model", "trainings", *protocols, "training seconds", "GFLOP a decision", "seconds a decision"]
+    pairs = result["settings"]["pairs"]
+    return (
+        f"{result['settings']['budget'].partition(';')[0]}, equally many frames; {pairs} pairs a protocol "
+        "and seed. Share of goals reached over all trainings with its 95 % Wilson interval, then the lowest "
+        f"and the highest seed. Seconds are those of one CPU thread.\n\n{markdown(head, lines)}\n\n"
+        f"{source(result)}"
+    )
+
+
 def _compared(name: str) -> str:
     """Goals reached by several models, trained alike, and what they cost."""
     result = load(name)

@@ -23,6 +23,7 @@ from ._normed_conv import NormedConvEncoder as NormedConvEncoder
 from ._pooled import PooledTokens as PooledTokens
 from ._resnet import ResNetEncoder as ResNetEncoder
 from ._simnorm import SimNormEncoder as SimNormEncoder
+from ._simnorm_adapter import SimNormAdapter as SimNormAdapter
 from ._timm import TimmEncoder as TimmEncoder
 from ._vector import VectorEncoder as VectorEncoder
 from ._vit import ViTEncoder as ViTEncoder

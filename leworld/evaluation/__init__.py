@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .._names import room_names
 from ._comparison._plan_cost import PlanCost as PlanCost
+from ._comparison._plan_cost import decision_cost as decision_cost
 from ._comparison._plan_cost import plan_cost as plan_cost
 from ._comparison._result import ComparisonResult as ComparisonResult
 from ._comparison._row import ComparisonRow as ComparisonRow

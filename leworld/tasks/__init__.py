@@ -38,6 +38,7 @@ from .tworoom._task import TwoRoomTask as TwoRoomTask
 if TYPE_CHECKING:
     from ._comparison._contender import BuildRequest as BuildRequest
     from ._comparison._contender import Contender as Contender
+    from ._comparison._contender import PolicyRequest as PolicyRequest
     from ._comparison._known import get_contender as get_contender
     from ._comparison._known import list_contenders as list_contenders
     from ._comparison._run import compare as compare
@@ -54,6 +55,7 @@ else:  # recipes alone need Lightning
         late={
             "BuildRequest": "._comparison._contender",
             "Contender": "._comparison._contender",
+            "PolicyRequest": "._comparison._contender",
             "compare": "._comparison._run",
             "get_contender": "._comparison._known",
             "list_contenders": "._comparison._known",

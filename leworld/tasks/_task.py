@@ -13,6 +13,7 @@ from .._random import fold_seed
 from .._typing import Limits
 from ..control import MPCPolicy, Policy, RandomPolicy
 from ..data import Episodes, collect
+from ..errors import ConfigError, DataError
 from ..evaluation import (
     Backdrop,
     GoalEnvironment,
@@ -32,9 +33,10 @@ from ._fixed_length import FixedLength
 if TYPE_CHECKING:
     from ._recipe import Recipe
 
-_SIDE_BY_SIDE = 25
+SIDE_BY_SIDE = 25
 _COLLECTED_SIDE_BY_SIDE = 50
-_DATA, HELD_OUT = 0x44415441, 0x48454C44  # "DATA" and "HELD": streams of seeds that share nothing
+_DATA, HELD_OUT, _FIXED = 0x44415441, 0x48454C44, 0x46495845  # "DATA", "HELD", "FIXE": streams of seeds
+FIXED_GOAL = "fixed-goal"
 
 
 class CollectingPolicy(Protocol):
@@ -83,6 +85,7 @@ class Task(ABC):
         success_radius: Euclidean distance of states that counts as reached; None where `reached` is your own.
         success_words: What counts as reached, in words that follow "reached"; unused with a radius.
         distance_unit: Unit of `distance` in words.
+        fixed_goal: State that models of one task are trained to reach, see `fixed_goal_pairs`, or None.
         events: Kinds of impossible events that this world can show, see `leworld.evaluation.perturb`.
         shipped_model: Name of a pretrained model of this world, or None.
 
@@ -120,6 +123,7 @@ class Task(ABC):
     success_radius: float | None = None
     success_words: str = ""
     distance_unit: str = ""
+    fixed_goal: tuple[float, ...] | None = None
     events: tuple[str, ...] = ("teleport", "colour", "freeze", "reversal", "vanish")
     shipped_model: str | None = None
 
@@ -220,6 +224,63 @@ class Task(ABC):
         )
 
     @plain_numbers
+    def fixed_goal_pairs(
+        self, num_pairs: int = 100, *, episodes: Episodes | None = None, seed: int = 0
+    ) -> GoalPairs:
+        """Draw starts from anywhere, with `fixed_goal` as the goal of all: the protocol "fixed-goal".
+
+        On it models that know one task, trained on `with_rewards` of that goal, and models that know none can
+        be compared. Starts are the states of random rows of held-out episodes, none of them at the goal.
+
+        Args:
+            num_pairs: Pairs to draw.
+            episodes: Held-out episodes; as many as pairs are collected when None.
+            seed: Which starts are drawn, and which episodes are collected.
+
+        Raises:
+            ConfigError: The task has no `fixed_goal`, or its episodes no `state`.
+            DataError: Too few rows are not at the goal.
+        """
+        goal = self._fixed_goal("fixed_goal_pairs")
+        check_number(f"{type(self).__name__}.fixed_goal_pairs", "num_pairs", num_pairs, low=1, integer=True)
+        if episodes is None:
+            episodes = self.held_out(num_pairs, seed=seed)
+        states = np.asarray(episodes.columns.get("state", np.empty((0, len(goal)))), np.float32)
+        return self._to_fixed_goal(states, num_pairs, seed, budget=self.budget)
+
+    def _fixed_goal(self, owner: str) -> Float[np.ndarray, " state"]:
+        if self.fixed_goal is None:
+            raise ConfigError(
+                f"{type(self).__name__}.{owner} needs a task with a `fixed_goal`",
+                "it is None",
+                "Set it on the task: the state that a model of one task shall reach",
+            )
+        return np.asarray(self.fixed_goal, np.float32)
+
+    def _to_fixed_goal(
+        self, states: Float[np.ndarray, "row state"], num_pairs: int, seed: int, *, budget: int
+    ) -> GoalPairs:
+        """Draw pairs from rows of states, each at most once."""
+        goal = self._fixed_goal("fixed_goal_pairs")
+        away = states[~np.asarray(self.reached(states, goal[None]), bool)]
+        if len(away) < num_pairs:
+            raise DataError(
+                f"{type(self).__name__}.fixed_goal_pairs needs {num_pairs} states that are not at the goal",
+                f"there are {len(away)} among {len(states)}",
+                "Pass more held-out episodes, with a column `state`",
+            )
+        drawn = np.random.default_rng(fold_seed(seed, _FIXED)).permutation(len(away))[:num_pairs]
+        radius = self.success_radius
+        return GoalPairs(
+            start=away[drawn],
+            goal=np.repeat(goal[None], num_pairs, axis=0),
+            protocol=FIXED_GOAL,
+            budget=budget,
+            success_radius=radius,
+            success=self if radius is None else None,
+        )
+
+    @plain_numbers
     def oracle(self, planner: Planner, *, frameskip: int, seed: int = 0) -> Policy | None:
         """Make a policy that plans with the true dynamics, or None without them or for discrete actions."""
         if self.world is None or self.action_choices is not None:
@@ -293,7 +354,7 @@ class Task(ABC):
         if "oracle" in baselines:
             oracle = self.oracle(planner, frameskip=processor.frameskip, seed=seed)
             policies |= {} if oracle is None else {"oracle": oracle}
-        env = self.make(min(len(pairs), _SIDE_BY_SIDE), processor.image_size)
+        env = self.make(min(len(pairs), SIDE_BY_SIDE), processor.image_size)
         result = goal_reaching(
             pairs, policies, env=env, seed=seed, num_recorded=num_recorded, progress=progress
         )

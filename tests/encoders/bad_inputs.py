@@ -15,6 +15,7 @@ from leworld.encoders import (
     NormedConvEncoder,
     PooledTokens,
     ResNetEncoder,
+    SimNormAdapter,
     SimNormEncoder,
     TimmEncoder,
     VectorEncoder,
@@ -214,6 +215,14 @@ ROWS: list[BadInput] = [
         ConfigError,
         "num_heads=4",
         "6",
+    ),
+    row("SimNormAdapter", "no size", lambda: SimNormAdapter("patches"), ConfigError, "str"),
+    row("SimNormAdapter", "groups", lambda: SimNormAdapter(VectorEncoder(3, 4), 9), ConfigError, "8", "9"),
+    row(
+        "SimNormAdapter", "size", lambda: SimNormAdapter(VectorEncoder(3, 4), 0), ConfigError, "embedding_dim"
+    ),
+    row(
+        "SimNormAdapter", "tokens", lambda: SimNormAdapter(PatchTokens(), 8)(IMAGE), ShapeError, "(batch, 6)"
     ),
     row("PooledTokens", "a liar", lambda: pooled_liar()(IMAGE[:, 0, 0, :3]), ShapeError, "(batch, token, 4)"),
 ]

@@ -54,6 +54,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "encoder": ResNetEncoder(16, 8, blocks=(1, 1, 1, 1), width=2, stem="small", pooling="tokens"),
         "pooling": "attention",
     },
+    "SimNormAdapter": {"encoder": ConvEncoder(16, 8, channels=(4, 4)), "embedding_dim": 8},
     "ResNetEncoder": {"image_size": 16, "embedding_dim": 8, "blocks": (1, 1, 1, 1), "width": 2},
     "VectorEncoder": {"in_dim": 4, "embedding_dim": 8},
     "DINOv2Encoder": {
@@ -197,7 +198,7 @@ def tiny_lewm(encoder: str = "conv", *, seed: int = 0, part: nn.Module | None = 
     """
     is_regularizer = part is not None and type(part).__module__.startswith("leworld.regularizers")
     encoders = ("ConvEncoder", "FusedEncoder", "ImpalaEncoder", "PooledTokens", "ResNetEncoder", "ViTEncoder")
-    encoders += ("Centre", "Seeded")
+    encoders += ("Centre", "Seeded", "SimNormAdapter")
     is_encoder = part is not None and type(part).__name__ in encoders
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -326,6 +326,9 @@ def _others() -> dict[str, list[Call]]:
             call(encoders.SimNormEncoder(8, 4, kernels=(3,), strides=(2,), simnorm_dim=4), draw(2, 3, 8, 8))
         ],
         "encoders.NormedConvEncoder": [call(encoders.NormedConvEncoder(8, (4, 4)), draw(2, 3, 8, 8))],
+        "encoders.SimNormAdapter": [
+            call(encoders.SimNormAdapter(encoders.VectorEncoder(4, 6), 8).eval(), draw(2, 4))
+        ],
         "encoders.PooledTokens": [
             call(_pooled(pooling), draw(2, 3, 8, 8)) for pooling in ("mean", "attention")
         ],

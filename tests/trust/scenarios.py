@@ -39,6 +39,7 @@ from leworld.evaluation import (
     OraclePolicy,
     Quantity,
     SurpriseMonitor,
+    decision_cost,
     diagnose,
     frame_latents,
     goal_reaching,
@@ -640,7 +641,7 @@ class _Mean(Probe):
         return embeddings.flatten(1)[:, :1] * self.slope + self.mean
 
 
-@scenario("evaluation.diagnose", "evaluation.plan_cost")
+@scenario("evaluation.diagnose", "evaluation.plan_cost", "evaluation.decision_cost")
 def diagnosed(twin: Twin) -> Any:
     model, data = kind_of_model(Tokens, twin), episodes(8)
     found = twin.call(
@@ -650,7 +651,8 @@ def diagnosed(twin: Twin) -> Any:
     start, goal = (data.observation(("pixels",), [row]) for row in (0, 1))
     planner = CEMPlanner(horizon=2, num_samples=3, num_iterations=1)
     cost = twin.call(plan_cost, model, planner, start=start, goal=goal, repeats=1)
-    return [found.to_json(), cost.flops, cost.plain_flops]
+    own = twin.call(decision_cost, model, MPCPolicy(model, planner), start=start, goal=goal, repeats=1)
+    return [found.to_json(), cost.flops, cost.plain_flops, own.flops]
 
 
 @scenario("evaluation.plan_agreement")

@@ -115,6 +115,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
         "tasks.ArmTask",
         "tasks.BuildRequest",
         "tasks.Contender",
+        "tasks.PolicyRequest",
         "tasks.CubeTask",
         "tasks.get_contender",
         "tasks.list_contenders",

@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..._checks import check_number, plain_numbers
 from ..._typing import Limits
-from ...control import MPCPolicy
+from ...control import MPCPolicy, Policy
 from ...data import Observation
 from ...errors import ConfigError
 from ...models import WorldModel, model_input, rollout_flops
@@ -135,7 +135,63 @@ def plan_cost(
     )
 
 
-def _seconds(model: WorldModel, policy: MPCPolicy, start: Observation, goal: Observation) -> float:
+@plain_numbers
+def decision_cost(
+    model: WorldModel, policy: Policy, *, start: Observation, goal: Observation, repeats: int = 3
+) -> PlanCost:
+    """Measure what the first decision of any policy costs, as `plan_cost` does that of MPC to a goal.
+
+    Everything that the policy does is counted, heads and proposals too. There is one way of doing it, so all
+    figures of operations but that of encoding are equal.
+
+    Args:
+        model: The policy's model, whose encoding of one frame is counted apart.
+        policy: Whatever acts; it is begun anew.
+        start: What one environment senses at the start, raw, with the leading axis env = 1.
+        goal: What its goal looks like, likewise.
+        repeats: Decisions to time, after one that warms up.
+
+    Raises:
+        ConfigError: `repeats` below 1.
+
+    Example:
+        ```python
+        import leworld
+        from leworld.control import MPCPolicy
+        from leworld.evaluation import decision_cost
+        from leworld.planners import CEMPlanner
+        from leworld.tasks import task_of
+
+        model = leworld.load("lewm-tworoom-tiny")
+        episodes = task_of(model).held_out(2)
+        start, goal = (episodes.observation(("pixels",), [row]) for row in (0, 20))
+        policy = MPCPolicy(model, CEMPlanner(num_samples=20, num_iterations=2))
+        cost = decision_cost(model, policy, start=start, goal=goal, repeats=1)
+        assert 0 < cost.encode_flops < cost.flops
+        ```
+    """
+    check_number("decision_cost", "repeats", repeats, low=1, integer=True)
+    seconds = [_seconds(model, policy, start, goal) for _ in range(repeats + 1)][1:]
+
+    def decide() -> None:
+        policy.reset(goal)
+        policy.act(start)
+
+    flops = _count(decide)
+    with evaluation_mode(model), torch.no_grad():
+        seen = model_input(model, start)
+        encode = _count(lambda: model.observe(None, seen))
+    return PlanCost(
+        flops=flops,
+        plain_flops=flops,
+        encode_flops=encode,
+        formula_flops=flops,
+        plain_formula_flops=flops,
+        seconds=statistics.median(seconds),
+    )
+
+
+def _seconds(model: WorldModel, policy: Policy, start: Observation, goal: Observation) -> float:
     weight = next(model.parameters(), None)
     clock = time.process_time if weight is None or weight.device.type == "cpu" else time.perf_counter
     began = clock()

@@ -195,8 +195,9 @@ def _success(rows: Sequence[ComparisonRow], protocol: str, fixed: bool) -> str:
     return text
 
 
-def _search(searches: Sequence[tuple[int, int]]) -> str:
-    return " or ".join(dict.fromkeys(f"{samples} x {rounds}" for samples, rounds in searches))
+def _search(searches: Sequence[tuple[int, int] | None]) -> str:
+    told = ["its own" if search is None else f"{search[0]} x {search[1]}" for search in searches]
+    return " or ".join(dict.fromkeys(told))
 
 
 def _r2(rows: Sequence[ComparisonRow], quantity: str, probe: str) -> str:

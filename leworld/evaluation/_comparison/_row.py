@@ -23,7 +23,8 @@ class ComparisonRow:
         model: Its name.
         seed: The seed of data, weights, batches, pairs and planner.
         reached: By protocol, the goals that were reached and the pairs that were played.
-        search: Samples and iterations of that search, the same for all models.
+        search: Samples and iterations of that search, the same for all models; None where the model was
+            played by a policy of its own, and the two below are the same again.
         fixed_reached: The same for the search that takes no more operations than the first model's.
         fixed_search: Samples and iterations of that one.
         cost: What one plan of `search` costs.
@@ -65,9 +66,9 @@ class ComparisonRow:
     model: str
     seed: int
     reached: Counts
-    search: Search
+    search: Search | None
     fixed_reached: Counts
-    fixed_search: Search
+    fixed_search: Search | None
     cost: PlanCost
     fixed_cost: PlanCost
     num_parameters: int
@@ -109,9 +110,9 @@ class ComparisonRow:
             "model": self.model,
             "seed": self.seed,
             "success": {name: self._told(name, fixed=False) for name in self.reached},
-            "search": list(self.search),
+            "search": None if self.search is None else list(self.search),
             "success_at_fixed_flops": {name: self._told(name, fixed=True) for name in self.fixed_reached},
-            "search_at_fixed_flops": list(self.fixed_search),
+            "search_at_fixed_flops": None if self.fixed_search is None else list(self.fixed_search),
             "plan": vars(self.cost),
             "plan_at_fixed_flops": vars(self.fixed_cost),
             "num_parameters": self.num_parameters,
@@ -173,7 +174,9 @@ def _counts(data: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     return {name: (told["reached"], told["pairs"]) for name, told in data.items()}
 
 
-def _search(data: Any) -> Search:
+def _search(data: Any) -> Search | None:
+    if data is None:
+        return None
     samples, iterations = data
     return samples, iterations
 

@@ -7,6 +7,7 @@ from ...models import WorldModel
 from ._contender import BuildRequest, Contender
 from ._dinowm import DINOWM_CONTENDER
 from ._pldm import PLDM_CONTENDER
+from ._rewarded import DREAMER_CONTENDER, REWARD_HEAD_CONTENDER, TDMPC2_CONTENDER
 
 
 def _lewm(request: BuildRequest) -> WorldModel:
@@ -17,11 +18,14 @@ _KNOWN = {
     "lewm": Contender(build=_lewm, loss_weights=("regularizer_weight",)),
     "pldm": PLDM_CONTENDER,
     "dinowm": DINOWM_CONTENDER,
+    "tdmpc2": TDMPC2_CONTENDER,
+    "dreamer": DREAMER_CONTENDER,
+    "lewm_reward": REWARD_HEAD_CONTENDER,
 }
 
 
 def list_contenders() -> tuple[str, ...]:
-    """Return the names of the models that `compare` knows, in the order of its default.
+    """Return the names of the models that `compare` knows, those of its default first.
 
     Example:
         ```python

@@ -9,25 +9,29 @@ from typing import Any
 
 from ..._checks import check_choice, check_number, describe, plain_numbers
 from ..._files import write_atomically
+from ...control import Policy
 from ...data import Episodes, Observation, Windows
 from ...errors import ConfigError, DataError
 from ...evaluation import (
     ComparisonResult,
     ComparisonRow,
     GoalPairs,
+    decision_cost,
+    goal_reaching,
     plan_cost,
     probing,
 )
 from ...hub import save
-from ...models import WorldModel
+from ...models import WorldModel, processor_of
 from ...planners import CEMPlanner
 from ...training import Devices, reserve_folder, train
 from .._kept_settings import check_settings, recipe_facts
 from .._recipe import MODEL_FOLDER, Recipe
 from .._seconds import timed
-from .._task import Task
-from ._contender import BuildRequest, Contender
+from .._task import FIXED_GOAL, SIDE_BY_SIDE, Task
+from ._contender import BuildRequest, Contender, PolicyRequest
 from ._known import get_contender, list_contenders
+from ._rewarded import rewarded
 from ._search import fitting_search, with_search
 
 _SETTINGS, _ROW, _SECONDS = "comparison.json", "row.json", "seconds.json"
@@ -56,20 +60,27 @@ def compare(
     takes no more floating-point operations than a plan of the first model (`fitting_search`: both counts
     shrink by one factor, elites are a tenth). Where both are the same search it is played once.
 
+    A contender may know one task, the task's `fixed_goal`: it learns from the rewards of that goal, which its
+    training episodes then hold, and is played by a policy of its own, whatever goal a pair has. The protocol
+    "fixed-goal", starts from anywhere and that goal, is the one that it is made for; the others show what
+    knowing one task costs.
+
     Each training has a folder of its own, `NAME/seedN`, with its state, its model and, when it has been
     measured, `row.json`. The same call after an interruption goes on where it was; a call with more
     models or seeds adds them.
 
     Args:
         task: The task.
-        contenders: Names of known models, or contenders of your own by name; all known ones when None. The
-            first is the measure for the operations of a plan.
+        contenders: Names of known models, or contenders of your own by name; when None all known ones that
+            need no rewards. The first that has no policy of its own is the measure for the operations of a
+            plan.
         folder: Where everything goes; made if missing.
         seeds: One training a model and seed.
         recipe: Episodes, sizes, and the settings of all trainings; `task.recipe()` when None. Its own seed is
             not used.
         planner: CEM with its samples and iterations; as usual when None.
-        protocols: Some of the task's; all when None.
+        protocols: Some of the task's, and "fixed-goal" where it has one; when None all of the task's, and
+            "fixed-goal" first where a model learns from rewards.
         num_pairs: Pairs a protocol and seed.
         num_probed: Held-out episodes to probe.
         progress: Show progress bars.
@@ -122,9 +133,13 @@ def compare(
             f"it is {describe(planner)}",
             "Pass for example CEMPlanner(num_samples=300, num_iterations=10)",
         )
-    protocols = tuple(task.protocols if protocols is None else protocols)
+    if protocols is None:
+        one_task = any(contender.rewards is not None for contender in found.values())
+        protocols = (FIXED_GOAL, *task.protocols) if one_task else task.protocols
+    protocols = tuple(protocols)
+    fixed = () if task.fixed_goal is None else (FIXED_GOAL,)
     for protocol in protocols:
-        check_choice("compare", "protocols", protocol, task.protocols)
+        check_choice("compare", "protocols", protocol, (*task.protocols, *fixed))
     check_number("compare", "num_pairs", num_pairs, low=1, integer=True)
     check_number("compare", "num_probed", num_probed, low=3, integer=True)
     seeds = tuple(seeds)
@@ -139,7 +154,7 @@ def compare(
     settings = {
         "task": task.name,
         "recipe": recipe_facts(recipe),
-        "reference": next(iter(found)),
+        "reference": next((name for name, one in found.items() if one.policy is None), next(iter(found))),
         "planner": _planner_facts(planner),
         "protocols": list(protocols),
         "pairs": num_pairs,
@@ -206,33 +221,31 @@ class _Comparison:
                     text = json.dumps(row.to_json(), indent=1, allow_nan=False) + "\n"
                     write_atomically(place / _ROW, lambda file, text=text: file.write_text(text))
                     gc.collect()  # Lightning leaves cycles that hold the episodes
-                self.budget = row.cost.flops if self.budget is None else self.budget
+                if self.budget is None and row.search is not None:
+                    self.budget = row.cost.flops
                 rows[name, seed] = row
         return [rows[name, seed] for name in contenders for seed in seeds]
 
     def _measured(
         self, name: str, contender: Contender, recipe: Recipe, episodes: Episodes, place: Path
     ) -> ComparisonRow:
-        model, facts = self._trained(contender, recipe, episodes, place)
         seed, task = recipe.settings.seed, self.task
+        episodes = rewarded(episodes, task, contender.rewards)
+        model, facts = self._trained(contender, recipe, episodes, place)
         held_out = task.held_out(max(self.num_probed, self.num_pairs), seed=seed)
-        start, goal = (_moment(held_out, model, row) for row in (0, 1))
-        limits = task.action_limits
-        cost = plan_cost(model, self.planner, start=start, goal=goal, action_limits=limits)
-        budget = cost.flops if self.budget is None else self.budget
-        search = self.planner.num_samples, self.planner.num_iterations
-        fixed = fitting_search(budget, cost, *search)
-        fixed_cost = cost
         pairs = {
-            protocol: task.pairs(protocol, self.num_pairs, episodes=held_out, seed=seed)
+            protocol: task.fixed_goal_pairs(self.num_pairs, episodes=held_out, seed=seed)
+            if protocol == FIXED_GOAL
+            else task.pairs(protocol, self.num_pairs, episodes=held_out, seed=seed)
             for protocol in self.protocols
         }
-        reached = self._played(model, pairs, self.planner, seed)
-        fixed_reached = reached
-        if fixed != search:
-            other = with_search(self.planner, *fixed)
-            fixed_cost = plan_cost(model, other, start=start, goal=goal, action_limits=limits)
-            fixed_reached = self._played(model, pairs, other, seed)
+        if contender.policy is None:
+            played = self._planned(model, pairs, held_out, seed)
+        else:
+            request = PolicyRequest(
+                model=model, task=task, episodes=episodes, planner=self.planner, seed=seed
+            )
+            played = self._acted(contender.policy(request), model, pairs, held_out, seed)
         known = probing(
             {name: model}, held_out, quantities=task.quantities, seed=seed, progress=self.progress
         )
@@ -243,22 +256,65 @@ class _Comparison:
         return ComparisonRow(
             model=name,
             seed=seed,
-            reached=reached,
-            search=search,
-            fixed_reached=fixed_reached,
-            fixed_search=fixed,
-            cost=cost,
-            fixed_cost=fixed_cost,
             num_parameters=sum(weight.numel() for weight in model.parameters()),
             loss_weights=contender.loss_weights,
             probes=probes,
+            **played,
             **facts,
         )
+
+    def _planned(
+        self, model: WorldModel, pairs: Mapping[str, GoalPairs], held_out: Episodes, seed: int
+    ) -> dict[str, Any]:
+        """Play a model by MPC to the goal, with the planner's search and with one of fixed operations."""
+        start, goal = (_moment(held_out, model, row) for row in (0, 1))
+        limits = self.task.action_limits
+        cost = plan_cost(model, self.planner, start=start, goal=goal, action_limits=limits)
+        budget = cost.flops if self.budget is None else self.budget
+        search = self.planner.num_samples, self.planner.num_iterations
+        fixed, fixed_cost = fitting_search(budget, cost, *search), cost
+        fixed_reached = reached = self._played(model, pairs, self.planner, seed)
+        if fixed != search:
+            other = with_search(self.planner, *fixed)
+            fixed_cost = plan_cost(model, other, start=start, goal=goal, action_limits=limits)
+            fixed_reached = self._played(model, pairs, other, seed)
+        return {
+            "reached": reached,
+            "search": search,
+            "fixed_reached": fixed_reached,
+            "fixed_search": fixed,
+            "cost": cost,
+            "fixed_cost": fixed_cost,
+        }
+
+    def _acted(
+        self,
+        policy: Policy,
+        model: WorldModel,
+        pairs: Mapping[str, GoalPairs],
+        held_out: Episodes,
+        seed: int,
+    ) -> dict[str, Any]:
+        """Play a contender's own policy."""
+        start, goal = (_moment(held_out, model, row) for row in (0, 1))
+        cost = decision_cost(model, policy, start=start, goal=goal)
+        env = self.task.make(SIDE_BY_SIDE, processor_of(model, owner="compare").image_size)
+        reached = {}
+        for protocol, found in pairs.items():
+            result = goal_reaching(
+                found, {"own": policy}, env=env, seed=seed, num_recorded=0, progress=self.progress
+            )
+            outcome = result.policies["own"]
+            reached[protocol] = (sum(outcome.reached), len(outcome.reached))
+        both = {"reached": reached, "search": None, "cost": cost}
+        return both | {f"fixed_{name}": value for name, value in both.items()}
 
     def _trained(
         self, contender: Contender, recipe: Recipe, episodes: Episodes, place: Path
     ) -> tuple[WorldModel, dict[str, Any]]:
         settings = recipe.settings
+        if contender.settings is not None:
+            settings = contender.settings(settings)
         before = round(contender.pretraining_share * settings.num_steps)
         request = BuildRequest(
             recipe=recipe,
@@ -266,6 +322,7 @@ class _Comparison:
             episodes=episodes,
             folder=place / "before",
             num_steps=before,
+            action_limits=self.task.action_limits,
         )
         model, pretraining = timed(lambda: contender.build(request), place / _SECONDS, "build")
         if not isinstance(model, WorldModel):
@@ -318,7 +375,7 @@ class _Comparison:
 
 def _contenders(given: Iterable[str] | Mapping[str, Contender] | None) -> dict[str, Contender]:
     if given is None:
-        given = list_contenders()
+        given = [name for name in list_contenders() if get_contender(name).rewards is None]
     if isinstance(given, Mapping):
         found = dict(given)
     else:

@@ -109,7 +109,7 @@ def _cross_door(arena: TwoRoomArena) -> Accept:
     return accept
 
 
-def _draw_in_rooms(arena: TwoRoomArena, count: int, generator: np.random.Generator) -> np.ndarray:
+def draw_in_rooms(arena: TwoRoomArena, count: int, generator: np.random.Generator) -> np.ndarray:
     """Draw positions uniformly in the two rooms, clear of the doorway, as float32 (count, 2)."""
     drawn = np.empty((0, 2), dtype=np.float32)
     while len(drawn) < count:
@@ -124,7 +124,7 @@ def _draw(
 ) -> tuple[np.ndarray, np.ndarray]:
     pairs = np.empty((0, 2, 2), dtype=np.float32)
     while len(pairs) < num_pairs:
-        drawn = _draw_in_rooms(arena, 2 * _DRAWS, generator).reshape(_DRAWS, 2, 2)
+        drawn = draw_in_rooms(arena, 2 * _DRAWS, generator).reshape(_DRAWS, 2, 2)
         pairs = np.concatenate([pairs, drawn[accept(drawn[:, 0], drawn[:, 1])]])
     return pairs[:num_pairs, 0].copy(), pairs[:num_pairs, 1].copy()
 
@@ -177,7 +177,7 @@ def _draw_binned(
     quota[: num_steps - int(quota.sum())] += 1
     kept: list[np.ndarray] = []
     while quota.sum() > 0:
-        drawn = _draw_in_rooms(arena, 4096, generator).reshape(-1, 2, 2)
+        drawn = draw_in_rooms(arena, 4096, generator).reshape(-1, 2, 2)
         together = (drawn[:, 0, 0] < arena.wall) == (drawn[:, 1, 0] < arena.wall)
         bins = np.digitize(_distance(drawn[:, 0], drawn[:, 1]), borders) - 1
         for index in range(len(quota)):

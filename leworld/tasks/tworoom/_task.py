@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from ..._checks import describe, plain_numbers
+from ..._checks import check_number, describe, plain_numbers
 from ..._random import fold_seed
 from ...data import Episodes
 from ...envs import TwoRoomArena
@@ -14,13 +14,13 @@ from ...evaluation import Backdrop, GoalEnvironment, GoalPairs, GoalSteps, Quant
 from .._registry import register
 from .._task import Task
 from ._held_out import two_room_held_out
-from ._pairs import PROTOCOLS, two_room_pairs, two_room_steps
+from ._pairs import PROTOCOLS, draw_in_rooms, two_room_pairs, two_room_steps
 from ._wander import WanderingExpert, collect_errands
 
 if TYPE_CHECKING:
     from .._recipe import Recipe
 
-_DATA = 1  # the recipe's stream of seeds
+_DATA, _STARTS = 1, 3  # streams of seeds, the first that of the recipe
 _DOORWAY = 12.0
 _PICTURE_SIZE = 224
 
@@ -29,7 +29,8 @@ _PICTURE_SIZE = 224
 class TwoRoomTask(Task):
     """Reach a point in two rooms with a door between: the task of the model that ships with leworld.
 
-    `get_task("tworoom")` is the one with the usual door. Protocols are those of `two_room_pairs`.
+    `get_task("tworoom")` is the one with the usual door. Protocols are those of `two_room_pairs`, and the
+    fixed goal is the middle of the right room.
 
     Args:
         arena: Geometry; default: the arena with its usual door.
@@ -54,6 +55,7 @@ class TwoRoomTask(Task):
     protocols = PROTOCOLS
     success_radius = TwoRoomArena.success_radius
     distance_unit = "arena units"
+    fixed_goal = (164.0, 112.0)
     shipped_model = "lewm-tworoom-tiny"
 
     def __init__(self, arena: TwoRoomArena | None = None) -> None:
@@ -129,6 +131,17 @@ class TwoRoomTask(Task):
         if protocol == "trajectory-25" and episodes is None:
             episodes = self.held_out(num_pairs, seed=seed)
         return two_room_pairs(protocol, num_pairs, episodes=episodes, arena=self.arena, seed=seed)
+
+    @plain_numbers
+    def fixed_goal_pairs(
+        self, num_pairs: int = 100, *, episodes: Episodes | None = None, seed: int = 0
+    ) -> GoalPairs:
+        """Draw starts uniform in both rooms, with a budget of 100 steps: the farthest way takes 57."""
+        check_number("TwoRoomTask.fixed_goal_pairs", "num_pairs", num_pairs, low=1, integer=True)
+        states = draw_in_rooms(
+            self.arena, 2 * num_pairs + 100, np.random.default_rng(fold_seed(seed, _STARTS))
+        )
+        return self._to_fixed_goal(states, num_pairs, seed, budget=100)
 
     def normal_events(self, episodes: Episodes) -> Mapping[str, np.ndarray]:
         """Passing the door: possible, rare and hard to foresee."""
