@@ -4,7 +4,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args, get_origin
 
 import numpy as np
 import torch
@@ -20,6 +20,13 @@ R = TypeVar("R")
 
 Limit: TypeAlias = float | Sequence[float] | np.ndarray
 Limits: TypeAlias = tuple[Limit, Limit]  # lowest and highest raw action
+
+# `X | MaybeNone`, as in typeshed: None comes only where the caller knows that it does, such as the degrees of
+# a probe that reads no angle. Type checkers then ask for no test of it; at run time it is None as ever.
+if TYPE_CHECKING:
+    MaybeNone: TypeAlias = Any
+else:
+    MaybeNone = None
 
 _ENABLED = os.environ.get("LEWORLD_SHAPECHECK", "1") != "0"
 

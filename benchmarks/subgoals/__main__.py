@@ -59,7 +59,7 @@ def main(name: str, model: str | None, num_pairs: int) -> None:
     began = time.process_time()
     subgoals = RecordedSubgoals(loaded, recorded)
     seconds = time.process_time() - began
-    frameskip = task.frameskip if loaded.processor is None else loaded.processor.frameskip
+    frameskip = loaded.processor.frameskip if loaded.has_processor else task.frameskip
     rows = []
     for offset in OFFSETS:
         by_radius = task.success_radius is not None

@@ -43,8 +43,6 @@ def seconds(policy: MPCPolicy | InversePolicy, goal: torch.Tensor, seen: Observa
 def cost(model: WorldModel, inverse: GoalConditionedInverseModel, environments: int) -> dict[str, Any]:
     """Time both, one after the other, several rounds."""
     arena, processor = TwoRoomArena(), model.processor
-    if processor is None:
-        raise SystemExit(f"{MODEL} has no processor")
     pairs = two_room_pairs("cross-door", environments, seed=SEED)
     seen = Observation(arena.render(pairs.start, processor.image_size))
     goals = torch.from_numpy(arena.render(pairs.goal, processor.image_size))

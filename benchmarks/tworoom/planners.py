@@ -152,8 +152,6 @@ def play(name: str, protocol: str, inverse: GoalConditionedInverseModel) -> dict
     """Play one protocol with one planner."""
     model = leworld.load(MODEL)
     processor = model.processor
-    if processor is None:
-        raise SystemExit(f"{MODEL} has no processor")
     meter, policy = Meter(model), Timed(policy_of(PLANNERS[name], model, inverse))
     env = TASK.make(SIDE_BY_SIDE, processor.image_size)
     pairs = TASK.pairs(protocol, NUM_PAIRS, seed=SEED)

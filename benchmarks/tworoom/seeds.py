@@ -58,7 +58,7 @@ def measure(
     held_out = replace(recipe, num_episodes=NUM_HELD_OUT).collect(held_out=True, progress=False)
     score = probe_states(model, held_out)
     frames = torch.from_numpy(held_out.pixels[::20])
-    if model.processor is None:
+    if not model.has_processor:
         raise ValueError("a model without its processor cannot be measured")
     with torch.no_grad():
         embeddings = model.encode(model.processor.observations(frames)[:, None])[:, 0]

@@ -42,7 +42,7 @@ def find_task(model: "WorldModel", place: str | None) -> "Task":
     if place is None:
         return task_of(model)
     task = load_task(place)
-    world = None if model.processor is None else model.processor.environment_id
+    world = model.processor.environment_id if model.has_processor else None
     if world not in (None, task.environment_id):
         raise ConfigError(
             f"the task at {place} needs a model of its world, `{task.environment_id}`",
@@ -103,7 +103,7 @@ def _episodes(
 
     if data is not None:
         return open_episodes(data, cameras=camera_choice(cameras))
-    processor = model.processor
+    processor = model.processor if model.has_processor else None
     if task is None or processor is None:
         known = None if processor is None else processor.environment_id
         raise ConfigError(

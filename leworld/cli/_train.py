@@ -331,7 +331,7 @@ def _train_inverse(
 
     world = load(model)
     settings = _changed(INVERSE_SETTINGS, seed, changes)
-    size = None if world.processor is None else world.processor.image_size
+    size = world.processor.image_size if world.has_processor else None
     gathered = task.collect(episodes or _INVERSE_EPISODES, seed=seed, image_size=size, progress=True)
     train_inverse(world, gathered, folder=out, settings=settings, resume=resume)
     click.echo(f"inverse  {out / 'inverse'}")

@@ -92,7 +92,7 @@ def _save_released(model: WorldModel, folder: Path, *, overwrite: bool) -> Path:
     else:
         config, tensors = to_released(model)
     text = json_text(config, owner="convert")
-    processor = {} if model.processor is None else model.processor.to_json()
+    processor = model.processor.to_json() if model.has_processor else {}
     facts = json_text(processor, owner="convert")
     title = f"# {type(model).__name__} in the published layout"
     card = f"{title}\n\nThe processor that it needs:\n\n```json\n{facts}```\n"

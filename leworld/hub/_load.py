@@ -69,9 +69,9 @@ def load(
             layout of a LeWM take these two only, those of other models none.
 
     Returns:
-        The model, in evaluation mode; `model.processor` turns pixels and actions into its units and back. It
-        is None for a folder in the published layout that matches no record: frameskip and statistics are not
-        in it, so set the processor before acting.
+        The model, in evaluation mode; `model.processor` turns pixels and actions into its units and back. A
+        folder in the published layout that matches no record holds neither frameskip nor statistics: then
+        `model.has_processor` is False, so set the processor before acting.
 
     Raises:
         CheckpointError: if the checkpoint cannot be had, is damaged, newer than this leworld, or not what its
@@ -86,7 +86,7 @@ def load(
 
         model = leworld.load("lewm-tworoom-tiny")
         assert not model.training
-        assert model.processor is not None
+        assert model.processor.frameskip == 5
 
         milder = leworld.load("lewm-tworoom-tiny", replace={"regularizer_weight": 0.01})
         assert milder.regularizer_weight == 0.01
@@ -101,7 +101,7 @@ def load(
     folder, record = locate(name_or_path, hub)
     with torch.random.fork_rng(devices=[]):
         model = _load_folder(folder, classes, replace or {}, hub)
-    if model.processor is None and record is not None:
+    if not model.has_processor and record is not None:
         model.processor = _fitting(record, model)
     try:
         model = model.to(device=target, dtype=dtype).eval()

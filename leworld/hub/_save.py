@@ -88,7 +88,7 @@ def save(
     model = world_model("leworld.save", model)
     facts = plain(provenance or {})
     facts.pop(TRAINED_ON, None)
-    if model.processor is not None:
+    if model.has_processor:
         check_equal_size(
             "leworld.save",
             "the processor's `block_dim`",
@@ -101,7 +101,7 @@ def save(
         model,
         folder,
         provenance=facts | training_record(model),
-        processor=None if model.processor is None else model.processor.to_json(),
+        processor=model.processor.to_json() if model.has_processor else None,
         card=model_card(model, facts, address=address) if card is None else card,
         overwrite=overwrite,
     )

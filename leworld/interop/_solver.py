@@ -140,7 +140,7 @@ class SWMSolver:
                     "Set `action_block` to the frameskip of the model's processor",
                 )
             ends = low[0].ravel(), high[0].ravel()
-            if self.bounded and np.isfinite(ends).all() and model.processor is not None:
+            if self.bounded and np.isfinite(ends).all() and model.has_processor:
                 bounds = model.processor.block_bounds(*ends)
         self.action_dim, self.n_envs, self._bounds = size, n_envs, bounds
 

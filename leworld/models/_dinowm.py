@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .._checks import check_number, quoted
-from .._config import configurable
+from .._config import ModuleConfig, configurable
 from ..data import Batch
 from ..errors import ConfigError, ShapeError
 from ..metrics import latent_distance
@@ -103,6 +103,7 @@ class DINOWM(WorldModel):
     """
 
     watches_spread = False
+    config: ModuleConfig
 
     def __init__(
         self,

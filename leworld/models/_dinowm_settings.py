@@ -141,7 +141,7 @@ class DINOWMSettings:
                 f"{round(tokens**0.5) * self.patch_size} pixels with such patches",
                 _others(tokens, self.name),
             )
-        processor = model.processor
+        processor = model.processor if model.has_processor else None
         due = (self.image_size, self.image_mean, self.image_std)
         if processor is not None and due != (
             processor.image_size,

@@ -40,13 +40,13 @@ def processor_of(model: WorldModel, *, owner: str) -> Processor:
             f"`model` is {describe(model)}",
             "Load one with `leworld.load`, or subclass WorldModel",
         )
-    processor = model.processor
-    if processor is None:
+    if not model.has_processor:
         raise ConfigError(
             f"{owner} needs a model whose `processor` converts pixels and actions",
-            "`model.processor` is None",
+            "none was set",
             "Load the model with `leworld.load`, or set `model.processor` to what `fit_processor` returns",
         )
+    processor = model.processor
     if processor.block_dim != model.action_dim:
         raise ConfigError(
             f"{owner} needs action blocks of the model's size, action_dim={model.action_dim}",

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .._checks import check_finite, describe
-from ..data import Batch, Observation
+from ..data import ActionStatistics, Batch, Observation, Processor
 from ..errors import ConfigError, ShapeError
 from ._state import History, State, map_state
 
@@ -196,3 +196,19 @@ def check_leaving(model: nn.Module, observations: Observation | Tensor, actions:
         )
     if due:
         check_actions(model, "encode", "actions", actions[:, :due])
+
+
+def check_statistics(statistics: object, processor: Processor) -> None:
+    """Refuse action statistics that a processor cannot take."""
+    if not isinstance(statistics, ActionStatistics):
+        raise ConfigError(
+            "with_action_stats needs `statistics` to be a leworld.data.ActionStatistics",
+            f"it is {describe(statistics)}",
+            "Compute them with `leworld.data.action_statistics`",
+        )
+    if len(statistics.mean) != processor.action_dim:
+        raise ConfigError(
+            f"with_action_stats needs statistics of {processor.action_dim} action components",
+            f"these have {len(statistics.mean)}",
+            "Compute them from data of the environment that the model was trained for",
+        )

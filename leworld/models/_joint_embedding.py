@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_number, describe, plain_number, quoted
+from .._config import ModuleConfig
 from ..errors import ConfigError
 from ..predictors import IncrementalPredictor
 from ._incremental import can_roll_incrementally, incremental_rollout
@@ -23,6 +24,7 @@ class JointEmbeddingModel(WorldModel):
     its terms in `own_terms`, and writes `_loss`.
     """
 
+    config: ModuleConfig
     own_terms: ClassVar[tuple[str, ...]] = ()
 
     def __init__(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_number, plain_numbers
-from .._config import configurable
+from .._config import ModuleConfig, configurable
 from ..data import Batch
 from ..errors import ShapeError
 from ..heads import ActorCritic, ScalarHead, TerminationHead
@@ -122,6 +122,7 @@ class RSSM(WorldModel):
 
     watches_spread = False
     clipped_apart = ("actor_critic",)
+    config: ModuleConfig
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_number, plain_numbers
-from .._config import configurable
+from .._config import ModuleConfig, configurable
 from ..data import Batch
 from ..heads import GaussianPolicy, QEnsemble, RunningScale, ScalarHead, TerminationHead
 from ._incremental import can_roll_incrementally, incremental_rollout
@@ -95,6 +95,7 @@ class TDMPC2(WorldModel):
 
     watches_spread = False
     clipped_apart = ("policy",)
+    config: ModuleConfig
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from ._inputs import (
     check_leaving,
     check_parts,
     check_state,
+    check_statistics,
     check_time,
 )
 from ._losses import Losses
@@ -61,7 +62,7 @@ class WorldModel(nn.Module, ABC):
             frozen features, and for latents whose form decides the spread, such as one-hot vectors.
         clipped_apart: Names of parts that learn from losses of their own, such as a policy: training clips
             the gradient of each by its own norm, so that none decides how far the others learn.
-        processor: How the world's units become the model's numbers and back; None if unknown.
+        processor: How the world's units become the model's numbers and back. Set it; `leworld.load` does.
         trained_on: The record of the episodes that it was trained on; None where there is none.
 
     Raises:
@@ -103,7 +104,7 @@ class WorldModel(nn.Module, ABC):
     batch_columns: tuple[str, ...] = ()
     watches_spread: bool = True
     clipped_apart: tuple[str, ...] = ()
-    processor: Processor | None = None
+    _processor: Processor | None = None
     trained_on: TrainingEpisodes | None = None
 
     def __init__(self) -> None:
@@ -115,6 +116,29 @@ class WorldModel(nn.Module, ABC):
         if isinstance(size, int | np.integer):  # said as a class attribute
             type.__delattr__(cls, "embedding_dim")
             cls.latent_shape = (int(size),)
+        if isinstance(vars(cls).get("processor"), Processor):
+            cls._processor = vars(cls)["processor"]
+            type.__delattr__(cls, "processor")
+
+    @property
+    def processor(self) -> Processor:
+        """How the world's units become the model's numbers and back; an error where none was set."""
+        if self._processor is None:
+            raise ConfigError(
+                f"{type(self).__name__} needs a `processor` to convert pixels and actions",
+                "none was set, see `has_processor`",
+                "Load the model with `leworld.load`, or set it to what `leworld.data.fit_processor` returns",
+            )
+        return self._processor
+
+    @processor.setter
+    def processor(self, processor: Processor | None) -> None:
+        self._processor = processor
+
+    @property
+    def has_processor(self) -> bool:
+        """Whether the model has a `processor`."""
+        return self._processor is not None
 
     @property
     def carries_state(self) -> bool:
@@ -322,31 +346,9 @@ class WorldModel(nn.Module, ABC):
         Raises:
             ConfigError: If the model has no processor, or actions of another size.
         """
-        if not isinstance(statistics, ActionStatistics):
-            raise ConfigError(
-                "with_action_stats needs `statistics` to be a leworld.data.ActionStatistics",
-                f"it is {describe(statistics)}",
-                "Compute them with `leworld.data.action_statistics`",
-            )
-        processor = self.processor
-        if processor is None:
-            raise ConfigError(
-                "with_action_stats needs a model with a processor",
-                "`model.processor` is None, so image size and frameskip are unknown as well",
-                "Set `model.processor = leworld.data.Processor(...)` instead",
-            )
-        if len(statistics.mean) != processor.action_dim:
-            raise ConfigError(
-                f"with_action_stats needs statistics of {processor.action_dim} action components",
-                f"these have {len(statistics.mean)}",
-                "Compute them from data of the environment that the model was trained for",
-            )
-        self.processor = replace(
-            processor,
-            action_mean=statistics.mean,
-            action_std=statistics.std,
-            statistics_source=statistics.source,
-        )
+        check_statistics(statistics, self.processor)
+        mean, std, source = statistics.mean, statistics.std, statistics.source
+        self.processor = replace(self.processor, action_mean=mean, action_std=std, statistics_source=source)
         return self
 
     @abstractmethod

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._checks import plain_numbers
 from .._precision import double
+from .._typing import MaybeNone
 from ..errors import ShapeError
 
 
@@ -50,8 +51,8 @@ class ProbeScore:
     mse: tuple[float, ...]
     rmse: tuple[float, ...]
     num_samples: int
-    degrees: float | None = None
-    accuracy: float | None = None
+    degrees: float | MaybeNone = None
+    accuracy: float | MaybeNone = None
 
     def __post_init__(self) -> None:
         sizes = [len(self.r2), len(self.pearson), len(self.mse), len(self.rmse)]

@@ -110,7 +110,7 @@ def build_report(
     for title in bar:
         bar.set_postfix_str(title)
         parts.append(make_part(title, subject))
-    known = model.processor.environment_id if model.processor is not None else None
+    known = model.processor.environment_id if model.has_processor else None
     place = f", in {known}" if known else ""
     lead = f"What this world model knows, measured on {len(episodes)} episodes{place}."
     lines = [line for part in parts for line in part.lines]

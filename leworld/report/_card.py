@@ -58,7 +58,7 @@ def card_section(model: WorldModel, record: CheckpointRecord | None = None) -> S
         part = getattr(model, name, None)
         if part is not None:
             facts.append((name, type(part).__name__))
-    processor = model.processor
+    processor = model.processor if model.has_processor else None
     if processor is None:
         facts.append(("processor", "none: the model cannot read pixels or act"))
     else:

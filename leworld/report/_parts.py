@@ -142,8 +142,8 @@ def _make_diagnosis(subject: Subject) -> Part:
 def _make_surprise(subject: Subject) -> Part:
     task = subject.task
     exact = task is not None and task.world is not None and "state" in subject.episodes.columns
-    processor, lengths = subject.model.processor, subject.episodes.lengths
-    calibrating = int((lengths - 1).sum()) // (2 * (1 if processor is None else processor.frameskip))
+    frameskip = subject.model.processor.frameskip if subject.model.has_processor else 1
+    calibrating = int((subject.episodes.lengths - 1).sum()) // (2 * frameskip)
     rates = [rate for rate in (0.05, 0.01, 0.001) if rate == 0.05 or rate * calibrating > 1.2]
     result = surprise(
         subject.model,
@@ -160,7 +160,7 @@ def _make_surprise(subject: Subject) -> Part:
 
 def _make_planning(subject: Subject) -> Part:
     model, task = subject.model, subject.task
-    if task is None or model.processor is None:
+    if task is None or not model.has_processor:
         reason = (
             "no environment to plan in. Make the model's world a task of `leworld.tasks` and register it, or "
             "measure with `goal_reaching` and pass the result to `planning_section`."
@@ -186,7 +186,7 @@ def _make_imagination(subject: Subject) -> Part:
     if episodes.pixels is None:
         return Part(Section.missing(_imagination.TITLE, "no pictures called `pixels` to draw."))
     if decoder is None:
-        size = None if subject.model.processor is None else subject.model.processor.image_size
+        size = subject.model.processor.image_size if subject.model.has_processor else None
         if size is not None and size > _LARGEST_PICTURE:
             reason = (
                 f"training a decoder of {size}-pixel pictures takes long. Train one with `train_decoder` and "

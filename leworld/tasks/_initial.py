@@ -21,7 +21,7 @@ def ready_model(model: object, measured: Processor, *, owner: str) -> WorldModel
             f"it is {describe(model)}",
             "Pass what `leworld.load` returns",
         )
-    known = model.processor or measured
+    known = model.processor if model.has_processor else measured
     fits = (known.action_dim, known.action_choices) == (measured.action_dim, measured.action_choices)
     if not fits or known.block_dim != model.action_dim:
         raise ConfigError(

@@ -248,7 +248,7 @@ class Recipe(ABC):
             else:
                 model = ready_model(initial, self.processor(episodes), owner=owner)
                 facts = origin(facts, weights_digest(model))
-                frameskip = self._frameskip if model.processor is None else model.processor.frameskip
+                frameskip = model.processor.frameskip
             proven = {name: value for name, value in facts.items() if name != "scores"}
             check_saveable(model, processor=_processor_json(model), provenance=proven)
             train(
@@ -276,7 +276,7 @@ def _pldm_terms(regularizer: nn.Module | None) -> PLDMTerms | None:
 
 
 def _processor_json(model: WorldModel) -> dict[str, Any] | None:
-    return None if model.processor is None else model.processor.to_json()
+    return model.processor.to_json() if model.has_processor else None
 
 
 @final

@@ -113,7 +113,7 @@ def task_of(model: WorldModel) -> Task:
             f"`model` is {describe(model)}",
             "Load one with `leworld.load`",
         )
-    world = None if model.processor is None else model.processor.environment_id
+    world = model.processor.environment_id if model.has_processor else None
     for task in _KNOWN.values():
         if world in _ids(task):
             return task

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from .._checks import check_choice, check_number, plain_numbers
 from .._random import fold_seed
-from .._typing import Limits
+from .._typing import Limits, MaybeNone
 from ..control import MPCPolicy, Policy, RandomPolicy
 from ..data import Episodes, collect
 from ..errors import ConfigError, DataError
@@ -150,7 +150,7 @@ class Task(ABC):
         return np.asarray(self.distance(state, goal) <= self.success_radius)
 
     @property
-    def world(self) -> StateWorld | None:
+    def world(self) -> StateWorld | MaybeNone:
         """Exact dynamics and pictures of states: for the oracle, teleports and monotonicity. None without."""
         return None
 
@@ -281,7 +281,7 @@ class Task(ABC):
         )
 
     @plain_numbers
-    def oracle(self, planner: Planner, *, frameskip: int, seed: int = 0) -> Policy | None:
+    def oracle(self, planner: Planner, *, frameskip: int, seed: int = 0) -> Policy | MaybeNone:
         """Make a policy that plans with the true dynamics, or None without them or for discrete actions."""
         if self.world is None or self.action_choices is not None:
             return None
@@ -300,7 +300,7 @@ class Task(ABC):
         return {}
 
     @plain_numbers
-    def goal_steps(self, num_steps: int = 2000, *, seed: int = 0) -> GoalSteps | None:
+    def goal_steps(self, num_steps: int = 2000, *, seed: int = 0) -> GoalSteps | MaybeNone:
         """Draw steps toward goals for `metric_monotonicity`, or None where the world cannot tell them."""
         return None
 
@@ -342,9 +342,6 @@ class Task(ABC):
         policies: dict[str, Policy] = {
             type(model).__name__: MPCPolicy(model, planner, action_limits=limits, seed=seed)
         }
-        processor = model.processor
-        if processor is None:
-            raise RuntimeError("unreachable: MPCPolicy asks for a processor")
         for name in baselines:
             check_choice(f"{type(self).__name__}.play", "baselines", name, ("random", "oracle"))
         if "random" in baselines:
@@ -352,9 +349,9 @@ class Task(ABC):
                 self.action_dim, action_limits=limits, action_choices=self.action_choices, seed=seed
             )
         if "oracle" in baselines:
-            oracle = self.oracle(planner, frameskip=processor.frameskip, seed=seed)
+            oracle = self.oracle(planner, frameskip=model.processor.frameskip, seed=seed)
             policies |= {} if oracle is None else {"oracle": oracle}
-        env = self.make(min(len(pairs), SIDE_BY_SIDE), processor.image_size)
+        env = self.make(min(len(pairs), SIDE_BY_SIDE), model.processor.image_size)
         result = goal_reaching(
             pairs, policies, env=env, seed=seed, num_recorded=num_recorded, progress=progress
         )

@@ -127,8 +127,6 @@ class Validation(Callback):
 
     def __init__(self, held_out: HeldOut, module: TrainingModule, *, owner: str) -> None:
         model = module.model
-        if model.processor is None:
-            raise RuntimeError("unreachable: the module was checked")
         windows = Windows(held_out.episodes, model.history_size, frameskip=model.processor.frameskip)
         self.held_out = held_out
         self.windows = windows.with_columns(module.columns)
@@ -145,8 +143,6 @@ class Validation(Callback):
     def identity(self, module: TrainingModule) -> dict[str, Any]:
         """Describe all that decides what it finds and does, and refuse episodes that are trained on."""
         held_out, model = self.held_out, module.model
-        if model.processor is None:
-            raise RuntimeError("unreachable: the module was checked")
         digests = windows_identity(self.windows, model.processor)[1]
         shared = set(digests) & set(module.seen or ())
         if shared:

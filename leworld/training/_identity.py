@@ -39,7 +39,7 @@ _NAMED = (nn.Module, type, types.ModuleType, types.FunctionType, types.BuiltinFu
 _FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy", "lightning"})  # their objects: by class
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
-_ELSEWHERE = frozenset({"processor", "trained_on"})  # attributes of a world model
+_ELSEWHERE = frozenset({"_processor", "trained_on"})  # attributes of a world model
 _SHOWN = 3
 _LENGTHS = ("data", "lengths")
 _NAMES = {
@@ -133,7 +133,7 @@ def training_record(model: WorldModel, digests: Sequence[str] | None) -> Trainin
     It is of no weights yet, see `stamped`. A former record that is not of the weights of `model` counts as
     incomplete, since nobody knows what changed them.
     """
-    names = () if model.processor is None else model.processor.observation_parts
+    names = model.processor.observation_parts if model.has_processor else ()
     new = TrainingEpisodes(digests=digests or (), parts=names or ("pixels",), complete=digests is not None)
     before = model.trained_on
     if before is None:

@@ -250,11 +250,11 @@ def _check(model: object, episodes: object, settings: object) -> Processor:
                 f"it is {describe(value)}",
                 f"Pass a {kind.__name__}",
             )
-    processor = model.processor if isinstance(model, WorldModel) else None
+    processor = model.processor if isinstance(model, WorldModel) and model.has_processor else None
     if processor is None or processor.action_mean is None:
         raise ConfigError(
             "train_inverse needs a model whose `processor` has action statistics",
-            "it is None" if processor is None else "its `action_mean` is None",
+            "none was set" if processor is None else "its `action_mean` is None",
             "Load the model with `leworld.load`, or set what `fit_processor` returns",
         )
     return processor

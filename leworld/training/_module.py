@@ -157,7 +157,7 @@ class TrainingModule(ResumableModule, ABC):
 
         Where a trainer has several devices, the batch is the joint one of all of them.
         """
-        if self.model.processor is None:
+        if not self.model.has_processor:
             raise _no_processor()
         rank = self.trainer.global_rank if self._trainer is not None else 0
         device = next(self.model.parameters(), raw.actions).device
@@ -262,7 +262,7 @@ class TrainingModule(ResumableModule, ABC):
     def on_train_start(self) -> None:
         """Note on the model which episodes it is about to be trained on."""
         windows, seen = windows_of(self.trainer.train_dataloader), self.seen
-        if seen is None and isinstance(windows, Windows) and self.model.processor is not None:
+        if seen is None and isinstance(windows, Windows) and self.model.has_processor:
             seen = windows_identity(windows, self.model.processor)[1]
         self.model.trained_on = training_record(self.model, seen)
 
@@ -291,7 +291,7 @@ def _check_kind(owner: str, name: str, value: object, kind: type) -> None:
 
 def _columns(model: WorldModel) -> tuple[str, ...]:
     """Name what training reads beside pixels and actions."""
-    parts = () if model.processor is None else model.processor.observation_parts
+    parts = model.processor.observation_parts if model.has_processor else ()
     return (*(name for name in parts if name != "pixels"), *model.batch_columns)
 
 
@@ -308,13 +308,13 @@ def _check_names(losses: Losses) -> None:
 def _no_processor() -> ConfigError:
     return ConfigError(
         "WorldModelModule needs a model with a `processor`",
-        "`model.processor` is None",
+        "none was set",
         "Set it: `model.processor = leworld.data.fit_processor(train_episodes, frameskip=...)`",
     )
 
 
 def _check_fit(model: WorldModel, windows: Windows | None) -> None:
-    if model.processor is None:
+    if not model.has_processor:
         raise _no_processor()
     check_knows_parts(model, model.processor, owner="WorldModelModule")
     rows = [("processor.block_dim", model.processor.block_dim, "model.action_dim", model.action_dim)]

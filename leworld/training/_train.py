@@ -187,8 +187,8 @@ def _train(
     **options: Any,
 ) -> WorldModel:
     model, windows, settings = module.model, module.windows, module.settings
-    if windows is None or model.processor is None:
-        raise RuntimeError("unreachable: the module checks both")
+    if windows is None:
+        raise RuntimeError("unreachable: the module checks it")
     identity, module.seen = windows_identity(windows, model.processor)
     identity |= module.identity()
     for callback in callbacks:
@@ -221,7 +221,7 @@ def _train(
 
 def _check_saveable(model: WorldModel) -> None:
     try:
-        check_saveable(model, processor=None if model.processor is None else model.processor.to_json())
+        check_saveable(model, processor=model.processor.to_json() if model.has_processor else None)
     except CheckpointError as error:
         fix = f"{error.fix.rstrip('.')}; or pass `TrainSettings(must_save=False)` to train it all the same"
         raise CheckpointError(error.rule, error.got, fix) from error

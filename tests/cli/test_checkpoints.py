@@ -61,6 +61,5 @@ def test_stats_are_printed_and_given_to_a_model(tmp_path: Path) -> None:
     np.testing.assert_allclose(facts["mean"], actions.mean(0), rtol=1e-5)
     np.testing.assert_allclose(facts["std"], actions.std(0), rtol=1e-5)
     processor = leworld.load(tmp_path / "ready").processor
-    assert processor is not None
     assert list(processor.action_mean or ()) == facts["mean"]
     assert processor.statistics_source == facts["source"] == "40 rows of d.h5"

@@ -46,7 +46,6 @@ def test_pack_train_and_look(recorded: Path) -> None:
         told = run("train", "--data", data, *SMALL, "--out", out)
         assert told.exit_code == 0, told.output
         model = leworld.load(out / "model")
-        assert model.processor is not None
         assert model.processor.image_size == 16  # of 20 and 16
         assert (model.processor.frameskip, model.history_size) == (2, 3)
     told = run("surprise", place / "packed run" / "model", "--data", place / "packed")

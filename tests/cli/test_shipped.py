@@ -36,5 +36,4 @@ def test_it_belongs_to_its_task_and_is_small(name: str) -> None:
     assert facts["command"].startswith(f"leworld train {task.name} ")
     assert facts["scores"]
     processor = model.processor
-    assert processor is not None
     assert (processor.image_size, processor.frameskip) == (task.image_size, task.frameskip)

@@ -35,7 +35,6 @@ def _mpc(case, mentions, *, change=None, **options):
     def call():
         model = point_model()
         if change is not None:
-            assert model.processor is not None
             model.processor = change(model.processor)
         return MPCPolicy(model, CEMPlanner(3), **options)
 

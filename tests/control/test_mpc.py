@@ -418,7 +418,6 @@ def test_the_present_of_a_state_is_read_in_evaluation_mode():
 
     model = Watched().train()
     model.processor = point_model().processor
-    assert model.processor is not None
     model.processor = replace(model.processor, frameskip=1)
     policy = MPCPolicy(model, small_cem(), cost=_place_cost(np.zeros((3, 2))), receding_horizon=1)
     policy.act(paint(START))

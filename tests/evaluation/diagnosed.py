@@ -35,7 +35,6 @@ class Looks(WorldModel):
 
     def _encode(self, observations) -> Tensor:
         processor = self.processor
-        assert processor is not None
         mean, std = (torch.tensor(v)[:, None, None] for v in (processor.image_mean, processor.image_std))
         seen = (observations["pixels"] * std + mean).mean((-2, -1))[..., :2] * 255 / 150  # half is darkened
         part = processor.parts["proprio"]
@@ -45,7 +44,6 @@ class Looks(WorldModel):
 
     def _predict(self, latents: Tensor, actions: Tensor) -> Tensor:
         processor = self.processor
-        assert processor is not None
         raw = actions.unflatten(-1, (SKIP, 2)) * torch.tensor(processor.action_std)
         step = 0.08 * (raw + torch.tensor(processor.action_mean)).sum(-2) * self.lights
         return latents + torch.cat([weight * step for weight in self.weights], dim=-1)

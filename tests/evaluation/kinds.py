@@ -59,7 +59,6 @@ def model(kind: type[WorldModel]) -> WorldModel:
 def moments(made: WorldModel, data: Episodes, index: int) -> tuple[Any, Tensor]:
     """Normalised parts (1, time, ...) of the kept frames of one episode, and the blocks between them."""
     processor = made.processor
-    assert processor is not None
     rows = np.arange(data.rows(index).start, data.rows(index).stop, SKIP)
     seen = model_input(made, data.observation(processor.observation_parts, rows))
     actions = torch.from_numpy(data.actions[rows[0] : rows[-1]])

@@ -92,7 +92,6 @@ def test_a_plan_is_what_the_model_makes_of_it(shipped: Explorer) -> None:
     (first, second), frame, goal = long_episodes(shipped), 3, 7
     told = shipped.plan(first, frame=frame, goal_episode=second, goal_frame=goal)
     model, one = shipped.model, shipped.episodes.select([first])
-    assert model.processor is not None
     rows = np.arange(frame + 1) * SKIP
     seen = model_input(model, Observation(one.pixels[rows[-1:]]))
     with torch.no_grad():

@@ -215,7 +215,6 @@ def _generator() -> torch.Generator:
 
 def _batch(run: Run, rows: list[int]) -> Batch:
     processor = run.model.processor
-    assert processor is not None
     columns = [name for name in processor.observation_parts if name != "pixels"]
     windows = Windows(run.episodes, run.model.history_size, frameskip=run.task.frameskip)
     return model_batch(

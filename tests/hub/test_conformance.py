@@ -28,7 +28,7 @@ def faults(save: Save, load: Load, folder: Path) -> list[str]:
             found.append(f"weights of {dtype}")
         if again.training:
             found.append("training mode")
-        if again.processor != model.processor:
+        if not again.has_processor or again.processor != model.processor:
             found.append("processor")
         if again.config != model.config:
             found.append("config")

@@ -125,6 +125,6 @@ def test_statistics_travel_with_the_model(tmp_path: Path) -> None:
     statistics = action_statistics(dataset(tmp_path / "d.h5", actions, "act"), column="act")
     model = leworld.load(MINI).with_action_stats(statistics)
     again = leworld.load(leworld.save(model, tmp_path / "m"))
-    assert again.processor is not None
+    assert again.has_processor
     assert (again.processor.action_mean, again.processor.action_std) == (statistics.mean, statistics.std)
     assert again.processor.statistics_source == "50 rows of d.h5"

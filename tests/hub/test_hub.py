@@ -73,7 +73,6 @@ def test_no_revision_pin_others_a_record_is_pinned_verified_and_needs_no_request
 ) -> None:
     model = leworld.load("lewm-pusht", cache_dir=cache)
     processor = model.processor
-    assert processor is not None
     assert (processor.frameskip, processor.image_size, processor.action_mean) == (5, 224, (-0.008, 0.007))
     assert all("/resolve/main/" not in request for request in hub.requests)
     hub.requests.clear()

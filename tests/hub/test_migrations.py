@@ -51,7 +51,6 @@ def test_a_stored_checkpoint_loads(version: int) -> None:
     assert stored
     assert all(torch.equal(state[name], value) for name, value in stored.items())
     processor = model.processor
-    assert processor is not None
     assert (processor.frameskip, processor.action_mean, processor.action_std) == (2, (0.1, -0.2), (0.5, 0.6))
     assert (processor.environment_id, processor.statistics_source) == ("leworld/TwoRoom-v0", "a test")
     frames = torch.linspace(-1, 1, 2 * 3 * 16 * 16, dtype=torch.float32).reshape(1, 2, 3, 16, 16)

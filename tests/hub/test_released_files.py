@@ -141,7 +141,7 @@ def test_without_statistics_the_model_loads_and_acting_says_what_is_missing(fold
 
     torch.save({k: v + 1 if v.is_floating_point() else v for k, v in state().items()}, folder / "weights.pt")
     model = leworld.load(folder)
-    assert model.processor is None
+    assert not model.has_processor
     with pytest.raises(ConfigError, match="processor"):
         MPCPolicy(model, CEMPlanner())
     model.processor = PINNED["lewm-reacher"].processor

@@ -71,7 +71,7 @@ def test_all_layouts_are_one_model(kind: str, layout) -> None:
     assert same(load_tdmpc2(layout(weights(kind)), on_left_over=left_over.append), model)
     assert not left_over
     assert not model.training
-    assert model.processor is None
+    assert not model.has_processor
     assert (model.latent_shape, model.action_dim, model.history_size) == ((32,), 3, 3)
     assert (model.termination is None) == (kind == "weights")
 

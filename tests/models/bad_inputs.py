@@ -310,7 +310,7 @@ ROWS: list[BadInput] = [
         "parts=['proprio']",
     ),
     row("embed_rows", "no episodes", lambda: embed_rows(able(), FILM), ConfigError, "`episodes`", "Episodes"),  # type: ignore[arg-type]
-    row("embed", "no processor", lambda: embed(lewm(), FILM), ConfigError, "`model.processor` is None"),
+    row("embed", "no processor", lambda: embed(lewm(), FILM), ConfigError, "none was set"),
     row("embed", "no model", lambda: embed(nn.Linear(1, 1), FILM), ConfigError, "embed", "WorldModel"),
     row("embed", "a batch of 0", lambda: embed(able(), FILM, batch_size=0), ConfigError, "batch_size=0"),
     row("embed", "floating-point frames", lambda: embed(able(), FILM / 255), ShapeError, "uint8"),

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from leworld.data import Batch
+from leworld.data import Batch, Processor
+from leworld.errors import ConfigError
 from leworld.models import Losses, WorldModel
 
 
@@ -58,3 +59,31 @@ def test_a_model_without_parameters_takes_any_floating_point_type() -> None:
 def test_it_is_abstract() -> None:
     with pytest.raises(TypeError, match="abstract"):
         WorldModel()
+
+
+PROCESSOR = Processor(8, frameskip=1, action_dim=2)
+
+
+def test_a_processor_that_was_never_set_is_asked_for() -> None:
+    model = Summing(1)
+    assert not model.has_processor
+    with pytest.raises(ConfigError, match="fit_processor"):
+        _ = model.processor
+    model.processor = PROCESSOR
+    assert model.has_processor
+    assert model.processor is PROCESSOR
+    assert not Summing(1).has_processor
+    model.processor = None
+    assert not model.has_processor
+
+
+def test_a_class_may_bring_its_processor() -> None:
+    class Ready(Summing):
+        processor = PROCESSOR  # pyright: ignore[reportAssignmentType] -- as in 0.1.0
+
+    model = Ready(1)
+    assert model.has_processor
+    assert model.processor is PROCESSOR
+    model.processor = None
+    assert not model.has_processor
+    assert Ready(1).has_processor

@@ -183,7 +183,6 @@ def test_without_a_browser_there_is_advice(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_recorded_file_of_another_world(tmp_path: Path) -> None:
     """Without an environment, planning and monotonicity say so; a named decoder is used."""
     model = tiny_lewm()
-    assert model.processor is not None
     model.processor = dataclasses.replace(model.processor, environment_id="elsewhere/World-v0")
     leworld.save(model, tmp_path / "m")
     write_hdf5(tmp_path / "held.h5", two_room_held_out(14, image_size=16))

@@ -121,7 +121,6 @@ def test_the_command_names_two_runs_alike_apart(models, tmp_path: Path) -> None:
 def test_two_models_of_two_worlds_are_refused(models, tmp_path: Path, extra, words: str) -> None:
     (tmp_path / "decoder").write_text("no decoder")
     model = tiny_lewm()
-    assert model.processor is not None
     model.processor = dataclasses.replace(model.processor, environment_id=get_task("pusht").environment_id)
     leworld.save(models["one"], tmp_path / "a")
     leworld.save(model, tmp_path / "b")

@@ -89,7 +89,6 @@ def _register(case, *mentions, **changes):
 
 def _processor():
     processor = tiny_model().processor
-    assert processor is not None
     return replace(processor, image_size=16)
 
 

@@ -24,7 +24,6 @@ from tests.training.tiny import tiny_model
 
 def small_processor() -> Processor:
     processor = tiny_model().processor
-    assert processor is not None
     return replace(processor, image_size=16)
 
 

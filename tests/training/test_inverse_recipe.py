@@ -89,7 +89,6 @@ def test_the_world_model_stays_as_it_was(tmp_path):
 
 def test_windows_carry_the_embeddings_and_blocks_of_their_rows():
     model, episodes = tiny_model().eval(), tiny_episodes()
-    assert model.processor is not None
     table = embed(model, episodes.pixels, owner="test")
     windows = recipe._windows(episodes, 3, model.processor.frameskip)
     batch = windows.__getitems__([0, 5, len(windows) - 1])

@@ -2,9 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+
+# Pixels, or a mapping of parts in a world that shows several. Its user knows which: no test is asked for.
+if TYPE_CHECKING:
+    Shown: TypeAlias = np.ndarray | Any
+else:
+    Shown = np.ndarray | Mapping[str, np.ndarray]
 
 
 @runtime_checkable
@@ -42,13 +48,13 @@ class GoalEnvironment(Protocol):
     @abstractmethod
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray | Mapping[str, np.ndarray], dict[str, Any]]:
+    ) -> tuple[Shown, dict[str, Any]]:
         """Set states and goals, and return observation and info."""
         ...
 
     @abstractmethod
     def step(
         self, actions: np.ndarray, /
-    ) -> tuple[np.ndarray | Mapping[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    ) -> tuple[Shown, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Apply one action a copy and return observation, rewards, terminated, truncated and info."""
         ...

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..._checks import check_choice, describe, plain_numbers
+from ..._typing import MaybeNone
 from ...errors import ConfigError, NonFiniteError, ShapeError
 from .._result import Result, draw
 
@@ -47,7 +48,7 @@ class LatentMap(Result):
 
     coordinates: Float[np.ndarray, "*sample component"]
     method: Literal["pca", "tsne"]
-    explained_variance: tuple[float, ...] | None = None
+    explained_variance: tuple[float, ...] | MaybeNone = None
 
     kind: ClassVar[str] = "latent_map"
 

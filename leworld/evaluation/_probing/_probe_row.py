@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, final
 
 from ..._checks import plain_numbers
+from ..._typing import MaybeNone
 from ...errors import ConfigError, DataError
 from ...metrics import Interval
 
@@ -61,12 +62,12 @@ class ProbeRow:
     mse_std: float = math.nan
     pearson: float = math.nan
     r2: float = math.nan
-    mse_interval: Interval | None = None
-    pearson_interval: Interval | None = None
-    r2_interval: Interval | None = None
+    mse_interval: Interval | MaybeNone = None
+    pearson_interval: Interval | MaybeNone = None
+    r2_interval: Interval | MaybeNone = None
     degrees: float = math.nan
     accuracy: float = math.nan
-    accuracy_interval: Interval | None = None
+    accuracy_interval: Interval | MaybeNone = None
     chance: float = math.nan
     num_samples: int = 0
     num_episodes: int = 0

@@ -3,11 +3,12 @@
 import bisect
 import math
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, final, overload
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from ..._checks import check_finite, check_float_array, check_number, check_size, describe, plain_numbers
@@ -137,9 +138,13 @@ class SurpriseMonitor:
         """Forget the past frames, at the start of an episode."""
         self._state: Any | None = None
 
+    @overload
+    def observe(self, observation: np.ndarray | Observation, actions: None = None) -> None: ...
+    @overload
+    def observe(self, observation: np.ndarray | Observation, actions: ArrayLike) -> SurpriseReading: ...
     @torch.no_grad()
     def observe(
-        self, observation: np.ndarray | Observation, actions: object = None
+        self, observation: np.ndarray | Observation, actions: ArrayLike | None = None
     ) -> SurpriseReading | None:
         """Judge the newest frame.
 

@@ -83,7 +83,7 @@ def _scores(scores: tuple[Score, ...]) -> str:
 
 
 def _facts(model: WorldModel) -> str:
-    processor = model.processor
+    processor = model.processor if model.has_processor else None
     rows = {
         "architecture": f"`{type(model).__name__}`",
         "parameters": f"{sum(parameter.numel() for parameter in model.parameters()):,}",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
+from ..._typing import MaybeNone
 from ...data import Processor
 
 
@@ -58,7 +59,7 @@ class CheckpointRecord:
     summary: str
     files: Mapping[str, str | None]
     architecture: Mapping[str, Any]
-    processor: Processor | None
+    processor: Processor | MaybeNone
     history_size: int | None
     licence: str
     paper: str | None = None

@@ -94,10 +94,10 @@ def export(
     """
     check_choice("leworld.hub.export", "format", format, ("onnx", "pt2"))
     model = world_model("leworld.hub.export", model)
-    if model.processor is None:
+    if not model.has_processor:
         raise CheckpointError(
             "leworld.hub.export needs a model with a processor",
-            "`model.processor` is None, so its image size is unknown",
+            "none was set, so its image size is unknown",
             "Set `model.processor = leworld.data.Processor(...)`",
         )
     if format == "onnx":

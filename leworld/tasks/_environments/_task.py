@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._checks import check_choice, check_number, plain_numbers
 from ..._random import fold_seed
+from ..._typing import MaybeNone
 from ...control import Policy
 from ...data import Episodes, collect
 from ...evaluation import GoalEnvironment, GoalPairs, Quantity, StateRadius, StateWorld, Success
@@ -77,7 +78,7 @@ class EnvironmentTask(Task, ABC):
         return CopyWorld(self)
 
     @plain_numbers
-    def oracle(self, planner: Planner, *, frameskip: int, seed: int = 0) -> Policy | None:
+    def oracle(self, planner: Planner, *, frameskip: int, seed: int = 0) -> Policy | MaybeNone:
         """Plan with the environment itself, where the task was asked to: each candidate costs its steps."""
         return super().oracle(planner, frameskip=frameskip, seed=seed) if self.has_oracle else None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from ..._checks import check_choice, plain_numbers
+from ..._typing import MaybeNone
 from ...control import Policy
 from ...data import Episodes
 from ...envs import PushTArena, PushTSuccess
@@ -137,7 +138,7 @@ class PushTTask(Task):
         return replace(drawn, protocol=protocol, hold_steps=held)
 
     @plain_numbers
-    def oracle(self, planner: Planner, *, frameskip: int, seed: int = 0) -> Policy | None:
+    def oracle(self, planner: Planner, *, frameskip: int, seed: int = 0) -> Policy | MaybeNone:
         """Make a policy that plans with the true dynamics, with as many simulations as one can wait for."""
         lighter = CEMPlanner(
             planner.horizon,
