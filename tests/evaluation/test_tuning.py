@@ -165,3 +165,21 @@ def test_the_advice_says_where_the_search_ends() -> None:
 def test_the_advice_says_when_nothing_learns() -> None:
     text = tuning_result(tuning_row(0.1, -0.5), tuning_row(0.5, 0.4)).advice()
     assert text.startswith("No lambda from 0.001 to 1 made a model to plan in")
+
+
+def test_what_the_latent_lost_outweighs_how_well_plans_agree() -> None:
+    """Plans move the agent perfectly in a latent that forgot what it pushes."""
+    agent_only = replace(tuning_row(0.01, 0.99, 0.99), missing={"agent": 0.0, "block": 0.6})
+    both = replace(tuning_row(0.1, 0.85, 0.85), missing={"agent": 0.02, "block": 0.05})
+    assert agent_only.lost == ("block",)
+    assert both.lost == ()
+    assert agent_only.score == pytest.approx(0.39)
+    assert both.score == pytest.approx(0.85)
+    found = tuning_result(agent_only, both)
+    assert found.best.weight == 0.1
+    assert "lacks what the pictures tell of block (0.60 of R2)" in found.advice()
+    assert "block" in found.table()
+    again = TuningRow.from_json(agent_only.to_json())
+    assert again == agent_only
+    older = {name: value for name, value in agent_only.to_json().items() if name != "missing"}
+    assert TuningRow.from_json(older).score == pytest.approx(0.99)

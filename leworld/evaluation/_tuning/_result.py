@@ -25,6 +25,8 @@ _USEFUL, _SURE = 0.5, 2.0
 class TuningResult(Result):
     """Which weight of the regularizer, lambda, lets planning in the model find what recorded episodes did.
 
+    And of which a quantity that the pictures tell, such as where a pushed block lies, is not lost.
+
     Attributes:
         name: What was tuned, for the head of the table.
         rows: One row a training, in the order of the search.
@@ -80,8 +82,8 @@ class TuningResult(Result):
 
     @property
     def best(self) -> TuningRow:
-        """The row whose plans agree best, each by the action component in which they agree least."""
-        return max(self.rows, key=lambda row: row.agreement.worst)
+        """The row of the highest `score`: plans agree, and no quantity is lost."""
+        return max(self.rows, key=lambda row: row.score)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -102,7 +104,7 @@ class TuningResult(Result):
             )
         said = [
             f"Take lambda {best.weight:g}: what plans do correlates by {score:.2f} with what the episodes did"
-            f"{_component(best)}."
+            f"{_component(best)}.{_forgets(best)}"
         ]
         alike = [row for row in self.rows if row is not best and not _clearly(best, row)]
         if not alike:
@@ -135,6 +137,7 @@ class TuningResult(Result):
             "expert's rank",
             "contrast",
             "effective rank",
+            "lost",
             "seconds",
         ]
         lines = [head]
@@ -148,6 +151,7 @@ class TuningResult(Result):
                     f"{100 * found.rank:.1f} %",
                     f"{found.contrast:.2f}",
                     f"{row.effective_rank:.1f}",
+                    ", ".join(row.lost) or "-",
                     f"{row.seconds:.0f}",
                 ]
             )
@@ -230,7 +234,7 @@ class TuningResult(Result):
 
 def _clearly(better: TuningRow, other: TuningRow) -> bool:
     """Whether the difference is more than two standard errors, as if both erred apart."""
-    gap = better.agreement.worst - other.agreement.worst
+    gap = better.score - other.score
     return gap > _SURE * math.hypot(better.agreement.error, other.agreement.error)
 
 
@@ -240,8 +244,16 @@ def _lost(best: TuningRow, row: TuningRow, side: str) -> str:
     return (
         f"{side.capitalize()}, with {row.weight:g}, the correlation is {other.worst:.2f}{_component(row)}, "
         f"the expert's plan ranks at {100 * other.rank:.1f} % against {100 * one.rank:.1f} %, and the "
-        f"contrast of costs is {other.contrast:.2f} against {one.contrast:.2f}."
+        f"contrast of costs is {other.contrast:.2f} against {one.contrast:.2f}.{_forgets(row)}"
     )
+
+
+def _forgets(row: TuningRow) -> str:
+    """Say which quantities a model has lost."""
+    if not row.lost:
+        return ""
+    told = [f"{name} ({row.missing[name]:.2f} of R2)" for name in row.lost]
+    return f" The latent lacks what the pictures tell of {', '.join(told)}."
 
 
 def _known(row: TuningRow) -> list[float]:

@@ -2,8 +2,9 @@
 
 import gc
 import json
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,15 @@ from ..._files import write_atomically
 from ..._typing import Limits
 from ...data import Episodes, Windows
 from ...errors import ConfigError, DataError
-from ...evaluation import TuningResult, TuningRow, frame_latents, plan_agreement
+from ...evaluation import (
+    Quantity,
+    TuningResult,
+    TuningRow,
+    diagnose,
+    frame_latents,
+    plan_agreement,
+    recorded_quantities,
+)
 from ...metrics import effective_rank
 from ...models import WorldModel, processor_of
 from ...training import CollapseWarning, Devices, OptimizerSettings, TrainSettings, reserve_folder, train
@@ -26,7 +35,8 @@ from .._task import Task
 from ._search import FIRST, next_weight
 
 _SETTINGS, _ROW, _SECONDS = "tuning.json", "row.json", "seconds.json"
-_HELD_OUT = 50
+_HELD_OUT = 100
+_FEWEST_PROBED = 10  # episodes: with fewer a probe says nothing
 _MOST_RANKED = 1024
 _SHORTER = 5  # times fewer steps than the recipe's
 
@@ -49,9 +59,10 @@ def tune(
     Lambda decides how hard the regularizer presses the embeddings towards a Gaussian. Too little, and they
     collapse or lose what the task turns on; too much, and they curl up until distance in them means nothing
     beyond the next step. Where the best lies depends on the world. Each training is judged by
-    `plan_agreement` on held-out episodes, by the action component in which plans agree least. That has one
-    peak, and the search halves the interval around the best so far on a logarithmic scale: n trainings leave
-    about 2^(-n/2) of it.
+    `plan_agreement` on held-out episodes, by the action component in which plans agree least, and by
+    whether a quantity of the task is lost that a probe reads off the pictures, see `TuningRow.score`: what an
+    agent pushes does not show in its own moves. The search halves the interval around the best so far on a
+    logarithmic scale: n trainings leave about 2^(-n/2) of it.
 
     A training takes a fifth of the recipe's steps, so that the five of a search cost what one whole training
     costs. The best lambda of short runs lies above that of a whole training rather than below it, since weak
@@ -132,7 +143,7 @@ def tune(
         return model, Windows(episodes[0], model.history_size, frameskip=task.frameskip)
 
     def measure(model: WorldModel, weight: float, seconds: float) -> TuningRow:
-        return _measured(model, weight, episodes[1], task.action_limits, seed, seconds)
+        return _measured(model, weight, episodes[1], task.quantities, task.action_limits, seed, seconds)
 
     return _searched(
         "tune",
@@ -222,6 +233,7 @@ def tune_recorded(
     if settings is None:
         settings = TrainSettings(num_steps=200, optimizer=OptimizerSettings(learning_rate=1e-3))
     facts = {"training": settings.to_json(), "low": low, "high": high}
+    quantities = recorded_quantities(held_out)
 
     def made(weight: float) -> tuple[WorldModel, Windows]:
         model = build(weight)
@@ -229,7 +241,7 @@ def tune_recorded(
         return model, windows
 
     def measure(model: WorldModel, weight: float, seconds: float) -> TuningRow:
-        return _measured(model, weight, held_out, action_limits, settings.seed, seconds)
+        return _measured(model, weight, held_out, quantities, action_limits, settings.seed, seconds)
 
     return _searched(
         owner,
@@ -281,7 +293,7 @@ def _searched(
         bar = tqdm(total=num_runs, desc="trainings", unit="training", disable=None if progress else True)
         with bar:
             while len(rows) < num_runs:
-                scores = {weight: row.agreement.worst for weight, row in rows.items()}
+                scores = {weight: row.score for weight, row in rows.items()}
                 weight = next_weight(low, high, scores)
                 if weight is None:
                     break
@@ -326,7 +338,13 @@ def _trained(
 
 
 def _measured(
-    model: WorldModel, weight: float, held_out: Episodes, limits: Limits, seed: int, seconds: float
+    model: WorldModel,
+    weight: float,
+    held_out: Episodes,
+    quantities: Mapping[str, Quantity],
+    limits: Limits,
+    seed: int,
+    seconds: float,
 ) -> TuningRow:
     found = plan_agreement(model, held_out, action_limits=limits, seed=seed)
     stride = processor_of(model, owner="tune").frameskip
@@ -336,7 +354,20 @@ def _measured(
         agreement=found,
         effective_rank=float(effective_rank(latents, center=True)),
         seconds=seconds,
+        missing=_missing(model, held_out, quantities, seed),
     )
+
+
+def _missing(
+    model: WorldModel, held_out: Episodes, quantities: Mapping[str, Quantity], seed: int
+) -> dict[str, float]:
+    """Return by how much R2 the pictures tell more of each quantity than the latent."""
+    if held_out.pixels is None or not quantities or len(held_out) < _FEWEST_PROBED:
+        return {}
+    found = diagnose(model, held_out, quantities=quantities, num_problems=2, num_plans=2, seed=seed)
+    both = [name for name in found.r2 if name in found.pixel_r2]
+    missing = {name: max(0.0, found.pixel_r2[name] - max(0.0, found.r2[name])) for name in both}
+    return {name: value for name, value in missing.items() if math.isfinite(value)}
 
 
 def _read(path: Path, owner: str) -> TuningRow | None:
