@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ _CHANNELS = (8, 16, 32, 64)
 _DISCOUNT = 0.97  # a block: what comes 33 of them later counts a third
 
 
-def rewarded(episodes: Episodes, task: Task, kind: str | None) -> Episodes:
+def rewarded(episodes: Episodes, task: Task, kind: Literal["sparse", "dense"] | None) -> Episodes:
     """Return the episodes with the rewards of the task's fixed goal, if any are asked for."""
     if kind is None:
         return episodes
