@@ -50,6 +50,25 @@ def tworoom_rewarded() -> str:
     )
 
 
+@table
+def tworoom_proposals() -> str:
+    """Success of TD-MPC2 over the evaluations of a search, with and without its policy's proposals."""
+    result = load("tworoom_proposals")
+    by_search: dict[tuple[str, bool], list[dict[str, Any]]] = {}
+    for row in result["rows"]:
+        by_search.setdefault((row["search"], row["proposals"]), []).append(row)
+    lines = []
+    for (search, proposals), rows in by_search.items():
+        count, pairs = (sum(row[name] for row in rows) for name in ("reached", "pairs"))
+        ends = wilson_interval(count, pairs)
+        told = interval({"success": count / pairs, "low": ends.low, "high": ends.high})
+        seconds = fmean(row["seconds"] for row in rows)
+        guesses = "no" if not proposals else "yes" if rows[0]["evaluations"] else "-"
+        lines.append([search, f"{rows[0]['evaluations']}", guesses, told, f"{seconds:.0f}"])
+    head = ["search", "evaluations a decision", "proposals", "goals reached", "seconds for 100 pairs"]
+    return f"{markdown(head, lines)}\n\n{source(result)}"
+
+
 def _compared(name: str) -> str:
     """Goals reached by several models, trained alike, and what they cost."""
     result = load(name)

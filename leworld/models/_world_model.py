@@ -58,10 +58,8 @@ class WorldModel(nn.Module, ABC):
         action_dim: Size of an action block.
         observation_parts: Names of the parts that the model reads.
         batch_columns: Columns such as "reward" that `loss` reads from `batch.columns`.
-        watches_spread: Whether training warns where the latents' spread stays far below 1. False for mostly
-            frozen features, and for latents whose form decides the spread, such as one-hot vectors.
-        clipped_apart: Names of parts that learn from losses of their own, such as a policy: training clips
-            the gradient of each by its own norm, so that none decides how far the others learn.
+        watches_spread: Whether training warns of latents that spread little; False for frozen or one-hot.
+        clipped_apart: Names of parts such as a policy, whose gradients training clips by their own norm.
         processor: How the world's units become the model's numbers and back. Set it; `leworld.load` does.
         trained_on: The record of the episodes that it was trained on; None where there is none.
 

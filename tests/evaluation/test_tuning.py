@@ -183,3 +183,14 @@ def test_what_the_latent_lost_outweighs_how_well_plans_agree() -> None:
     assert again == agent_only
     older = {name: value for name, value in agent_only.to_json().items() if name != "missing"}
     assert TuningRow.from_json(older).score == pytest.approx(0.99)
+
+
+def test_of_weights_as_good_as_the_best_the_smallest_is_taken() -> None:
+    """Within the standard error of the best; a larger weight and one that is clearly worse are not."""
+    rows = tuning_row(0.01, 0.5), tuning_row(0.02, 0.895), tuning_row(0.05, 0.9), tuning_row(0.2, 0.895)
+    error = rows[2].agreement.error
+    assert 0.005 < error < 0.3
+    assert tuning_result(*rows).best.weight == 0.02
+    assert tuning_result(*reversed(rows)).best.weight == 0.02
+    sure = [replace(row, agreement=replace(row.agreement, errors=(1e-3,))) for row in rows]
+    assert tuning_result(*sure).best.weight == 0.05

@@ -134,7 +134,7 @@ def test_rewards_policy_and_settings_are_as_the_contender_says(tmp_path: Path) -
 
 def test_without_rewards_nothing_is_added(tmp_path: Path) -> None:
     assert list_contenders()[:3] == ("lewm", "pldm", "dinowm")
-    rows = run(tmp_path, None).rows
+    rows = run(tmp_path, None, planner=CEMPlanner(num_samples=12, num_iterations=4)).rows
     assert [row.model for row in rows] == ["lewm", "pldm", "dinowm"]
     assert list(rows[0].reached) == list(TASK.protocols)
 

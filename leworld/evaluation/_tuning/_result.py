@@ -82,8 +82,16 @@ class TuningResult(Result):
 
     @property
     def best(self) -> TuningRow:
-        """The row of the highest `score`: plans agree, and no quantity is lost."""
-        return max(self.rows, key=lambda row: row.score)
+        """The row of the smallest weight whose `score` is within a standard error of the highest one.
+
+        So ties go to the smaller weight, as longer trainings bear one: the one-standard-error rule of Breiman
+        et al., Classification and Regression Trees, 1984.
+        """
+        top = max(self.rows, key=lambda row: row.score)
+        error = top.agreement.error
+        least = top.score - (0.0 if math.isnan(error) else error)
+        near = [row for row in self.rows if row.score >= least and row.weight < top.weight]
+        return min(near, key=lambda row: row.weight, default=top)
 
     @property
     def interval(self) -> tuple[float, float]:
