@@ -43,7 +43,7 @@ def tworoom_rewarded() -> str:
     head = ["model", "trainings", *protocols, "training seconds", "GFLOP a decision", "seconds a decision"]
     pairs = result["settings"]["pairs"]
     return (
-        f"{result['settings']['budget'].partition(';')[0]}, equally many frames; {pairs} pairs a protocol "
+        f"{result['settings']['budget'].partition(';')[0]}, as many frames for all. {pairs} pairs a protocol "
         "and seed. Share of goals reached over all trainings with its 95 % Wilson interval, then the lowest "
         f"and the highest seed. Seconds are those of one CPU thread.\n\n{markdown(head, lines)}\n\n"
         f"{source(result)}"

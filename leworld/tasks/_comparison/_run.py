@@ -150,10 +150,12 @@ def compare(
             found, seeds, place
         )
     steps, batch = recipe.settings.num_steps, recipe.settings.batch_size
+    own = [name for name, contender in found.items() if contender.settings is not None]
+    but = f" (`{'`, `'.join(own)}` by settings of their own)" if own else ""
     return ComparisonResult(
         task.name,
         rows=tuple(rows),
-        budget=f"{steps:,} steps of {batch} windows for each model, pretraining included; "
+        budget=f"{steps:,} steps of {batch} windows for each model{but}, pretraining included; "
         f"{recipe.num_episodes:,} episodes; a plan of `{settings['reference']}` as the fixed FLOPs",
         settings=settings,
     )
