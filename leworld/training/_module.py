@@ -223,6 +223,7 @@ class TrainingModule(ResumableModule, ABC):
         """Return AdamW and its schedule, counted in steps."""
         return scheduled_adamw(self.parameters(), self.settings)
 
+    @plain_numbers
     def configure_gradient_clipping(
         self,
         optimizer: Optimizer,

@@ -216,7 +216,7 @@ ROWS: list[BadInput] = [
         "num_heads=4",
         "6",
     ),
-    row("SimNormAdapter", "no size", lambda: SimNormAdapter("patches"), ConfigError, "str"),
+    row("SimNormAdapter", "no size", lambda: SimNormAdapter("patches", 8), ConfigError, "str"),
     row("SimNormAdapter", "groups", lambda: SimNormAdapter(VectorEncoder(3, 4), 9), ConfigError, "8", "9"),
     row(
         "SimNormAdapter", "size", lambda: SimNormAdapter(VectorEncoder(3, 4), 0), ConfigError, "embedding_dim"

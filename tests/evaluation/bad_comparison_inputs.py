@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from leworld.control import MPCPolicy
 from leworld.errors import ConfigError, DataError, LeWorldError
 from leworld.evaluation import (
     ComparisonResult,
@@ -9,6 +10,7 @@ from leworld.evaluation import (
     DiagnosisResult,
     PartRow,
     PlanCost,
+    decision_cost,
     diagnose,
     plan_cost,
 )
@@ -63,7 +65,18 @@ def _cost(case, kind, *mentions, **options):
     return _row("plan_cost", case, call, *mentions)
 
 
+def _decision(case, *mentions, **options):
+    def call():
+        made, data = kinds.model(Parts), kinds.episodes(2)
+        start, goal = (data.observation(made.observation_parts, [at]) for at in (0, 1))
+        policy = MPCPolicy(made, CEMPlanner(num_samples=2, num_iterations=1))
+        return decision_cost(made, policy, start=start, goal=goal, **options)
+
+    return _row("decision_cost", case, call, *mentions)
+
+
 ROWS = [
+    _decision("no decision to time", "`repeats", "0", repeats=0),
     _row("ComparisonRow", "more reached than pairs", lambda: row(reached={"far": (11, 10)}), "11 of 10"),
     _row("ComparisonRow", "no pair", lambda: row(fixed_reached={"far": (0, 0)}), "0 of 0"),
     _row("ComparisonRow", "negative time", lambda: row(training_seconds=-1.0), "training_seconds"),
