@@ -3,7 +3,6 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from leworld.control import Policy, RandomPolicy
 from leworld.envs import TwoRoomArena
 from leworld.errors import ConfigError, DataError
 from leworld.evaluation import ComparisonResult, ComparisonRow
-from leworld.planners import CEMPlanner
 from leworld.tasks import (
     ArmTask,
     BuildRequest,
@@ -24,18 +22,10 @@ from leworld.tasks import (
     get_task,
     list_contenders,
 )
+from tests.tasks.test_compare import PLANNER, TASK, run
 from tests.training.tiny import tiny_settings
 
-TASK = get_task("tworoom")
-PLANNER = CEMPlanner(num_samples=8, num_iterations=2)
 REWARDED = ("tdmpc2", "dreamer", "lewm_reward")
-
-
-def run(folder: Path, contenders: Any, **changes: Any) -> ComparisonResult:
-    settings = replace(tiny_settings(num_steps=2, batch_size=8), batchnorm_windows=8, log_every=1)
-    recipe = TwoRoomRecipe(num_episodes=4, embedding_dim=8, num_slices=8, settings=settings)
-    options = {"seeds": [0], "num_pairs": 2, "num_probed": 4, "planner": PLANNER, "recipe": recipe}
-    return compare(TASK, contenders, folder=folder, progress=False, **options | changes)
 
 
 def test_starts_from_anywhere_to_one_goal() -> None:
@@ -82,7 +72,7 @@ def zoo() -> ComparisonResult:
 
 def test_models_of_one_task_stand_beside_the_others(zoo: ComparisonResult) -> None:
     rows = {row.model: row for row in zoo.rows}
-    assert rows["lewm"].search == (8, 2)
+    assert rows["lewm"].search == (12, 4)
     for name in REWARDED:
         row = rows[name]
         assert row.search is row.fixed_search is None
@@ -90,7 +80,7 @@ def test_models_of_one_task_stand_beside_the_others(zoo: ComparisonResult) -> No
         assert row.reached["fixed-goal"][1] == row.reached["same-room"][1] == 2
         assert 0 < row.cost.encode_flops < row.cost.flops == row.cost.plain_flops
         assert ComparisonRow.from_json(row.to_json()) == row
-    assert rows["tdmpc2"].num_frames == rows["lewm"].num_frames == rows["dreamer"].num_frames == 2 * 8 * 2
+    assert rows["tdmpc2"].num_frames == rows["lewm"].num_frames == rows["dreamer"].num_frames == 4 * 4 * 2
     assert rows["dreamer"].cost.flops < rows["tdmpc2"].cost.flops  # it searches nothing
     assert str(zoo).count("its own") == 3
 
@@ -129,12 +119,12 @@ def test_rewards_policy_and_settings_are_as_the_contender_says(tmp_path: Path) -
     assert asked[0].planner is PLANNER
     assert not asked[0].model.training
     assert result.rows[0].num_frames == 4 * 2
-    assert result.rows[1].num_frames == 2 * 8 * 2
+    assert result.rows[1].num_frames == 4 * 4 * 2
 
 
 def test_without_rewards_nothing_is_added(tmp_path: Path) -> None:
     assert list_contenders()[:3] == ("lewm", "pldm", "dinowm")
-    rows = run(tmp_path, None, planner=CEMPlanner(num_samples=12, num_iterations=4)).rows
+    rows = run(tmp_path, None, protocols=None).rows
     assert [row.model for row in rows] == ["lewm", "pldm", "dinowm"]
     assert list(rows[0].reached) == list(TASK.protocols)
 

@@ -120,11 +120,15 @@ class DiagnosisResult(Result):
         return math.isnan(self.within_share)
 
     @property
-    def lost(self) -> tuple[str, ...]:
-        """Quantities that a probe finds in the pixels and not in the latent; an R2 below 0 finds nothing."""
+    def missing(self) -> dict[str, float]:
+        """By how much R2 a probe finds each quantity better in the pixels; an R2 below 0 finds nothing."""
         kept = {name: 0.0 if value < 0 else value for name, value in self.r2.items()}
-        found = ((name, r2 - kept.get(name, math.nan)) for name, r2 in self.pixel_r2.items())
-        return tuple(name for name, missing in found if missing > self.lost_above)
+        return {name: r2 - kept.get(name, math.nan) for name, r2 in self.pixel_r2.items()}
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Quantities that a probe finds in the pixels and not in the latent."""
+        return tuple(name for name, missing in self.missing.items() if missing > self.lost_above)
 
     def table(self) -> str:
         """Return the numbers, one line a part and change, and below what is wrong in words."""

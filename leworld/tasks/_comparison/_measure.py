@@ -2,7 +2,7 @@
 
 import gc
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ...errors import ConfigError, DataError
 from ...evaluation import (
     ComparisonRow,
     GoalPairs,
+    GoalReachingResult,
     decision_cost,
     goal_reaching,
     plan_cost,
@@ -158,13 +159,13 @@ class Comparison:
         start, goal = (_moment(held_out, model, row) for row in (0, 1))
         cost = decision_cost(model, policy, start=start, goal=goal)
         env = self.task.make(SIDE_BY_SIDE, processor_of(model, owner="compare").image_size)
-        reached = {}
-        for protocol, found in pairs.items():
-            result = goal_reaching(
+
+        def play(found: GoalPairs) -> GoalReachingResult:
+            return goal_reaching(
                 found, {"own": policy}, env=env, seed=seed, num_recorded=0, progress=self.progress
             )
-            outcome = result.policies["own"]
-            reached[protocol] = (sum(outcome.reached), len(outcome.reached))
+
+        reached = _counted(pairs, play)
         both = {"reached": reached, "search": None, "cost": cost}
         return both | {f"fixed_{name}": value for name, value in both.items()}
 
@@ -216,9 +217,8 @@ class Comparison:
     def _played(
         self, model: WorldModel, pairs: Mapping[str, GoalPairs], planner: CEMPlanner, seed: int
     ) -> dict[str, tuple[int, int]]:
-        counts = {}
-        for protocol, found in pairs.items():
-            result = self.task.play(
+        def play(found: GoalPairs) -> GoalReachingResult:
+            return self.task.play(
                 model,
                 found,
                 planner=planner,
@@ -227,9 +227,19 @@ class Comparison:
                 num_recorded=0,
                 progress=self.progress,
             )
-            (outcome,) = result.policies.values()
-            counts[protocol] = (sum(outcome.reached), len(outcome.reached))
-        return counts
+
+        return _counted(pairs, play)
+
+
+def _counted(
+    pairs: Mapping[str, GoalPairs], play: Callable[[GoalPairs], GoalReachingResult]
+) -> dict[str, tuple[int, int]]:
+    """Play each protocol by one policy: the goals reached, and the pairs played."""
+    counts = {}
+    for protocol, found in pairs.items():
+        (outcome,) = play(found).policies.values()
+        counts[protocol] = (sum(outcome.reached), len(outcome.reached))
+    return counts
 
 
 def _read(path: Path) -> ComparisonRow | None:

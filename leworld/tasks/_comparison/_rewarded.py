@@ -167,12 +167,12 @@ def _conv(processor: Processor) -> nn.Module:
     return ConvEncoder(_side(processor), 128, channels=_CHANNELS, norm="batch")
 
 
-def _fewer(windows: int, rate: float, clip: float) -> Callable[[TrainSettings], TrainSettings]:
-    """Return a change of settings: a share of the windows a step, for windows that are as much longer."""
+def _halved(rate: float, clip: float) -> Callable[[TrainSettings], TrainSettings]:
+    """Return a change of settings: half the windows a step, of 4 frames where LeWM's have 2."""
 
     def changed(given: TrainSettings) -> TrainSettings:
         optimizer = replace(given.optimizer, learning_rate=rate, gradient_clip=clip)
-        return replace(given, batch_size=max(2, given.batch_size // windows), optimizer=optimizer)
+        return replace(given, batch_size=max(2, given.batch_size // 2), optimizer=optimizer)
 
     return changed
 
@@ -183,7 +183,7 @@ TDMPC2_CONTENDER = Contender(
     note="with rewards of the fixed goal, planned by return",
     rewards="dense",
     policy=_by_return,
-    settings=_fewer(2, 1e-3, 20.0),
+    settings=_halved(1e-3, 20.0),
 )
 DREAMER_CONTENDER = Contender(
     build=_dreamer,
@@ -191,7 +191,7 @@ DREAMER_CONTENDER = Contender(
     note="with rewards of the fixed goal, acting by its actor",
     rewards="dense",
     policy=_by_actor,
-    settings=_fewer(2, 1e-3, 100.0),
+    settings=_halved(1e-3, 100.0),
 )
 REWARD_HEAD_CONTENDER = Contender(
     build=_lewm,

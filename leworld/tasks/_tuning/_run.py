@@ -365,9 +365,7 @@ def _missing(
     if held_out.pixels is None or not quantities or len(held_out) < _FEWEST_PROBED:
         return {}
     found = diagnose(model, held_out, quantities=quantities, num_problems=2, num_plans=2, seed=seed)
-    both = [name for name in found.r2 if name in found.pixel_r2]
-    missing = {name: max(0.0, found.pixel_r2[name] - max(0.0, found.r2[name])) for name in both}
-    return {name: value for name, value in missing.items() if math.isfinite(value)}
+    return {name: max(0.0, value) for name, value in found.missing.items() if math.isfinite(value)}
 
 
 def _read(path: Path, owner: str) -> TuningRow | None:
